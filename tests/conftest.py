@@ -1,0 +1,50 @@
+"""What the tests share: how to import one chapter's modules, which all chapters name alike."""
+
+import functools
+import importlib
+import runpy
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def load_chapter(monkeypatch):
+    """load_chapter("hw01_regression") imports the chapter's modules as its scripts do, by bare name.
+
+    It returns them as attributes: .dataset, .model, .train ...; without names all but report, with names only
+    those. The modules are forgotten when the test ends, so that the next may import another `model`.
+    """
+    loaded = []
+
+    def load(folder, *names):
+        folder = ROOT / folder
+        names = names or [path.stem for path in sorted(folder.glob("*.py")) if path.stem != "report"]
+        monkeypatch.syspath_prepend(folder)
+        loaded.extend(path.stem for path in folder.glob("*.py"))
+        forget(loaded)
+        return SimpleNamespace(**{name: importlib.import_module(name) for name in names})
+
+    yield load
+    forget(loaded)
+
+
+@pytest.fixture(scope="session")
+def synthetic(tmp_path_factory):
+    """synthetic("hw01_regression") is the folder of the chapter's synthetic set with seed 0, made once."""
+
+    @functools.cache
+    def make(folder):
+        make_synthetic = runpy.run_path(str(ROOT / folder / "dataset.py"))["make_synthetic"]
+        return make_synthetic(tmp_path_factory.mktemp(folder), seed=0)
+
+    return make
+
+
+def forget(names):
+    for name in names:
+        sys.modules.pop(name, None)
