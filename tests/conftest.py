@@ -45,6 +45,18 @@ def synthetic(tmp_path_factory):
     return make
 
 
+def check_sentence(chapter, capsys, argv, *words, script="train"):
+    """Run a loaded chapter's script: it ends with status 2 and one sentence on stderr that has the words."""
+    with pytest.raises(SystemExit) as ended:
+        chapter.dataset.run(lambda: getattr(chapter, script).main([str(argument) for argument in argv]))
+    assert ended.value.code == 2
+    sentence = capsys.readouterr().err
+    assert sentence.count("\n") == 1
+    assert sentence.endswith(".\n")
+    for word in words:
+        assert str(word) in sentence
+
+
 def forget(names):
     for name in names:
         sys.modules.pop(name, None)

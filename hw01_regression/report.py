@@ -1,0 +1,177 @@
+"""Answer the report questions of homework 1: every table and figure of README.md.
+
+    python hw01_regression/report.py                     on the course's files, into results/
+    python hw01_regression/report.py --synthetic         without them, into out/results/
+
+Four questions: what do four learning rates do; five hours or nine; PM2.5 alone or all items; how was the best
+model made. Each row is train.main() run with some seeds, or a model of scikit-learn on the same twelve folds.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import train
+from dataset import HOURS, ITEMS, TARGET, BadInput, load_train, make_synthetic, replacing, run
+from gradient_descent import squared_slope
+from matplotlib.figure import Figure
+from model import CHOSEN, load_model
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import HuberRegressor, LinearRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+HERE = Path(__file__).resolve().parent
+LEARNING_RATES = (0.1, 1.0, 10.0, 100.0)
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description="Make every table and figure of the chapter's README.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--data-dir", type=Path, default=HERE / "data", help="folder of train.csv and test.csv"
+    )
+    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
+    parser.add_argument("--synthetic", action="store_true", help="use a small data set, write to out/results")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings a row, with seeds 0, 1, ...")
+    parser.add_argument("--epochs", type=int, help="for a trial: so many for every method; None: its own")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    if args.seeds < 1:
+        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
+    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    rows = []
+
+    def trained(table, row, flags, seeds=args.seeds):
+        """Add a row: train.main() with these flags. Return the folder of the run with seed 0."""
+        folders = [
+            args.out_dir / "report" / f"{table} {row} {seed}".replace(" ", "_") for seed in range(seeds)
+        ]
+        common = ["--data-dir", data_dir, *(["--epochs", args.epochs] if args.epochs else [])]
+        runs = [
+            train.main([str(flag) for flag in [*flags.split(), *common, "--out-dir", folder, "--seed", seed]])
+            for seed, folder in enumerate(folders)
+        ]
+        seconds = np.median([run["seconds"]["one_fit"] for run in runs])
+        rows.append([table, row, *summary([run["score"] for run in runs], seconds)])
+        return folders[0]
+
+    best = trained("methods", "best", "")
+    for method in ("bilinear", "linear", "adagrad"):
+        trained("methods", method, f"--method {method}")
+    rows += [["methods", *row] for row in references(*load_train(data_dir), args.epochs)]
+
+    curves = {}
+    for rate in LEARNING_RATES:
+        folder = trained("learning rates", f"adagrad {rate:g}", f"--method adagrad --learning-rate {rate}", 1)
+        curves[rate] = pd.read_csv(folder / "history.csv", index_col="epoch").training_rmse
+    plot_learning_rates(curves, results / "learning_rates.png")
+
+    for hours in (1, 5, 9):
+        for method in ("linear", "best"):
+            trained("hours", f"{method}, hours {hours}", f"--method {method} --hours {hours}")
+    for method in ("linear", "best"):
+        trained("items", f"{method} PM2.5 alone", f"--method {method} --features PM2.5")
+        trained("items", f"{method} all items", f"--method {method} --features all")
+
+    recipe = train.RECIPES["best"]
+    ladder = {
+        "all readings": dict(items=ITEMS, hold=False, products=False, slope=squared_slope),
+        "+ faults held": dict(items=ITEMS, products=False, slope=squared_slope),
+        "+ seven items": dict(products=False, slope=squared_slope),
+        "+ products": dict(slope=squared_slope),
+        "+ Huber's loss = best": dict(),
+        "best without averaging": dict(average=False),
+    }
+    for name, changes in ladder.items():
+        train.RECIPES["step"] = replace(recipe, **changes)
+        trained("how the best was made", name, "--method step")
+
+    plot_weights(load_model(best / "model.npz"), results / "weights.png")
+    tables = pd.DataFrame(rows, columns=["table", "row", "rmse", "sd", "seconds"])
+    with replacing(results / "report.csv") as path:
+        tables.to_csv(path, index=False)
+    metrics = json.loads((best / "metrics.json").read_text())
+    for folder in ("data_dir", "out_dir"):  # where they lay is nobody's business
+        del metrics["arguments"][folder]
+    with replacing(results / "metrics.json") as path:
+        path.write_text(json.dumps(metrics, indent=2) + "\n")
+    for name, table in tables.groupby("table", sort=False):
+        print(f"\n{name}\n")
+        for row in table.drop(columns="table").to_numpy():
+            print("| " + " | ".join(row) + " |")
+
+
+def summary(scores, seconds):
+    """Scores of some seeds -> their mean, their deviation (blank for one run) and the seconds, as printed."""
+    deviation = f"{np.std(scores, ddof=1):.3f}" if len(scores) > 1 else ""
+    return [f"{np.mean(scores):.3f}", deviation, f"{seconds:.2f}"]
+
+
+def references(windows, targets, months, epochs):
+    """Yield rows for scikit-learn's models, and for repeating the last hour, on the same folds."""
+    x = windows.reshape(len(windows), -1)
+    for name, model in {
+        "scikit-learn LinearRegression": LinearRegression(),
+        "scikit-learn Ridge": Ridge(),
+        "scikit-learn HuberRegressor": HuberRegressor(max_iter=epochs or 1000),
+        "scikit-learn HistGradientBoosting": HistGradientBoostingRegressor(
+            max_iter=epochs or 100, random_state=0
+        ),
+    }.items():
+        model = make_pipeline(StandardScaler(), model)
+        predicted = np.empty_like(targets)
+        for month in np.unique(months):
+            left_out = months == month
+            started = time.perf_counter()
+            model.fit(x[~left_out], targets[~left_out])
+            seconds = time.perf_counter() - started
+            predicted[left_out] = model.predict(x[left_out])
+        yield [name, *summary([np.mean((predicted - targets) ** 2) ** 0.5], seconds)]
+    residual = windows[:, TARGET, -1] - targets
+    yield ["repeating the last hour", *summary([np.mean(residual**2) ** 0.5], 0.0)]
+
+
+def plot_learning_rates(curves, path):
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for rate, curve in curves.items():
+        axes.plot(curve.index, curve, label=f"learning rate {rate:g}")
+    axes.set(xlabel="iteration", ylabel="training RMSE (ug/m3)", yscale="log", title="The course's Adagrad")
+    axes.grid(which="both", alpha=0.3)
+    axes.legend()
+    with replacing(path) as beside:
+        figure.savefig(beside)
+
+
+def plot_weights(model, path):
+    """What the best model looks at: the weight of each reading, in ug/m3 a standard deviation."""
+    weights = model.parameters["weights"][: len(CHOSEN) * HOURS].reshape(len(CHOSEN), HOURS)
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(weights, cmap="RdBu_r", vmin=-10, vmax=10, aspect="auto")
+    axes.set(xlabel="hours before the one to predict", title="Weights of the best model (ug/m3 a deviation)")
+    axes.set_xticks(range(HOURS), range(HOURS, 0, -1))
+    axes.set_yticks(range(len(CHOSEN)), CHOSEN)
+    for (row, column), weight in np.ndenumerate(weights):
+        colour = "white" if abs(weight) > 6 else "black"
+        axes.text(column, row, f"{weight:.1f}", color=colour, ha="center", va="center", fontsize=8)
+    figure.colorbar(image)
+    with replacing(path) as beside:
+        figure.savefig(beside)
+
+
+if __name__ == "__main__":
+    run(main)

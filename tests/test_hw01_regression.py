@@ -1,0 +1,368 @@
+"""Homework 1: the oracle of each part against something smaller than itself, the claim, and bad input."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT, check_sentence
+
+CHAPTER = "hw01_regression"
+
+
+@pytest.fixture
+def hw01(load_chapter):
+    return load_chapter(CHAPTER)
+
+
+@pytest.fixture
+def whole_set(synthetic):
+    """A synthetic set that the tests share; those that spoil it copy it first."""
+    return synthetic(CHAPTER)
+
+
+@pytest.fixture
+def spoil(whole_set, tmp_path):
+    """spoil("train.csv", edit) copies the set and applies edit to the lines of one file."""
+
+    def apply(name, edit):
+        folder = shutil.copytree(whole_set, tmp_path / "spoilt")
+        lines = (folder / name).read_bytes().decode("big5").splitlines()
+        (folder / name).write_bytes("".join(line + "\r\n" for line in edit(lines)).encode("big5"))
+        return folder
+
+    return apply
+
+
+def write_days(path, items, series, encoding="big5", newline="\r\n"):
+    """A train.csv of consecutive days: series (18, days x 24)."""
+    lines = ["日期,測站,測項," + ",".join(map(str, range(24)))]
+    for day in range(series.shape[1] // 24):
+        for item, values in zip(items, series[:, 24 * day : 24 * day + 24]):
+            lines.append(f"2014/1/{day + 1},豐原,{item}," + ",".join(f"{value:g}" for value in values))
+    path.write_bytes("".join(line + newline for line in lines).encode(encoding))
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def test_windows_of_two_days_are_those_written_by_hand(hw01, tmp_path):
+    series = np.arange(18 * 48.0).reshape(18, 48)
+    write_days(tmp_path / "train.csv", hw01.dataset.ITEMS, series)
+    windows, targets, months = hw01.dataset.load_train(tmp_path)
+    assert windows.shape == (39, 18, 9)
+    assert set(months) == {"2014-01"}
+    dust = 48 * hw01.dataset.ITEMS.index("PM2.5")
+    np.testing.assert_array_equal(windows[0, 9], dust + np.arange(9))
+    np.testing.assert_array_equal(windows[20, 0], [20, 21, 22, 23, 24, 25, 26, 27, 28])  # over midnight
+    np.testing.assert_array_equal(windows[38, 17], 17 * 48 + np.arange(38, 47))
+    np.testing.assert_array_equal(targets, dust + np.arange(9, 48))
+
+
+def test_no_window_crosses_a_month(hw01, whole_set):
+    windows, _, months = hw01.dataset.load_train(whole_set)
+    assert windows.shape == (12 * 471, 18, 9)
+    assert [sum(months == month) for month in np.unique(months)] == [471] * 12
+    follows = (windows[1:, :, :-1] == windows[:-1, :, 1:]).all(axis=(1, 2))
+    assert list(np.flatnonzero(~follows)) == [471 * month - 1 for month in range(1, 12)]
+
+
+@pytest.mark.parametrize("encoding", ["big5", "utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("newline", ["\r\n", "\n"])
+def test_every_copy_in_circulation_reads_alike(hw01, tmp_path, encoding, newline):
+    series = np.random.default_rng(0).integers(0, 99, (18, 48)).astype(float)
+    write_days(tmp_path / "train.csv", hw01.dataset.ITEMS, series, encoding, newline)
+    windows, _, _ = hw01.dataset.load_train(tmp_path)
+    np.testing.assert_array_equal(windows[0], series[:, :9])
+
+
+def test_items_and_ids_are_found_by_name_not_by_place(hw01, whole_set, spoil):
+    ids, windows = hw01.dataset.load_test(whole_set)
+    assert ids == [f"id_{number}" for number in range(240)]
+    shuffled = spoil("test.csv", lambda lines: list(np.random.default_rng(0).permutation(lines)))
+    ids_again, windows_again = hw01.dataset.load_test(shuffled)
+    assert ids_again == ids
+    np.testing.assert_array_equal(windows_again, windows)
+
+
+def test_no_rain_is_zero(hw01, whole_set):
+    assert "NR" in (whole_set / "test.csv").read_text()
+    windows, _, _ = hw01.dataset.load_train(whole_set)
+    assert (windows[:, hw01.dataset.ITEMS.index("RAINFALL")] == 0).mean() > 0.9
+
+
+def test_faults_are_held_at_the_last_good_reading(hw01):
+    hold = hw01.model.hold_faults
+    window = np.array([[[-1, 5, -1, 7, 0, -1]], [[3, -1, -1, 4, 0, 2]]], float)
+    np.testing.assert_array_equal(hold(window, ["PM2.5"])[:, 0], [[5, 5, 5, 7, 0, 0], [3, 3, 3, 4, 0, 2]])
+    np.testing.assert_array_equal(hold(window, ["O3"])[:, 0], [[5, 5, 5, 7, 7, 7], [3, 3, 3, 4, 4, 2]])
+    np.testing.assert_array_equal(hold(-np.ones((1, 1, 3)), ["O3"]), -np.ones((1, 1, 3)))
+
+
+# --- gradient descent -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("average", [False, True])
+def test_descent_on_a_quadratic_meets_lstsq(hw01, average):
+    gd = hw01.gradient_descent
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 5))
+    y = x @ [1.0, -2.0, 3.0, 0.0, 0.5] + 4 + rng.normal(size=200)
+    solution, *_ = np.linalg.lstsq(np.column_stack([x, np.ones(200)]), y, rcond=None)
+    start = {"weights": np.zeros(5), "bias": np.zeros(())}
+    for rule in (gd.Momentum(0.1), gd.Momentum(0.1, momentum=0.9), gd.Adagrad(1.0)):
+        found = gd.minimise(
+            lambda p, x, y: gd.linear_gradient(p, x, y, gd.squared_slope, l2=0.0),
+            start, x, y, rule, epochs=2000, batch_size=200, rng=rng, average=average,
+        )  # fmt: skip
+        np.testing.assert_allclose([*found["weights"], found["bias"]], solution, atol=1e-5)
+    assert not start["weights"].any(), "the starting point was changed in place"
+
+
+@pytest.mark.parametrize("slope", ["squared_slope", "huber_slope"])
+@pytest.mark.parametrize("form", ["linear", "bilinear"])
+def test_gradients_meet_finite_differences(hw01, form, slope):
+    gd, rng = hw01.gradient_descent, np.random.default_rng(0)
+    y = rng.normal(0, 8, 30)
+    if form == "linear":
+        x, parameters = rng.normal(size=(30, 6)), {"weights": rng.normal(size=6)}
+    else:
+        x, parameters = (
+            rng.normal(size=(30, 4, 3)),
+            {"item_weights": rng.normal(size=4), "hour_weights": rng.normal(size=3)},
+        )
+    parameters["bias"] = np.array(0.7)
+
+    def loss(parameters):
+        residual = getattr(gd, form)(parameters, x) - y
+        rho = residual**2 / 2
+        if slope == "huber_slope":
+            rho = np.where(abs(residual) <= 5, rho, 5 * (abs(residual) - 2.5))
+        return rho.mean() + 0.3 / 2 * sum(
+            (value**2).sum() for name, value in parameters.items() if name != "bias"
+        )
+
+    gradient = getattr(gd, f"{form}_gradient")(parameters, x, y, getattr(gd, slope), l2=0.3)
+    assert gradient.keys() == parameters.keys()
+    for name, value in parameters.items():
+        for place in np.ndindex(value.shape):
+            step = np.zeros_like(value)
+            step[place] = 1e-6
+            up, down = (loss({**parameters, name: value + sign * step}) for sign in (1, -1))
+            assert gradient[name][place] == pytest.approx((up - down) / 2e-6, abs=1e-5)
+
+
+def test_a_month_left_out_is_not_seen(hw01, whole_set, tmp_path, monkeypatch):
+    """Neither the fit nor the scale of a fold may see the month that scores it."""
+    _, targets, months = hw01.dataset.load_train(whole_set)
+    seen = []
+    fit = hw01.train.fit
+    monkeypatch.setattr(hw01.train, "fit", lambda args, *sets: seen.append(sets) or fit(args, *sets))
+    hw01.train.main(["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--epochs", "1"])
+    assert len(seen) == 13
+    for _, trained, watched_windows, _ in seen[1:]:
+        assert len(trained) == 11 * 471
+        assert len(watched_windows) == 471
+    np.testing.assert_array_equal(np.concatenate([watched for *_, watched in seen[1:]]), targets)
+    model, _ = fit(hw01.train.parse_args(["--epochs", "1"]), *seen[1])
+    np.testing.assert_allclose(model.mean, model.raw_features(seen[1][0]).mean(axis=0, keepdims=True))
+
+
+def test_best_beats_the_plain_line(hw01, whole_set, tmp_path):
+    scores = {
+        method: hw01.train.main(
+            ["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--method", method, "--epochs", "20"]
+        )["score"]
+        for method in ("best", "linear")
+    }
+    windows, targets, _ = hw01.dataset.load_train(whole_set)
+    last = np.mean((windows[:, hw01.dataset.TARGET, -1] - targets) ** 2) ** 0.5
+    assert scores["best"] < scores["linear"] - 0.1
+    assert scores["linear"] < last
+
+
+# --- bad input: one sentence, status 2, nothing half-written --------------------------------------
+
+
+def change(line, rewrite):
+    """An edit of the lines that rewrites one of them, counted from 1; an empty text removes it."""
+
+    def edit(lines):
+        text = rewrite(lines[line - 1])
+        return [*lines[: line - 1], *([text] if text else []), *lines[line:]]
+
+    return edit
+
+
+BAD_TRAIN = {
+    "no header": (lambda lines: lines[1:], ["header", "日期"]),
+    "a month short of days": (lambda lines: lines[:-18], ["2014-12 has 19 days", "expected 20"]),
+    "a day left out": (
+        lambda lines: [line for line in lines if "2014/3/7," not in line],
+        ["2014-03 has 19 days"],
+    ),
+    "an item missing": (change(11, lambda line: ""), ["2014/01/01 lacks the item PM2.5"]),
+    "an item misspelt": (change(11, lambda line: line.replace("PM2.5", "PM25")), ["lacks the item PM2.5"]),
+    "a row twice": (lambda lines: [*lines, lines[-1]], ["2014/12/20 has WS_HR twice"]),
+    "a text for a number": (change(6, lambda line: line + "x"), ["line 6, column 27", "is not a number"]),
+    "an empty cell": (
+        change(6, lambda line: line.rsplit(",", 1)[0] + ","),
+        ["line 6, column 27", "'' is not"],
+    ),
+    "not a number": (
+        change(6, lambda line: line.rsplit(",", 1)[0] + ",nan"),
+        ["line 6, column 27", "'nan' is not"],
+    ),
+    "infinity": (
+        change(6, lambda line: line.rsplit(",", 1)[0] + ",inf"),
+        ["line 6, column 27", "'inf' is not"],
+    ),
+    "not a date": (
+        change(6, lambda line: line.replace("2014/1/1", "1 Jan")),
+        ["line 6", "'1 Jan' is not a date"],
+    ),
+    "a row too long": (change(6, lambda line: line + ",1,2,3"), ["line 6"]),
+    "rows too long": (
+        lambda lines: [lines[0], *(line + ",1" for line in lines[1:])],
+        ["more cells than the header"],
+    ),
+    "a header alone": (lambda lines: lines[:1], ["no rows"]),
+    "an empty file": (lambda lines: [], ["train.csv"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TRAIN)
+def test_bad_train(hw01, spoil, tmp_path, capsys, case):
+    edit, words = BAD_TRAIN[case]
+    folder, out = spoil("train.csv", edit), tmp_path / "out"
+    check_sentence(hw01, capsys, ["--data-dir", folder, "--out-dir", out], folder / "train.csv", *words)
+    assert not list(out.iterdir())
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "gb18030"])
+def test_wrong_encoding(hw01, whole_set, tmp_path, capsys, encoding):
+    text = (whole_set / "train.csv").read_bytes().decode("big5")
+    (tmp_path / "train.csv").write_bytes(text.encode(encoding))
+    check_sentence(
+        hw01, capsys, ["--data-dir", tmp_path, "--out-dir", tmp_path / "out"], tmp_path / "train.csv"
+    )
+
+
+BAD_TEST = {
+    "an id missing": (lambda lines: [line for line in lines if "id_7," not in line], ["id_7 is missing"]),
+    "the last id missing": (lambda lines: lines[:-18], ["id_239 is missing"]),
+    "an id too many": (
+        lambda lines: [*lines, *(line.replace("id_0", "id_240") for line in lines[:18])],
+        ["'id_240'"],
+    ),
+    "eight hours": (lambda lines: [line.rsplit(",", 1)[0] for line in lines], ["8 hours", "9 hours"]),
+    "eight hours in one row": (change(5, lambda line: line.rsplit(",", 1)[0]), ["line 5, column 11"]),
+    "an item missing": (change(10, lambda line: ""), ["'id_0' lacks the item PM2.5"]),
+    "a text for a number": (change(5, lambda line: line + "x"), ["line 5, column 11", "is not a number"]),
+    "an empty file": (lambda lines: [], ["test.csv"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TEST)
+def test_bad_test(hw01, spoil, tmp_path, capsys, case):
+    edit, words = BAD_TEST[case]
+    folder, out = spoil("test.csv", edit), tmp_path / "out"
+    hw01.train.main(["--data-dir", str(folder), "--out-dir", str(out), "--epochs", "1"])
+    check_sentence(
+        hw01, capsys, ["--data-dir", folder, "--out-dir", out], folder / "test.csv", *words, script="predict"
+    )
+    assert not [path for path in out.iterdir() if "submission" in path.name]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("--hours 12", ["--hours 12", "1 to 9"]),
+        ("--hours 0", ["--hours 0"]),
+        ("--epochs 0", ["--epochs 0"]),
+        ("--batch-size 0", ["--batch-size 0"]),
+        ("--learning-rate -1", ["--learning-rate -1"]),
+        ("--learning-rate nan", ["--learning-rate nan"]),
+        ("--l2 -1", ["--l2 -1"]),
+        ("--seed -1", ["--seed -1"]),
+        ("--features PM25", ["--features PM25", "PM2.5"]),
+        ("--features O3 O3", ["twice"]),
+        ("--features O3", ["PM2.5"]),
+        ("--method linear --learning-rate 10 --epochs 20", ["too large"]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the last one overflows on purpose
+def test_bad_flags(hw01, whole_set, tmp_path, capsys, flags, words):
+    argv = ["--data-dir", whole_set, "--out-dir", tmp_path / "out", *flags.split()]
+    check_sentence(hw01, capsys, argv, *words)
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_missing_folder_and_one_month(hw01, tmp_path, capsys):
+    check_sentence(
+        hw01, capsys, ["--data-dir", tmp_path / "no", "--out-dir", tmp_path], "train.csv is missing"
+    )
+    write_days(tmp_path / "train.csv", hw01.dataset.ITEMS, np.ones((18, 48)))
+    check_sentence(hw01, capsys, ["--data-dir", tmp_path, "--out-dir", tmp_path / "out"], "one month")
+
+
+def test_bad_model(hw01, whole_set, tmp_path, capsys):
+    argv = ["--data-dir", whole_set, "--out-dir", tmp_path]
+    check_sentence(hw01, capsys, argv, "model.npz is missing; run train.py first", script="predict")
+    check_sentence(hw01, capsys, [*argv, "--synthetic"], "run train.py --synthetic first", script="predict")
+    hw01.train.main([str(argument) for argument in [*argv, "--epochs", "1"]])
+    whole = (tmp_path / "model.npz").read_bytes()
+    arrays = dict(np.load(tmp_path / "model.npz"))
+    for spoilt in [
+        whole[: len(whole) // 2],
+        b"",
+        b"not a zip file",
+        {**arrays, "hours": 5},  # the settings of another training
+        {**arrays, "weights": arrays["weights"][:-1]},
+        {**arrays, "weights": arrays["weights"] * np.nan},
+        {**arrays, "items": np.array(["PM2.5", "gold"])},
+        {name: value for name, value in arrays.items() if name != "mean"},
+        {"method": "logistic", "weights": np.zeros(3)},  # another chapter's
+    ]:
+        if isinstance(spoilt, bytes):
+            (tmp_path / "model.npz").write_bytes(spoilt)
+        else:
+            np.savez(tmp_path / "model.npz", **spoilt)
+        check_sentence(
+            hw01, capsys, argv, "model.npz is cut short or not a model of this chapter", script="predict"
+        )
+    assert not (tmp_path / "submission.csv").exists()
+
+
+def test_no_fit_asks_a_library_for_the_answer(hw01, whole_set, tmp_path, monkeypatch):
+    """The course's rule: gradient descent, and neither NumPy's nor scikit-learn's solvers."""
+    for solver in ("lstsq", "solve", "inv", "pinv", "eigh", "svd"):
+        monkeypatch.delattr(np.linalg, solver)
+    for method in hw01.train.RECIPES:
+        argv = ["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--method", method, "--epochs", "2"]
+        assert np.isfinite(hw01.train.main(argv)["score"])
+
+
+def test_the_scripts_start_without_the_heavy_libraries():
+    """train.py --help answers in under a second because it imports NumPy, pandas and tqdm alone."""
+    code = "import sys, runpy; sys.argv[1:] = ['--help']\n"
+    code += (
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\nfinally: print(*sys.modules, file=sys.stderr)"
+    )
+    for script in ("train.py", "predict.py"):
+        code_of_script = code.replace("sys.argv[0]", repr(str(ROOT / CHAPTER / script)))
+        environment = os.environ | {
+            "PYTHONPATH": str(ROOT / CHAPTER)
+        }  # runpy does not add it as a script's start does
+        done = subprocess.run(
+            [sys.executable, "-c", code_of_script],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+        )
+        loaded = set(done.stderr.split())
+        assert "numpy" in loaded
+        assert not loaded & {"sklearn", "tensorflow", "keras", "matplotlib", "scipy"}

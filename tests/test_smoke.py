@@ -1,0 +1,137 @@
+"""Each chapter runs alone: its folder is copied elsewhere and its scripts are run there, as a user would."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from test_contract import BUILT, ROOT
+
+
+def check_hw01(out):
+    assert len(pd.read_csv(out / "history.csv")) == 20
+    submission = pd.read_csv(out / "submission.csv")
+    assert list(submission.columns) == ["id", "value"]
+    assert list(submission.id) == [f"id_{number}" for number in range(240)]
+    assert np.isfinite(submission.value).all()
+    assert submission.value.std() > 1, "the predictions hardly vary"
+    return out / "submission.csv"
+
+
+# chapter: (flags of train.py, flags of report.py, a check of out/ that returns the hand-in); all take seconds
+SMOKE = {
+    "hw01_regression": ("--epochs 20", "--epochs 2 --seeds 1", check_hw01),
+}
+
+
+def run_script(folder, script, *flags, status=0):
+    """Run a script of the copied folder from another current folder, with nothing of ours on the path."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "PYTEST"))
+    }
+    elsewhere = folder.parent / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, folder / script, *flags],
+        cwd=elsewhere,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    assert not any(elsewhere.iterdir()), "a script wrote into the current folder"
+    return done
+
+
+def copy_alone(chapter, tmp_path):
+    return shutil.copytree(
+        ROOT / chapter,
+        tmp_path / "alone" / chapter,
+        ignore=shutil.ignore_patterns("data", "out", "__pycache__"),
+    )
+
+
+def test_every_chapter_has_a_smoke_run():
+    assert list(SMOKE) == BUILT
+
+
+@pytest.mark.parametrize("chapter", SMOKE)
+def test_train_and_predict(chapter, tmp_path):
+    flags, _, check = SMOKE[chapter]
+    folder = copy_alone(chapter, tmp_path)
+    before = {path for path in folder.rglob("*") if "__pycache__" not in path.parts}
+    trained = run_script(folder, "train.py", "--synthetic", *flags.split())
+    predicted = run_script(folder, "predict.py", "--synthetic")
+    out = folder / "out"
+    written = {path for path in folder.rglob("*") if "__pycache__" not in path.parts} - before - {out}
+    assert all(out in path.parents for path in written), "a script wrote outside of --out-dir"
+    assert not [path for path in written if "half-written" in path.name]
+    for done in (trained, predicted):
+        assert not re.search("Traceback|Warning", done.stderr)
+
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics.keys() >= {"metric", "score", "parameters", "seconds", "versions", "arguments"}
+    assert f"{metrics['metric']} " in trained.stdout.splitlines()[-1]
+    assert np.isfinite(metrics["score"])
+    history = pd.read_csv(out / "history.csv")
+    assert len(history) > 0
+    assert np.isfinite(history.to_numpy()).all()
+    with Image.open(out / "learning_curve.png") as picture:
+        picture.verify()
+    assert list(out.glob("model.*"))
+
+    handed_in = check(out)
+    first = handed_in.read_bytes()
+    run_script(folder, "predict.py", "--synthetic")
+    assert handed_in.read_bytes() == first, "the saved model does not repeat its prediction"
+
+    run_script(folder, "train.py", "--synthetic", *flags.split())
+    again = json.loads((out / "metrics.json").read_text())
+    del metrics["seconds"], again["seconds"]
+    assert again == metrics, "the same seed gave other numbers"
+
+
+@pytest.mark.parametrize("chapter", SMOKE)
+def test_report(chapter, tmp_path):
+    folder = copy_alone(chapter, tmp_path)
+    committed = {path.name: path.read_bytes() for path in (folder / "results").iterdir()}
+    run_script(folder, "report.py", "--synthetic", *SMOKE[chapter][1].split())
+    made = {path.name for path in (folder / "out" / "results").iterdir()}
+    assert made == set(committed), "report.py does not make what results/ holds"
+    assert {path.name: path.read_bytes() for path in (folder / "results").iterdir()} == committed
+    measured, trial = (pd.read_csv(path / "results" / "report.csv") for path in (folder, folder / "out"))
+    assert list(measured.columns) == list(trial.columns)
+    assert list(measured.table) == list(trial.table), "report.py makes other rows than results/ holds"
+
+
+@pytest.mark.parametrize("chapter", SMOKE)
+def test_help_is_quick_and_needs_no_data(chapter, tmp_path):
+    folder = copy_alone(chapter, tmp_path)
+    for script in ("train.py", "predict.py", "report.py"):
+        assert "--synthetic" in run_script(folder, script, "--help").stdout
+
+
+@pytest.mark.parametrize("chapter", SMOKE)
+def test_without_the_files_a_sentence_says_what_to_do(chapter, tmp_path):
+    folder = copy_alone(chapter, tmp_path)
+    for script in ("train.py", "report.py"):
+        sentence = run_script(folder, script, status=2).stderr.splitlines()[-1]
+        assert re.fullmatch(r"\S+ is missing; see \S+README\.md, or try --synthetic\.", sentence)
+    assert "run train.py first" in run_script(folder, "predict.py", status=2).stderr
+    assert not [path for path in folder.glob("out/**/*") if path.is_file()]
+
+
+@pytest.mark.parametrize("chapter", SMOKE)
+def test_a_folder_that_cannot_be_written(chapter, tmp_path):
+    folder = copy_alone(chapter, tmp_path)
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    for out in (tmp_path / "taken", tmp_path / "taken" / "out"):
+        done = run_script(folder, "train.py", "--synthetic", "--out-dir", out, status=2)
+        sentence = done.stderr.splitlines()[-1]
+        assert re.fullmatch(r"\S+taken\S*: .*; choose another --data-dir or --out-dir\.", sentence)
