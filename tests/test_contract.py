@@ -28,7 +28,7 @@ CHAPTERS = [
     "hw14_lifelong",
     "hw15_rl",
 ]
-PLANNED = set(CHAPTERS[1:])  # not built yet: the last chapter built empties this set and deletes it
+PLANNED = set(CHAPTERS[2:])  # not built yet: the last chapter built empties this set and deletes it
 BUILT = [name for name in CHAPTERS if name not in PLANNED]
 
 # Functions and classes that stand in several chapters, to the letter, so that each folder runs alone.

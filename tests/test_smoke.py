@@ -24,9 +24,20 @@ def check_hw01(out):
     return out / "submission.csv"
 
 
+def check_hw02(out):
+    assert len(pd.read_csv(out / "history.csv")) == 20
+    submission = pd.read_csv(out / "submission.csv")
+    assert list(submission.columns) == ["id", "label"]
+    assert list(submission.id) == list(range(500))
+    assert submission.label.isin([0, 1]).all()
+    assert submission.label.nunique() == 2
+    return out / "submission.csv"
+
+
 # chapter: (flags of train.py, flags of report.py, a check of out/ that returns the hand-in); all take seconds
 SMOKE = {
     "hw01_regression": ("--epochs 20", "--epochs 2 --seeds 1", check_hw01),
+    "hw02_classification": ("--epochs 20", "--epochs 2 --seeds 1", check_hw02),
 }
 
 

@@ -1,0 +1,167 @@
+"""The course's census files -> arrays.
+
+X_train, Y_train and X_test come from the Kaggle competition ml2020spring-hw2: rows of the Census-Income (KDD)
+data set of UCI, made half as one-sided by the course, each attribute one-hot but for a few counts and
+amounts. They are CSV files without an ending, and with a header:
+
+X_train   id,age,...: a row is a person; 510 feature columns in the course's file. Any columns are read.
+Y_train   id,label: 1 if the person earns more than 50,000 dollars a year, else 0
+X_test    as X_train, other people: 27,622 in the course's file
+
+ids count from 0. Columns and rows are matched by name and by id, never by their place.
+"""
+
+import os
+import sys
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+
+HELP = "see hw02_classification/README.md, or try --synthetic"
+
+
+class BadInput(ValueError):
+    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
+
+
+def load_train(folder):
+    """Read X_train and Y_train.
+
+    Returns
+    -------
+    x : float32 (N, d), the feature columns in the file's order
+    y : int64 (N,), 0 or 1
+    columns : list of d str
+
+    Raises BadInput when a file is missing or is not what the docstring above describes.
+    """
+    features = read_table(folder / "X_train")
+    labels = read_table(folder / "Y_train")
+    path = folder / "Y_train"
+    if list(labels.columns) != ["label"]:
+        raise BadInput(f"{path}: the columns are id,{','.join(labels.columns)}, expected id,label; {HELP}.")
+    alone = features.index.symmetric_difference(labels.index)
+    if len(alone):
+        where = "X_train" if alone[0] in features.index else "Y_train"
+        raise BadInput(f"{path}: id {alone[0]} is in {where} alone, expected the same ids in both; {HELP}.")
+    y = labels.label.loc[features.index]
+    wrong = y.index[~y.isin([0, 1])]
+    if len(wrong):
+        raise BadInput(f"{path}: id {wrong[0]}: the label is {y.loc[wrong[0]]:g}, expected 0 or 1; {HELP}.")
+    if y.nunique() < 2:
+        raise BadInput(f"{path}: all labels are {y.iloc[0]:g}, expected both 0 and 1; {HELP}.")
+    x = np.ascontiguousarray(features, np.float32)  # pandas keeps columns together; a batch wants rows
+    return x, y.to_numpy(np.int64), list(features.columns)
+
+
+def load_test(folder, columns):
+    """Read X_test with the columns named, in their order.
+
+    Returns ids, int64 (N,), in the file's order, and x, float32 (N, d). Raises BadInput when the file is
+    missing, broken, or has other columns than `columns`.
+    """
+    path = folder / "X_test"
+    features = read_table(path)
+    lacking = [name for name in columns if name not in features.columns]
+    if lacking:
+        raise BadInput(
+            f"{path}: the column {lacking[0]!r} is missing, which the model was fitted on; {HELP}."
+        )
+    unknown = [name for name in features.columns if name not in columns]
+    if unknown:
+        raise BadInput(
+            f"{path}: the column {unknown[0]!r} is not in X_train, which the model was fitted on; {HELP}."
+        )
+    return features.index.to_numpy(np.int64), np.ascontiguousarray(features[columns], np.float32)
+
+
+def read_table(path):
+    """Read a CSV of numbers whose first column is a unique integer id; it becomes the index."""
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; {HELP}.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header
+            frame = pd.read_csv(
+                path, encoding="utf-8-sig", skipinitialspace=True, low_memory=False, index_col=False
+            )
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 text; {HELP}.") from error
+    except pd.errors.ParserWarning as error:
+        raise BadInput(f"{path}: the rows have more cells than the header; {HELP}.") from error
+    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+        raise BadInput(f"{path}: {str(error).strip().splitlines()[0]}; {HELP}.") from error
+    if frame.columns[0] != "id" or frame.shape[1] < 2:
+        raise BadInput(
+            f"{path}: the header begins {','.join(frame.columns[:2])!r}, expected id and features; {HELP}."
+        )
+    if len(frame) == 0:
+        raise BadInput(f"{path} has a header and no rows; {HELP}.")
+    for name in frame.columns:
+        numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
+        if not np.isfinite(numbers).all():
+            row = int(np.argmin(np.isfinite(numbers)))
+            raise BadInput(
+                f"{path}: line {row + 2}, column {name!r}: "
+                f"{str(frame[name].iloc[row])!r} is not a number; {HELP}."
+            )
+    if not (frame["id"] % 1 == 0).all() or frame["id"].duplicated().any():
+        raise BadInput(f"{path}: the ids are not whole numbers that occur once each; {HELP}.")
+    return frame.set_index("id")
+
+
+def make_synthetic(folder, seed):
+    """Write X_train (3,000 people), Y_train and X_test (500) in the course's format and return the folder.
+
+    Income rises with age to 50 and falls after, with schooling, and with the logarithm of a capital gain that
+    few have: straight lines through the columns miss part of it, logarithms and bins of the columns do not.
+    """
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    people = 3500
+    age = rng.integers(16, 90, people)
+    gain = np.where(rng.random(people) < 0.3, np.exp(rng.normal(7, 2, people)).astype(int).clip(1, 99999), 0)
+    weeks = rng.choice([0, 20, 40, 52], people, p=[0.3, 0.1, 0.1, 0.5])
+    school = rng.integers(0, 6, people)
+    sex = rng.integers(0, 2, people)
+    log_odds = -4.5 - ((age - 50) / 15) ** 2 + 0.5 * np.log1p(gain) + 0.04 * weeks + 0.6 * school + 0.5 * sex
+    label = (rng.random(people) < 1 / (1 + np.exp(-log_odds))).astype(int)
+    frame = pd.DataFrame({"age": age, "capital gains": gain, "weeks worked in year": weeks})
+    for name, codes in (("education", school), ("sex", sex)):
+        frame = frame.join(pd.get_dummies(codes, prefix=name, dtype=int))
+    train, test = frame.iloc[:3000], frame.iloc[3000:].reset_index(drop=True)
+    for name, table in (
+        ("X_train", train),
+        ("Y_train", pd.DataFrame({"label": label[:3000]})),
+        ("X_test", test),
+    ):
+        with replacing(folder / name) as path:
+            table.to_csv(path, index_label="id")
+    return folder
+
+
+@contextmanager
+def replacing(path):
+    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
+    beside = path.with_name("half-written-" + path.name)
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def run(main):
+    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
+    try:
+        return main()
+    except BadInput as error:
+        sentence, status = str(error), 2
+    except OSError as error:
+        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
+    except KeyboardInterrupt:
+        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
+    print(sentence, file=sys.stderr)
+    sys.exit(status)

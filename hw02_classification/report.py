@@ -1,0 +1,284 @@
+"""Answer the report questions of homework 2: every table and figure of README.md.
+
+    python hw02_classification/report.py                 on the course's files, into results/
+    python hw02_classification/report.py --synthetic     without them, into out/results/
+
+Generative or discriminative, and with how many rows; regularisation; normalisation; the weightiest features;
+and whether a probability of 0.7 comes true seven times in ten. Each row is train.main() run with some seeds,
+or a reference fitted on the same rows and scored on the same rows.
+"""
+
+import argparse
+import json
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import train
+from dataset import BadInput, load_train, make_synthetic, replacing, run
+from generative import fit_shared
+from logistic import fit_logistic
+from matplotlib.figure import Figure
+from model import Features, load_model, score
+
+HERE = Path(__file__).resolve().parent
+ROWS = (30, 100, 300, 1000, 3000, 10000, 30000)
+SUBSETS = 10  # drawn for each number of rows and each seed
+PENALTIES = (0.0, 0.0001, 0.001, 0.01, 0.1, 1.0)
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description="Make every table and figure of the chapter's README.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of X_train and Y_train")
+    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
+    parser.add_argument("--synthetic", action="store_true", help="use a small data set, write to out/results")
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="splits and trainings a row, with seeds 0, 1, ..."
+    )
+    parser.add_argument("--epochs", type=int, help="for a trial: so many for every method; None: its own")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    if args.seeds < 1:
+        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
+    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    common = ["--data-dir", str(data_dir)]
+    common += ["--epochs", str(args.epochs)] if args.epochs else []
+    rows = []
+
+    def trained(table, row, flags):
+        """Add a row: train.main() with these flags. Return the folder of the run with seed 0."""
+        folders = [
+            args.out_dir / "report" / f"{table} {row} {seed}".replace(" ", "_") for seed in range(args.seeds)
+        ]
+        runs = [
+            train.main([*flags.split(), *common, "--out-dir", str(folder), "--seed", str(seed)])
+            for seed, folder in enumerate(folders)
+        ]
+        seconds = np.median([run["seconds"]["one_fit"] for run in runs])
+        rows.append([table, row, *summary([run["score"] for run in runs], seconds)])
+        return folders[0]
+
+    folders = {
+        method: trained("methods", method, f"--method {method}")
+        for method in ("best", "logistic", "generative")
+    }
+    trained("methods", "generative, separate", "--method generative --covariance separate")
+    trained("methods", "logistic, plain columns", "--method logistic --features plain")
+    trained("methods", "generative, plain columns", "--method generative --features plain")
+    x, y, columns = load_train(data_dir)
+    rows += [["methods", *row] for row in references(x, y, columns, args)]
+
+    for l2 in PENALTIES:
+        trained("regularisation", f"logistic, l2 {l2:g}", f"--method logistic --l2 {l2}")
+    for method in ("logistic", "generative"):
+        for features in ("plain", "engineered"):
+            flags = f"--method {method} --features {features}"
+            trained("normalisation", f"{method}, {features}, with", flags)
+            trained("normalisation", f"{method}, {features}, without", flags + " --no-normalisation")
+
+    curves = by_rows(x, y, columns, args.seeds)
+    cells = {
+        method: {count: f"{np.mean(scores):.3f} ± {np.std(scores):.3f}" for count, scores in counts.items()}
+        for method, counts in curves.items()
+    }
+    with replacing(results / "rows.csv") as path:
+        pd.DataFrame(cells).to_csv(path, index_label="rows")
+    plot_rows(curves, results / "rows.png")
+    plot_calibration(x, y, columns, args.epochs, results / "calibration.png")
+    rows += [["speed", *row] for row in race(x, y, columns)]
+
+    model = load_model(folders["logistic"] / "model.npz")
+    weights = pd.Series(model.parameters["weights"], model.features.names())
+    for name in weights.abs().sort_values(ascending=False).index[:10]:
+        rows.append(["weights", name, f"{weights[name]:+.2f}", "", ""])
+
+    tables = pd.DataFrame(rows, columns=["table", "row", "value", "sd", "seconds"])
+    with replacing(results / "report.csv") as path:
+        tables.to_csv(path, index=False)
+    metrics = json.loads((folders["best"] / "metrics.json").read_text())
+    for folder in ("data_dir", "out_dir"):  # where they lay is nobody's business
+        del metrics["arguments"][folder]
+    with replacing(results / "metrics.json") as path:
+        path.write_text(json.dumps(metrics, indent=2) + "\n")
+    for name, table in tables.groupby("table", sort=False):
+        print(f"\n{name}\n")
+        for row in table.drop(columns="table").to_numpy():
+            print("| " + " | ".join(row) + " |")
+
+
+def summary(scores, seconds):
+    """Accuracies -> their mean, their deviation and the seconds, as printed."""
+    deviation = f"{np.std(scores, ddof=1):.4f}" if len(scores) > 1 else ""
+    return [f"{np.mean(scores):.4f}", deviation, f"{seconds:.2f}"]
+
+
+def references(x, y, columns, args):
+    """Yield rows for scikit-learn's models and a small Keras network, on the same splits.
+
+    The linear models see what our own see: engineered and standardised features. The network sees them too.
+    """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    names = {
+        "scikit-learn LogisticRegression": (lambda seed: LogisticRegression(max_iter=1000), True),
+        "scikit-learn LinearDiscriminantAnalysis": (lambda seed: LinearDiscriminantAnalysis(), True),
+        "scikit-learn HistGradientBoosting": (
+            lambda seed: HistGradientBoostingClassifier(random_state=seed),
+            False,
+        ),
+        "Keras network": (lambda seed: Network(seed, args.epochs or 15), True),
+    }
+    for name, (make, engineered) in names.items():
+        scores, times = [], []
+        for seed in range(args.seeds):
+            held_out = train.split(y, seed)
+            features = Features(columns, engineered, engineered).fit(x[~held_out])
+            z, model = features(x[~held_out]), make(seed)
+            started = time.perf_counter()
+            model.fit(z, y[~held_out])
+            times.append(time.perf_counter() - started)
+            scores.append(np.mean(model.predict(features(x[held_out])) == y[held_out]))
+        yield [name, *summary(scores, np.median(times))]
+
+
+class Network:
+    """A hidden layer of 256 units and dropout: what train.py's best was chosen over."""
+
+    def __init__(self, seed, epochs):
+        self.seed, self.epochs = seed, epochs
+
+    def fit(self, z, y):
+        import keras
+
+        keras.utils.set_random_seed(self.seed)
+        inputs = keras.Input(z.shape[1:])
+        hidden = keras.layers.Dropout(0.15)(inputs)
+        hidden = keras.layers.Dense(256, activation="gelu")(hidden)
+        hidden = keras.layers.Dropout(0.5)(hidden)
+        self.model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(hidden))
+        steps = self.epochs * -(-len(z) // 256)
+        schedule = keras.optimizers.schedules.CosineDecay(1e-3, steps)
+        self.model.compile(
+            optimizer=keras.optimizers.AdamW(schedule, weight_decay=1e-3),
+            loss="binary_crossentropy",
+            jit_compile=False,
+        )
+        self.model.fit(np.clip(z, -5, 5), y, batch_size=256, epochs=self.epochs, verbose=0)
+
+    def predict(self, z):
+        return self.model.predict(np.clip(z, -5, 5), batch_size=4096, verbose=0)[:, 0] > 0.5
+
+
+def by_rows(x, y, columns, seeds):
+    """Accuracy of generative and logistic on plain columns, fitted on few rows and on many.
+
+    For each number of rows and each seed, SUBSETS subsets are drawn from the rows left for training. Few rows
+    get as many steps of descent as many do, so that what differs is the rows. Returns {method: {rows:
+    accuracies}}.
+    """
+
+    def logistic(z, y, l2=0.0):
+        return fit_logistic(z, y, max(15, 100_000 // len(y)), min(512, len(y)), 0.03, l2)
+
+    methods = {
+        "generative": fit_shared,
+        "generative without prior rows": partial(fit_shared, prior_rows=0),
+        "logistic": logistic,
+        "logistic, l2 0.1": partial(logistic, l2=0.1),
+    }
+    curves = {method: {count: [] for count in ROWS} for method in methods}
+    for seed in range(seeds):
+        held_out, rng = train.split(y, seed), np.random.default_rng(seed)
+        for count in ROWS:
+            for _ in range(SUBSETS if count < 10_000 else 1):
+                pick = draw(rng, np.flatnonzero(~held_out), y, count)
+                features = Features(columns, engineered=False, normalised=True).fit(x[pick])
+                z, z_held_out = features(x[pick]), features(x[held_out])
+                for method, fit in methods.items():
+                    log_odds = score(method, fit(z, y[pick]), z_held_out)
+                    curves[method][count].append(np.mean((log_odds > 0) == y[held_out]))
+    return curves
+
+
+def draw(rng, candidates, y, count):
+    """Draw `count` of the candidate rows (all, if there are fewer), with the classes' shares kept."""
+    share = min(1.0, count / len(candidates))
+    classes = [candidates[y[candidates] == label] for label in (0, 1)]
+    return np.concatenate([rng.permutation(rows)[: max(2, round(share * len(rows)))] for rows in classes])
+
+
+def race(x, y, columns, rounds=5):
+    """Yield the median seconds of our fits and of scikit-learn's, in turn on the same engineered features."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.linear_model import LogisticRegression
+
+    features = Features(columns, True, True).fit(x)
+    z = features(x)
+    epochs, batch_size, learning_rate, _ = train.RECIPES["logistic"]
+    runners = {
+        "logistic": lambda: fit_logistic(z, y, epochs, batch_size, learning_rate),
+        "scikit-learn LogisticRegression": lambda: LogisticRegression(max_iter=1000).fit(z, y),
+        "generative": lambda: fit_shared(z, y),
+        "scikit-learn LinearDiscriminantAnalysis": lambda: LinearDiscriminantAnalysis().fit(z, y),
+    }
+    times = {name: [] for name in runners}
+    for _ in range(rounds):
+        for name, runner in runners.items():
+            started = time.perf_counter()
+            runner()
+            times[name].append(time.perf_counter() - started)
+    for name, seconds in times.items():
+        yield [f"{name}, fit alone", "", "", f"{np.median(seconds):.2f}"]
+
+
+def plot_rows(curves, path):
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for method, counts in curves.items():
+        means = [np.mean(scores) for scores in counts.values()]
+        axes.errorbar(
+            list(counts), means, [np.std(scores) for scores in counts.values()], label=method, capsize=3
+        )
+    axes.set(xscale="log", xlabel="training rows", ylabel="validation accuracy")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    with replacing(path) as beside:
+        figure.savefig(beside)
+
+
+def plot_calibration(x, y, columns, epochs, path):
+    """Put the held-out rows into ten groups by what a method says, and show how often it comes true."""
+    held_out = train.split(y, 0)
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
+    for method in train.RECIPES:
+        args = train.parse_args(["--method", method, *(["--epochs", str(epochs)] if epochs else [])])
+        model, _ = train.fit(args, columns, x[~held_out], y[~held_out])
+        said = model.probability(x[held_out])
+        groups = np.array_split(np.argsort(said), 10)
+        axes.plot(
+            [said[g].mean() for g in groups], [y[held_out][g].mean() for g in groups], "o-", label=method
+        )
+    axes.set(xlabel="probability said", ylabel="share with label 1")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    with replacing(path) as beside:
+        figure.savefig(beside)
+
+
+if __name__ == "__main__":
+    run(main)

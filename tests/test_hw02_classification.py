@@ -1,0 +1,352 @@
+"""Homework 2: the oracle of each part against something smaller than itself, the claims, and bad input."""
+
+import shutil
+
+import numpy as np
+import pytest
+from conftest import check_sentence
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+
+CHAPTER = "hw02_classification"
+
+
+@pytest.fixture
+def hw02(load_chapter):
+    return load_chapter(CHAPTER)
+
+
+@pytest.fixture
+def whole_set(synthetic):
+    """A synthetic set that the tests share; those that spoil it copy it first."""
+    return synthetic(CHAPTER)
+
+
+@pytest.fixture
+def spoil(whole_set, tmp_path):
+    """spoil("X_train", edit) copies the set and applies edit to the rows, lists of cells, of one file."""
+
+    def apply(name, edit):
+        folder = shutil.copytree(whole_set, tmp_path / "spoilt")
+        rows = [line.split(",") for line in (folder / name).read_text().splitlines()]
+        (folder / name).write_text("".join(",".join(row) + "\n" for row in edit(rows)))
+        return folder
+
+    return apply
+
+
+def blobs(distance, rows=400, dimensions=5, seed=0):
+    """Two Gaussians that share a covariance, their means `distance` apart along every axis."""
+    rng = np.random.default_rng(seed)
+    y = (rng.random(rows) < 0.3).astype(int)
+    y[:4] = [0, 0, 1, 1]
+    mixing = rng.normal(size=(dimensions, dimensions))
+    return rng.normal(size=(rows, dimensions)) @ mixing + distance * y[:, None], y
+
+
+# --- the generative model -------------------------------------------------
+
+
+def test_shared_covariance_meets_linear_discriminant_analysis(hw02):
+    x, y = blobs(2.0)
+    found = hw02.generative.fit_shared(x, y, prior_rows=0)
+    theirs = LinearDiscriminantAnalysis(solver="lsqr").fit(x, y)
+    np.testing.assert_allclose(found["weights"], theirs.coef_[0], rtol=1e-6)
+    np.testing.assert_allclose(found["bias"], theirs.intercept_[0], rtol=1e-6)
+
+
+def test_many_rows_drown_the_prior_rows(hw02):
+    x, y = blobs(2.0, rows=100_000)
+    found, plain = (hw02.generative.fit_shared(x, y, prior_rows)["weights"] for prior_rows in (None, 0))
+    np.testing.assert_allclose(found, plain, rtol=0.02)
+    assert abs(found - plain).max() > 1e-6
+
+
+def test_prior_rows_are_rows(hw02):
+    """Five rows more, uncorrelated and written out by hand, do to the correlations what prior_rows=5 does."""
+    rows = np.random.default_rng(0).normal(size=(20, 5)) @ np.random.default_rng(1).normal(size=(5, 5))
+    deviation, correlation = hw02.generative.spread(rows, 1e-6, prior_rows=5)
+    more = np.vstack([rows, np.sqrt(5) * np.diag(deviation)])  # one column at a time
+    covariance = more.T @ more / 25
+    np.testing.assert_allclose(correlation * np.outer(deviation, deviation), covariance)
+
+
+def test_separate_covariances_meet_quadratic_discriminant_analysis(hw02):
+    x, y = blobs(1.0)
+    x[y == 1] *= 2.0
+    ours = hw02.model.score("generative", hw02.generative.fit_separate(x, y, prior_rows=0), x)
+    theirs = QuadraticDiscriminantAnalysis().fit(x, y).decision_function(x)
+    # scikit-learn divides by n - 1 and we by n, which moves a log-odds by about a part in a hundred.
+    np.testing.assert_allclose(ours, theirs, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("fit", ["fit_shared", "fit_separate"])
+def test_far_blobs_are_separated_exactly_even_when_the_covariance_is_singular(hw02, fit):
+    x, y = blobs(40.0)
+    x = np.column_stack([x, x[:, 0] + x[:, 1], np.ones(len(x))])  # a sum of others, and a constant
+    score = hw02.model.score("generative", getattr(hw02.generative, fit)(x, y), x)
+    np.testing.assert_array_equal(score > 0, y)
+    assert np.isfinite(score).all()
+
+
+def test_shared_covariance_does_not_mind_the_scale_of_a_column(hw02):
+    x, y = blobs(1.0)
+    scale = np.array([1e-4, 1.0, 1.0, 1e5, 1.0])
+    plain, scaled = hw02.generative.fit_shared(x, y), hw02.generative.fit_shared(x * scale, y)
+    np.testing.assert_allclose(scaled["weights"] * scale, plain["weights"], rtol=1e-6)
+
+
+# --- logistic regression --------------------------------------------------
+
+
+def test_gradient_meets_finite_differences(hw02):
+    logistic, rng = hw02.logistic, np.random.default_rng(0)
+    x, y, weights, bias = rng.normal(size=(30, 4)), rng.integers(0, 2, 30), rng.normal(size=4), 0.3
+
+    def loss(weights, bias):
+        return logistic.cross_entropy(x @ weights + bias, y) + 0.7 / 2 * weights @ weights
+
+    slope, bias_slope = logistic.gradient(weights, bias, x, y, l2=0.7)
+    for place in range(4):
+        step = 1e-6 * np.eye(4)[place]
+        measured = (loss(weights + step, bias) - loss(weights - step, bias)) / 2e-6
+        assert slope[place] == pytest.approx(measured, abs=1e-7)
+    assert bias_slope == pytest.approx(
+        (loss(weights, bias + 1e-6) - loss(weights, bias - 1e-6)) / 2e-6, abs=1e-7
+    )
+
+
+def test_descent_meets_scikit_learn(hw02):
+    x, y = blobs(1.0, rows=1000)
+    x = ((x - x.mean(axis=0)) / x.std(axis=0)).astype(np.float32)
+    found = hw02.logistic.fit_logistic(x, y, epochs=300, batch_size=100, learning_rate=0.02, l2=0.01)
+    theirs = LogisticRegression(C=1 / (0.01 * len(x)), tol=1e-8).fit(x, y)
+    np.testing.assert_allclose(found["weights"], theirs.coef_[0], atol=0.01)
+    np.testing.assert_allclose(found["bias"], theirs.intercept_[0], atol=0.01)
+
+
+def test_sigmoid_and_loss_do_not_overflow(hw02):
+    log_odds = np.array([-1e4, 0.0, 1e4])
+    np.testing.assert_array_equal(hw02.logistic.sigmoid(log_odds), [0, 0.5, 1])
+    assert hw02.logistic.cross_entropy(log_odds, np.array([0, 1, 1])) == pytest.approx(np.log(2) / 3)
+
+
+# --- boosting -------------------------------------------------------------
+
+
+def test_our_tables_repeat_what_scikit_learn_would_say(hw02, monkeypatch):
+    import sklearn.ensemble
+
+    kept = []
+
+    class Spy(HistGradientBoostingClassifier):
+        def fit(self, *args):
+            kept.append(self)
+            return super().fit(*args)
+
+    monkeypatch.setattr(sklearn.ensemble, "HistGradientBoostingClassifier", Spy)
+    x, y = blobs(1.0, rows=800)
+    x = x.round(1).astype(np.float32)  # ties, so that <= and < differ
+    trees = hw02.boosting.grow(x, y, iterations=30, learning_rate=0.1)
+    stages = list(hw02.boosting.raw_scores(trees, x))
+    for ours, theirs in zip(stages, kept[0].staged_predict_proba(x), strict=True):
+        np.testing.assert_allclose(hw02.logistic.sigmoid(ours), theirs[:, 1], atol=1e-12)
+
+
+# --- features -------------------------------------------------------------
+
+
+def test_features_of_a_hand_made_column(hw02):
+    x = np.array([[0, 0], [0, 1], [1, 0], *[[10 * i, 1] for i in range(1, 11)]], np.float32)
+    features = hw02.model.Features(["gain", "sex"], engineered=True, normalised=False).fit(x)
+    assert features.names()[:4] == ["gain", "sex", "log gain", "gain: zero"]
+    z = features(np.array([[0, 1], [100, 0], [-5, 0]], np.float32))
+    assert z.shape == (3, 2 + 1 + 11) == (3, len(features.names()))
+    np.testing.assert_allclose(z[:, 2], [0, np.log(101), -np.log(6)], rtol=1e-6)
+    np.testing.assert_array_equal(z[:, 3:].argmax(axis=1), [0, 10, 0])
+    np.testing.assert_array_equal(z[:, 3:].sum(axis=1), [1, 1, 1])
+
+
+def test_normalisation_sees_the_training_part_alone(hw02, whole_set, tmp_path, monkeypatch):
+    seen = []
+    fit = hw02.model.Features.fit
+    monkeypatch.setattr(hw02.model.Features, "fit", lambda self, x: seen.append(x) or fit(self, x))
+    hw02.train.main(
+        ["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--method", "logistic", "--epochs", "1"]
+    )
+    x, y, columns = hw02.dataset.load_train(whole_set)
+    held_out = hw02.train.split(y, seed=0)
+    np.testing.assert_array_equal(seen[0], x[~held_out])
+    np.testing.assert_array_equal(seen[1], x)  # the model that is saved
+    features = fit(hw02.model.Features(columns, True, True), x[~held_out])
+    np.testing.assert_allclose(features(x[~held_out]).mean(axis=0), 0, atol=1e-4)
+    assert abs(features(x[held_out]).mean(axis=0)).max() > 1e-3
+
+
+def test_split_keeps_the_shares_and_follows_the_seed(hw02):
+    y = np.repeat([0, 1], [800, 200])
+    first, again, other = (hw02.train.split(y, seed) for seed in (0, 0, 1))
+    assert [first[y == label].sum() for label in (0, 1)] == [160, 40]
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+# --- claims ---------------------------------------------------------------
+
+
+def test_engineered_features_beat_the_columns_as_they_come(hw02, whole_set, tmp_path):
+    argv = ["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--method", "logistic", "--features"]
+    plain, engineered = (hw02.train.main([*argv, features])["score"] for features in ("plain", "engineered"))
+    assert engineered > plain + 0.02
+
+
+def test_the_generative_model_wins_when_rows_are_few(hw02, whole_set):
+    """On the synthetic people, who are not Gaussian: 20 of them, twenty times."""
+    x, y, columns = hw02.dataset.load_train(whole_set)
+    lead = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        pick = np.concatenate([rng.permutation(np.flatnonzero(y == label))[:10] for label in (0, 1)])
+        features = hw02.model.Features(columns, engineered=True, normalised=True).fit(x[pick])
+        z = features(x[pick])
+        scores = [
+            np.mean((hw02.model.score("", found, features(x)) > 0) == y)
+            for found in (
+                hw02.generative.fit_shared(z, y[pick]),
+                hw02.logistic.fit_logistic(z, y[pick], epochs=1000, batch_size=20, learning_rate=0.03),
+            )
+        ]
+        lead.append(scores[0] - scores[1])
+    assert np.mean(lead) > 2 * np.std(lead) / np.sqrt(len(lead))
+
+
+# --- bad input: one sentence, status 2, nothing half-written --------------
+
+
+def set_cell(row, column, text):
+    def edit(rows):
+        rows[row][column] = text
+        return rows
+
+    return edit
+
+
+BAD_TRAIN = {
+    "labels other than 0 and 1": ("Y_train", set_cell(5, 1, "2"), ["id 4", "label is 2", "expected 0 or 1"]),
+    "a label that is a half": ("Y_train", set_cell(5, 1, "0.5"), ["id 4", "label is 0.5"]),
+    "one label alone": (
+        "Y_train",
+        lambda rows: [rows[0], *([i, "0"] for i, _ in rows[1:])],
+        ["all labels are 0"],
+    ),
+    "an id too few": ("Y_train", lambda rows: rows[:-1], ["id 2999 is in X_train alone"]),
+    "an id too many": ("Y_train", lambda rows: [*rows, ["3000", "1"]], ["id 3000 is in Y_train alone"]),
+    "other ids": ("Y_train", set_cell(1, 0, "9999"), ["id 0 is in X_train alone"]),
+    "an id twice": ("X_train", set_cell(2, 0, "0"), ["X_train: the ids"]),
+    "no id": ("X_train", lambda rows: [row[1:] for row in rows], ["header begins", "expected id"]),
+    "no label": ("Y_train", set_cell(0, 1, "income"), ["id,income", "expected id,label"]),
+    "a text for a number": (
+        "X_train",
+        set_cell(7, 1, "old"),
+        ["line 8, column 'age'", "'old' is not a number"],
+    ),
+    "an empty cell": ("X_train", set_cell(7, 1, ""), ["line 8, column 'age'", "is not a number"]),
+    "not a number": ("X_train", set_cell(7, 1, "NaN"), ["line 8, column 'age'"]),
+    "infinity": ("X_train", set_cell(7, 1, "inf"), ["line 8, column 'age'", "'inf'"]),
+    "a row too long": ("X_train", lambda rows: [*rows[:7], [*rows[7], "1"], *rows[8:]], ["line 8"]),
+    "rows too long": (
+        "X_train",
+        lambda rows: [rows[0], *([*row, "1"] for row in rows[1:])],
+        ["more cells than the header"],
+    ),
+    "a header alone": ("X_train", lambda rows: rows[:1], ["no rows"]),
+    "an empty file": ("X_train", lambda rows: [], ["X_train"]),
+    "an empty label file": ("Y_train", lambda rows: [], ["Y_train"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TRAIN)
+def test_bad_train(hw02, spoil, tmp_path, capsys, case):
+    name, edit, words = BAD_TRAIN[case]
+    folder, out = spoil(name, edit), tmp_path / "out"
+    check_sentence(hw02, capsys, ["--data-dir", folder, "--out-dir", out], folder / name, *words)
+    assert not list(out.iterdir())
+
+
+BAD_TEST = {
+    "a column missing": (lambda rows: [row[:-1] for row in rows], ["'sex_1' is missing"]),
+    "a column too many": (lambda rows: [[*row, "1"] for row in rows], ["'1' is not in X_train"]),
+    "a text for a number": (set_cell(7, 1, "old"), ["line 8, column 'age'"]),
+    "an id twice": (set_cell(2, 0, "0"), ["the ids"]),
+    "an empty file": (lambda rows: [], ["X_test"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TEST)
+def test_bad_test(hw02, spoil, tmp_path, capsys, case):
+    edit, words = BAD_TEST[case]
+    folder, out = spoil("X_test", edit), tmp_path / "out"
+    argv = ["--data-dir", folder, "--out-dir", out]
+    hw02.train.main([str(argument) for argument in [*argv, "--method", "logistic", "--epochs", "1"]])
+    check_sentence(hw02, capsys, argv, folder / "X_test", *words, script="predict")
+    assert not [path for path in out.iterdir() if "submission" in path.name]
+
+
+def test_columns_and_rows_are_matched_by_name(hw02, whole_set, spoil, tmp_path):
+    x, y, columns = hw02.dataset.load_train(whole_set)
+    ids, x_test = hw02.dataset.load_test(whole_set, columns)
+    mixed = spoil("Y_train", lambda rows: [rows[0], *rows[:0:-1]])  # the labels in the opposite order
+    lines = [line.split(",") for line in (mixed / "X_test").read_text().splitlines()]
+    order = [0, *range(len(columns), 0, -1)]  # the columns too
+    (mixed / "X_test").write_text("".join(",".join(row[i] for i in order) + "\n" for row in lines))
+    np.testing.assert_array_equal(hw02.dataset.load_train(mixed)[1], y)
+    ids_again, x_test_again = hw02.dataset.load_test(mixed, columns)
+    np.testing.assert_array_equal(ids_again, ids)
+    np.testing.assert_array_equal(x_test_again, x_test)
+
+
+def test_wrong_encoding_and_missing_files(hw02, whole_set, tmp_path, capsys):
+    argv = ["--data-dir", tmp_path, "--out-dir", tmp_path / "out"]
+    check_sentence(hw02, capsys, argv, "X_train is missing")
+    (tmp_path / "X_train").write_bytes((whole_set / "X_train").read_text().encode("utf-16"))
+    check_sentence(hw02, capsys, argv, "X_train is not UTF-8 text")
+    shutil.copy(whole_set / "X_train", tmp_path)
+    check_sentence(hw02, capsys, argv, "Y_train is missing")
+
+
+@pytest.mark.parametrize(
+    "flag",
+    ["--epochs 0", "--batch-size 0", "--learning-rate 0", "--learning-rate nan", "--l2 -1", "--seed -1"],
+)
+def test_bad_flags(hw02, whole_set, tmp_path, capsys, flag):
+    argv = ["--data-dir", whole_set, "--out-dir", tmp_path / "out", *flag.split()]
+    check_sentence(hw02, capsys, argv, flag.removesuffix(".0"), "expected")
+    assert not list(tmp_path.glob("out/*"))
+
+
+@pytest.mark.parametrize("method", ["best", "logistic", "generative"])
+def test_bad_model(hw02, whole_set, tmp_path, capsys, method):
+    argv = ["--data-dir", whole_set, "--out-dir", tmp_path]
+    check_sentence(hw02, capsys, argv, "model.npz is missing; run train.py first", script="predict")
+    hw02.train.main([str(argument) for argument in [*argv, "--method", method, "--epochs", "2"]])
+    whole = (tmp_path / "model.npz").read_bytes()
+    arrays = dict(np.load(tmp_path / "model.npz"))
+    number = "value" if method == "best" else "weights"
+    for spoilt in [
+        whole[: len(whole) // 2],
+        b"",
+        b"not a zip file",
+        {**arrays, "columns": arrays["columns"][:3]},  # of another training
+        {**arrays, number: arrays[number] * np.nan},
+        {name: value for name, value in arrays.items() if name != number},
+        {"items": np.array(["PM2.5"]), "hours": 9, "weights": np.zeros(9)},  # another chapter's
+    ]:
+        if isinstance(spoilt, bytes):
+            (tmp_path / "model.npz").write_bytes(spoilt)
+        else:
+            np.savez(tmp_path / "model.npz", **spoilt)
+        check_sentence(
+            hw02, capsys, argv, "model.npz is cut short or not a model of this chapter", script="predict"
+        )
+    assert not (tmp_path / "submission.csv").exists()
