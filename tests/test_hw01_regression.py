@@ -121,6 +121,21 @@ def test_descent_on_a_quadratic_meets_lstsq(hw01, average):
     assert not start["weights"].any(), "the starting point was changed in place"
 
 
+def test_two_steps_written_by_hand(hw01):
+    """Momentum keeps a share of the last step; Adagrad divides by the root of the summed squares."""
+    gradients = [{"w": np.array([3.0, -0.5])}, {"w": np.array([4.0, 0.5])}]
+    momentum = [[-0.3, 0.05], [-0.97, 0.045]]  # -0.1 x 3; then 0.9 x -0.3 - 0.1 x 4 more
+    adagrad = [[-0.1, 0.1], [-0.18, 0.1 - 0.1 / 2**0.5]]  # -0.1 x 3 / 3; then -0.1 x 4 / 5 more
+    for rule, expected in (
+        (hw01.gradient_descent.Momentum(0.1, momentum=0.9), momentum),
+        (hw01.gradient_descent.Adagrad(0.1), adagrad),
+    ):
+        parameters = {"w": np.zeros(2)}
+        for gradient, place in zip(gradients, expected):
+            rule.step(parameters, gradient)
+            np.testing.assert_allclose(parameters["w"], place, rtol=1e-6)
+
+
 @pytest.mark.parametrize("slope", ["squared_slope", "huber_slope"])
 @pytest.mark.parametrize("form", ["linear", "bilinear"])
 def test_gradients_meet_finite_differences(hw01, form, slope):

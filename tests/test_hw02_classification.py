@@ -154,6 +154,21 @@ def test_our_tables_repeat_what_scikit_learn_would_say(hw02, monkeypatch):
         np.testing.assert_allclose(hw02.logistic.sigmoid(ours), theirs[:, 1], atol=1e-12)
 
 
+def test_a_tree_written_by_hand(hw02):
+    """A root that asks for x[1] <= 0.5, with the leaves -1 and 2; the threshold itself goes to the left."""
+    stump = {
+        "baseline": np.array(0.25),
+        "root": np.array([0]),
+        "feature": np.array([1, 0, 0]),
+        "threshold": np.array([0.5, 0.0, 0.0]),
+        "left": np.array([1, 1, 2]),
+        "right": np.array([2, 1, 2]),
+        "value": np.array([0.0, -1.0, 2.0]),
+    }
+    (scores,) = hw02.boosting.raw_scores(stump, np.array([[9.0, 0.4], [9.0, 0.5], [-9.0, 0.6]]))
+    np.testing.assert_array_equal(scores, [-0.75, -0.75, 2.25])
+
+
 # --- features -------------------------------------------------------------
 
 
@@ -161,11 +176,11 @@ def test_features_of_a_hand_made_column(hw02):
     x = np.array([[0, 0], [0, 1], [1, 0], *[[10 * i, 1] for i in range(1, 11)]], np.float32)
     features = hw02.model.Features(["gain", "sex"], engineered=True, normalised=False).fit(x)
     assert features.names()[:4] == ["gain", "sex", "log gain", "gain: zero"]
-    z = features(np.array([[0, 1], [100, 0], [-5, 0]], np.float32))
-    assert z.shape == (3, 2 + 1 + 11) == (3, len(features.names()))
-    np.testing.assert_allclose(z[:, 2], [0, np.log(101), -np.log(6)], rtol=1e-6)
-    np.testing.assert_array_equal(z[:, 3:].argmax(axis=1), [0, 10, 0])
-    np.testing.assert_array_equal(z[:, 3:].sum(axis=1), [1, 1, 1])
+    z = features(np.array([[0, 1], [100, 0], [-5, 0], [1, 0]], np.float32))
+    assert z.shape == (4, 2 + 1 + 11) == (4, len(features.names()))
+    np.testing.assert_allclose(z[:, 2], [0, np.log(101), -np.log(6), np.log(2)], rtol=1e-6)
+    np.testing.assert_array_equal(z[:, 3:].argmax(axis=1), [0, 10, 0, 1])  # 1 is the smallest positive value
+    np.testing.assert_array_equal(z[:, 3:].sum(axis=1), [1, 1, 1, 1])
 
 
 def test_normalisation_sees_the_training_part_alone(hw02, whole_set, tmp_path, monkeypatch):
