@@ -26,7 +26,7 @@ def grow(x, y, iterations, learning_rate, l2=0.0, seed=0):
         learning_rate=learning_rate,
         l2_regularization=l2,
         max_leaf_nodes=63,
-        max_features=0.2,  # of the columns, drawn anew at each split: trees that differ make a better sum
+        max_features=0.1,  # of the columns, drawn anew at each split: trees that differ make a better sum
         early_stopping=False,
         random_state=seed,
     ).fit(x, y)

@@ -4,7 +4,7 @@
 |------------|--------------|---------------------------------------------|---------------|
 | generative | engineered   | w.x + b; x'Qx + w.x + b if separate         | generative.py |
 | logistic   | engineered   | w.x + b                                     | logistic.py   |
-| best       | plain        | a baseline plus the leaves of 400 trees     | boosting.py   |
+| best       | plain        | a baseline plus the leaves of 500 trees     | boosting.py   |
 
 Shapes: columns (n, d) -> features (n, f) -> log-odds (n,). "plain" features are the columns as they are;
 "engineered" adds, for each column of more than two values, its logarithm and eleven bins (see Features).
