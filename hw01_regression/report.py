@@ -101,11 +101,15 @@ def main(argv=None):
 
     plot_weights(load_model(best / "model.npz"), results / "weights.png")
     tables = pd.DataFrame(rows, columns=["table", "row", "rmse", "sd", "seconds"])
+    publish(results, tables, best / "metrics.json")
+
+
+def publish(results, tables, metrics_file):
+    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
     with replacing(results / "report.csv") as path:
         tables.to_csv(path, index=False)
-    metrics = json.loads((best / "metrics.json").read_text())
-    for folder in ("data_dir", "out_dir"):  # where they lay is nobody's business
-        del metrics["arguments"][folder]
+    metrics = json.loads(metrics_file.read_text())
+    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
     with replacing(results / "metrics.json") as path:
         path.write_text(json.dumps(metrics, indent=2) + "\n")
     for name, table in tables.groupby("table", sort=False):

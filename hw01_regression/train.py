@@ -194,19 +194,24 @@ def main(argv=None):
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
         "arguments": vars(args),
     }
-    record(args.out_dir, model, history, metrics)
+    record(args.out_dir, model, history, plot_history(history), metrics)
     print(f"{metrics['metric']} {metrics['score']:.3f}   {args.out_dir / 'model.npz'}")
     return metrics
 
 
-def record(out_dir, model, history, metrics):
-    """Write model.npz, history.csv, learning_curve.png and metrics.json."""
+def plot_history(history):
+    """The learning curve, as a figure."""
     from matplotlib.figure import Figure  # here, so that --help need not wait for it
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     end = history.iloc[-1].max()  # the first epochs are far above, and out of the picture
     history.plot(ax=axes, ylabel="RMSE (ug/m3)", grid=True, ylim=(0.8 * end, 2 * end))
+    return figure
+
+
+def record(out_dir, model, history, figure, metrics):
+    """Write model.npz, history.csv, learning_curve.png and metrics.json."""
     with replacing(out_dir / "model.npz") as path:
         model.save(path)
     with replacing(out_dir / "history.csv") as path:

@@ -58,11 +58,8 @@ class Features:
         for place, edges in zip(self.numeric, self.edges):
             value = x[:, place]
             raw.append((np.sign(value) * np.log1p(np.abs(value)))[:, None])
-            raw.append(
-                (np.searchsorted(edges, value, side="right")[:, None] == np.arange(len(edges) + 1)).astype(
-                    x.dtype
-                )
-            )
+            bins = np.searchsorted(edges, value, side="right")  # 0 for zero and less, 1 to 10 for the deciles
+            raw.append((bins[:, None] == np.arange(len(edges) + 1)).astype(x.dtype))
         raw = np.column_stack(raw)
         return ((raw - self.mean.astype(x.dtype)) / self.scale.astype(x.dtype)) if self.normalised else raw
 
@@ -85,7 +82,7 @@ class Model:
 
     def log_odds(self, x):
         """Columns float32 (n, d) -> log-odds of label 1, (n,)."""
-        return score(self.method, self.parameters, self.features(x))
+        return score(self.parameters, self.features(x))
 
     def probability(self, x):
         """Columns float32 (n, d) -> probability of label 1, (n,)."""
@@ -95,9 +92,9 @@ class Model:
         np.savez_compressed(path, method=self.method, **vars(self.features), **self.parameters)
 
 
-def score(method, parameters, z):
-    """Features (n, f) -> log-odds (n,)."""
-    if method == "best":
+def score(parameters, z):
+    """Features (n, f) -> log-odds (n,), by trees, a quadric or a plane, whichever the parameters describe."""
+    if "root" in parameters:
         *_, last = boosting.raw_scores(parameters, z)
         return last
     linear = z @ parameters["weights"] + parameters["bias"]

@@ -104,11 +104,15 @@ def main(argv=None):
         rows.append(["weights", name, f"{weights[name]:+.2f}", "", ""])
 
     tables = pd.DataFrame(rows, columns=["table", "row", "value", "sd", "seconds"])
+    publish(results, tables, folders["best"] / "metrics.json")
+
+
+def publish(results, tables, metrics_file):
+    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
     with replacing(results / "report.csv") as path:
         tables.to_csv(path, index=False)
-    metrics = json.loads((folders["best"] / "metrics.json").read_text())
-    for folder in ("data_dir", "out_dir"):  # where they lay is nobody's business
-        del metrics["arguments"][folder]
+    metrics = json.loads(metrics_file.read_text())
+    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
     with replacing(results / "metrics.json") as path:
         path.write_text(json.dumps(metrics, indent=2) + "\n")
     for name, table in tables.groupby("table", sort=False):
@@ -208,7 +212,7 @@ def by_rows(x, y, columns, seeds):
                 features = Features(columns, engineered=False, normalised=True).fit(x[pick])
                 z, z_held_out = features(x[pick]), features(x[held_out])
                 for method, fit in methods.items():
-                    log_odds = score(method, fit(z, y[pick]), z_held_out)
+                    log_odds = score(fit(z, y[pick]), z_held_out)
                     curves[method][count].append(np.mean((log_odds > 0) == y[held_out]))
     return curves
 

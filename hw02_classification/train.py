@@ -111,13 +111,13 @@ def fit(args, columns, x, y, watched=None):
         history.append({"loss": cross_entropy(log_odds, watched[1]), "accuracy": accuracy})
 
     if args.method == "logistic":
-        after_epoch = (lambda parameters: note(score("logistic", parameters, watched_z))) if watched else None
+        after_epoch = (lambda parameters: note(score(parameters, watched_z))) if watched else None
         settings = (args.epochs, args.batch_size, args.learning_rate, args.l2, args.seed)
         parameters = fit_logistic(z, y, *settings, after_epoch)
     elif args.method == "generative":
         parameters = (fit_shared if args.covariance == "shared" else fit_separate)(z, y)
         if watched:
-            note(score("generative", parameters, watched_z))
+            note(score(parameters, watched_z))
     else:
         parameters = boosting.grow(z, y, args.epochs, args.learning_rate, args.l2, args.seed)
         if watched:
@@ -155,13 +155,13 @@ def main(argv=None):
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
         "arguments": vars(args),
     }
-    record(args.out_dir, model, history, metrics)
+    record(args.out_dir, model, history, plot_history(history), metrics)
     print(f"{metrics['metric']} {metrics['score']:.4f}   {args.out_dir / 'model.npz'}")
     return metrics
 
 
-def record(out_dir, model, history, metrics):
-    """Write model.npz, history.csv, learning_curve.png and metrics.json."""
+def plot_history(history):
+    """The learning curve, as a figure."""
     from matplotlib.figure import Figure  # here, so that --help need not wait for it
 
     figure = Figure(figsize=(9, 4), layout="constrained")
@@ -169,6 +169,11 @@ def record(out_dir, model, history, metrics):
         history[name].plot(
             ax=axes, ylabel=f"validation {name}", grid=True, style=".-" if len(history) < 30 else "-"
         )
+    return figure
+
+
+def record(out_dir, model, history, figure, metrics):
+    """Write model.npz, history.csv, learning_curve.png and metrics.json."""
     with replacing(out_dir / "model.npz") as path:
         model.save(path)
     with replacing(out_dir / "history.csv") as path:

@@ -45,6 +45,12 @@ def synthetic(tmp_path_factory):
     return make
 
 
+@pytest.fixture
+def whole_set(request, synthetic):
+    """The synthetic set of the test module's CHAPTER, shared: a test that spoils it copies it first."""
+    return synthetic(request.module.CHAPTER)
+
+
 def check_sentence(chapter, capsys, argv, *words, script="train"):
     """Run a loaded chapter's script: it ends with status 2 and one sentence on stderr that has the words."""
     with pytest.raises(SystemExit) as ended:

@@ -18,12 +18,6 @@ def hw01(load_chapter):
 
 
 @pytest.fixture
-def whole_set(synthetic):
-    """A synthetic set that the tests share; those that spoil it copy it first."""
-    return synthetic(CHAPTER)
-
-
-@pytest.fixture
 def spoil(whole_set, tmp_path):
     """spoil("train.csv", edit) copies the set and applies edit to the lines of one file."""
 
@@ -144,10 +138,8 @@ def test_gradients_meet_finite_differences(hw01, form, slope):
     if form == "linear":
         x, parameters = rng.normal(size=(30, 6)), {"weights": rng.normal(size=6)}
     else:
-        x, parameters = (
-            rng.normal(size=(30, 4, 3)),
-            {"item_weights": rng.normal(size=4), "hour_weights": rng.normal(size=3)},
-        )
+        x = rng.normal(size=(30, 4, 3))
+        parameters = {"item_weights": rng.normal(size=4), "hour_weights": rng.normal(size=3)}
     parameters["bias"] = np.array(0.7)
 
     def loss(parameters):
@@ -362,22 +354,15 @@ def test_no_fit_asks_a_library_for_the_answer(hw01, whole_set, tmp_path, monkeyp
 
 def test_the_scripts_start_without_the_heavy_libraries():
     """train.py --help answers in under a second because it imports NumPy, pandas and tqdm alone."""
-    code = "import sys, runpy; sys.argv[1:] = ['--help']\n"
-    code += (
-        "try: runpy.run_path(sys.argv[0], run_name='__main__')\nfinally: print(*sys.modules, file=sys.stderr)"
+    code = (
+        "import runpy, sys; sys.argv = sys.argv[1:]\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "finally: print(*sys.modules, file=sys.stderr)"
     )
+    environment = os.environ | {"PYTHONPATH": str(ROOT / CHAPTER)}  # a script's start adds it, runpy does not
     for script in ("train.py", "predict.py"):
-        code_of_script = code.replace("sys.argv[0]", repr(str(ROOT / CHAPTER / script)))
-        environment = os.environ | {
-            "PYTHONPATH": str(ROOT / CHAPTER)
-        }  # runpy does not add it as a script's start does
-        done = subprocess.run(
-            [sys.executable, "-c", code_of_script],
-            capture_output=True,
-            text=True,
-            check=True,
-            env=environment,
-        )
+        command = [sys.executable, "-c", code, ROOT / CHAPTER / script, "--help"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
         loaded = set(done.stderr.split())
         assert "numpy" in loaded
         assert not loaded & {"sklearn", "tensorflow", "keras", "matplotlib", "scipy"}

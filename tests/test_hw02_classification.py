@@ -18,12 +18,6 @@ def hw02(load_chapter):
 
 
 @pytest.fixture
-def whole_set(synthetic):
-    """A synthetic set that the tests share; those that spoil it copy it first."""
-    return synthetic(CHAPTER)
-
-
-@pytest.fixture
 def spoil(whole_set, tmp_path):
     """spoil("X_train", edit) copies the set and applies edit to the rows, lists of cells, of one file."""
 
@@ -75,7 +69,7 @@ def test_prior_rows_are_rows(hw02):
 def test_separate_covariances_meet_quadratic_discriminant_analysis(hw02):
     x, y = blobs(1.0)
     x[y == 1] *= 2.0
-    ours = hw02.model.score("generative", hw02.generative.fit_separate(x, y, prior_rows=0), x)
+    ours = hw02.model.score(hw02.generative.fit_separate(x, y, prior_rows=0), x)
     theirs = QuadraticDiscriminantAnalysis().fit(x, y).decision_function(x)
     # scikit-learn divides by n - 1 and we by n, which moves a log-odds by about a part in a hundred.
     np.testing.assert_allclose(ours, theirs, rtol=0.05, atol=0.05)
@@ -85,7 +79,7 @@ def test_separate_covariances_meet_quadratic_discriminant_analysis(hw02):
 def test_far_blobs_are_separated_exactly_even_when_the_covariance_is_singular(hw02, fit):
     x, y = blobs(40.0)
     x = np.column_stack([x, x[:, 0] + x[:, 1], np.ones(len(x))])  # a sum of others, and a constant
-    score = hw02.model.score("generative", getattr(hw02.generative, fit)(x, y), x)
+    score = hw02.model.score(getattr(hw02.generative, fit)(x, y), x)
     np.testing.assert_array_equal(score > 0, y)
     assert np.isfinite(score).all()
 
@@ -226,7 +220,7 @@ def test_the_generative_model_wins_when_rows_are_few(hw02, whole_set):
         features = hw02.model.Features(columns, engineered=True, normalised=True).fit(x[pick])
         z = features(x[pick])
         scores = [
-            np.mean((hw02.model.score("", found, features(x)) > 0) == y)
+            np.mean((hw02.model.score(found, features(x)) > 0) == y)
             for found in (
                 hw02.generative.fit_shared(z, y[pick]),
                 hw02.logistic.fit_logistic(z, y[pick], epochs=1000, batch_size=20, learning_rate=0.03),
