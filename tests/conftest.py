@@ -39,8 +39,16 @@ def synthetic(tmp_path_factory):
 
     @functools.cache
     def make(folder):
-        make_synthetic = runpy.run_path(str(ROOT / folder / "dataset.py"))["make_synthetic"]
-        return make_synthetic(tmp_path_factory.mktemp(folder), seed=0)
+        own = [path.stem for path in (ROOT / folder).glob("*.py")]
+        others = {name: sys.modules.pop(name) for name in own if name in sys.modules}
+        sys.path.insert(0, str(ROOT / folder))  # make_synthetic may need the chapter's model
+        try:
+            make_synthetic = runpy.run_path(str(ROOT / folder / "dataset.py"))["make_synthetic"]
+            return make_synthetic(tmp_path_factory.mktemp(folder), seed=0)
+        finally:
+            sys.path.remove(str(ROOT / folder))
+            forget(own)
+            sys.modules.update(others)
 
     return make
 

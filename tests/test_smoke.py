@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 
 import numpy as np
 import pandas as pd
@@ -34,10 +35,25 @@ def check_hw02(out):
     return out / "submission.csv"
 
 
+def check_hw06(out):
+    history = pd.read_csv(out / "history.csv")
+    assert history.read_right.iloc[0] == history.looked_at.iloc[0], "a misread picture was attacked"
+    submission = pd.read_csv(out / "submission.csv")
+    assert list(submission.id) == list(range(40))
+    assert (submission.after != submission.true).mean() > 0.5
+    with tarfile.open(out / "images.tgz") as archive:
+        assert archive.getnames() == [f"{number:03d}.png" for number in range(40)]
+    for figure in ("comparison.png", "top3.png"):
+        with Image.open(out / figure) as picture:
+            picture.verify()
+    return out / "images.tgz"
+
+
 # chapter: (flags of train.py, flags of report.py, a check of out/ that returns the hand-in); all take seconds
 SMOKE = {
     "hw01_regression": ("--epochs 20", "--epochs 2 --seeds 1", check_hw01),
     "hw02_classification": ("--epochs 100", "--epochs 2 --seeds 1", check_hw02),
+    "hw06_adversarial": ("--epsilon 32", "--iterations 1 --seeds 1", check_hw06),
 }
 
 
@@ -95,7 +111,7 @@ def test_train_and_predict(chapter, tmp_path):
     assert np.isfinite(history.to_numpy()).all()
     with Image.open(out / "learning_curve.png") as picture:
         picture.verify()
-    assert list(out.glob("model.*"))
+    assert list(out.glob("model.*")) or (out / "images").is_dir()  # hw06 trains pictures
 
     handed_in = check(out)
     first = handed_in.read_bytes()

@@ -1,0 +1,199 @@
+"""The course's two hundred pictures -> arrays, and attacked pictures -> files.
+
+data.zip of homework 6 (ImageNet pictures that the NIPS 2017 competition on adversarial attacks chose):
+
+images/000.png .. 199.png   RGB, 224x224
+labels.csv                  a row is a picture: ImgId (0 for 000.png), TrueLabel (0..999), and its origin
+categories.csv              CategoryId (0..999, the order of a classifier's outputs), CategoryName
+
+Pictures are read in the order of labels.csv, never in that of the folder. Without a column ImgId the rows
+count from 0. Any number of pictures, of categories, and any one size will do.
+"""
+
+import os
+import shutil
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+HELP = "see hw06_adversarial/README.md, or try --synthetic"
+SHAPES = ("disc", "square", "triangle", "cross")
+SIZE = 32  # pixels a side of a synthetic picture
+
+
+class BadInput(ValueError):
+    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
+
+
+def load_pictures(folder):
+    """Read images/, labels.csv and categories.csv.
+
+    Returns
+    -------
+    pictures : uint8 (N, h, w, 3), RGB
+    labels : int64 (N,), the true categories
+    categories : list of str, their names
+    names : list of N str, the files' names
+
+    Raises BadInput when something is missing, broken, or does not fit the rest.
+    """
+    categories = read_table(folder / "categories.csv", "CategoryId", "CategoryName")
+    if list(categories.CategoryId) != list(range(len(categories))):
+        raise BadInput(f"{folder / 'categories.csv'}: CategoryId is not 0, 1, 2, ... in order; {HELP}.")
+    path = folder / "labels.csv"
+    table = read_table(path, "TrueLabel")
+    for column in ("TrueLabel", "ImgId") if "ImgId" in table else ("TrueLabel",):
+        whole = pd.to_numeric(table[column], errors="coerce") % 1 == 0
+        if not whole.all():
+            row = int(np.argmin(whole))
+            raise BadInput(
+                f"{path}: line {row + 2}: {column} is {table[column][row]!r}, no whole number; {HELP}."
+            )
+    labels = table.TrueLabel.to_numpy(np.int64)
+    ids = table.ImgId.to_numpy(np.int64) if "ImgId" in table else np.arange(len(table))
+    if len(set(ids)) < len(ids) or ids.min() < 0:
+        raise BadInput(f"{path}: an ImgId is negative or occurs twice, expected each picture once; {HELP}.")
+    outside = np.flatnonzero((labels < 0) | (labels >= len(categories)))
+    if len(outside):
+        row = outside[0]
+        raise BadInput(
+            f"{path}: line {row + 2}: TrueLabel is {labels[row]}, expected 0..{len(categories) - 1}; {HELP}."
+        )
+    names = [f"{number:03d}.png" for number in ids]
+    return read_pictures(folder / "images", names), labels, list(categories.CategoryName), names
+
+
+def read_table(path, *columns):
+    """Read a CSV that has at least these columns and a row."""
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; {HELP}.")
+    try:
+        table = pd.read_csv(path, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 text; {HELP}.") from error
+    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+        raise BadInput(f"{path}: {str(error).strip().splitlines()[0]}; {HELP}.") from error
+    for column in columns:
+        if column not in table:
+            raise BadInput(f"{path}: the column {column} is missing, expected {', '.join(columns)}; {HELP}.")
+    if table.empty:
+        raise BadInput(f"{path} has a header and no rows; {HELP}.")
+    return table
+
+
+def read_pictures(folder, names):
+    """Read the named PNG files, all of one size: uint8 (N, h, w, 3). The folder holds no other PNG file."""
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is missing; {HELP}.")
+    unlabelled = sorted({path.name for path in folder.glob("*.png")} - set(names))
+    if unlabelled:
+        raise BadInput(f"{folder / unlabelled[0]} has no row in labels.csv, expected one each; {HELP}.")
+    pictures = []
+    for name in names:
+        path = folder / name
+        if not path.is_file():
+            raise BadInput(f"{path} is missing, and labels.csv has a row for it; {HELP}.")
+        try:
+            with Image.open(path) as picture:
+                pictures.append(np.asarray(picture.convert("RGB")))
+        except (OSError, SyntaxError) as error:  # what Pillow raises for another format, or a cut file
+            raise BadInput(f"{path} is not a whole PNG picture ({error}); {HELP}.") from error
+        if pictures[-1].shape != pictures[0].shape:
+            (height, width, _), (first_height, first_width, _) = pictures[-1].shape, pictures[0].shape
+            raise BadInput(
+                f"{path} is {width}x{height}, expected {first_width}x{first_height} as {names[0]}; {HELP}."
+            )
+    return np.stack(pictures)
+
+
+def write_pictures(folder, pictures, names):
+    """Write uint8 (N, h, w, 3) as PNG files, losslessly. A folder that is there is replaced as a whole."""
+    beside, old = folder.with_name("half-written-" + folder.name), folder.with_name("old-" + folder.name)
+    for leftover in (beside, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        beside.mkdir(parents=True)
+        for picture, name in zip(pictures, names):
+            Image.fromarray(picture).save(beside / name)
+        if folder.exists():
+            folder.rename(old)
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def make_synthetic(folder, seed):
+    """Write 40 pictures of made-up shapes in the course's format, two classifiers of them, and return the
+    folder.
+
+    A shape is brighter than what is around it, under noise: easily seen, and easily hidden. Both
+    classifiers, classifier.keras and other.keras, learn from 1,500 other pictures; they differ in their
+    convolutions, so that one can be attacked through the other.
+    """
+    from model import fit_small  # here, so that who only reads pictures need not wait for Keras
+
+    rng = np.random.default_rng(seed)
+    pictures, labels = draw_shapes(rng, 1540)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [f"{number:03d}.png" for number in range(40)]
+    write_pictures(folder / "images", pictures[:40], names)
+    table = pd.DataFrame({"ImgId": range(40), "TrueLabel": labels[:40]})
+    categories = pd.DataFrame({"CategoryId": range(len(SHAPES)), "CategoryName": SHAPES})
+    for name, frame in (("labels.csv", table), ("categories.csv", categories)):
+        with replacing(folder / name) as path:
+            frame.to_csv(path, index=False)
+    for name, filters in (("classifier.keras", (8, 16)), ("other.keras", (12, 24))):
+        model = fit_small(pictures[40:], labels[40:], len(SHAPES), filters, seed)
+        with replacing(folder / name) as path:
+            model.save(path)
+    return folder
+
+
+def draw_shapes(rng, count):
+    """Draw shapes: uint8 (count, SIZE, SIZE, 3) and int64 (count,), indices into SHAPES."""
+    labels = rng.integers(0, len(SHAPES), count)
+    middle_y, middle_x = rng.uniform(12, 20, (2, count, 1, 1))
+    radius = rng.uniform(6, 10, (count, 1, 1))
+    y, x = np.mgrid[:SIZE, :SIZE]
+    down, right = y - middle_y, np.abs(x - middle_x)  # (count, SIZE, SIZE)
+    masks = [
+        np.hypot(down, right) < radius,
+        np.maximum(np.abs(down), right) < 0.9 * radius,
+        (np.abs(down) < radius) & (2 * right < down + radius),
+        (np.minimum(np.abs(down), right) < 0.3 * radius) & (np.maximum(np.abs(down), right) < radius),
+    ]
+    inside = np.select([(labels == k)[:, None, None] for k in range(len(SHAPES))], masks)[..., None]
+    ground = rng.uniform(20, 130, (count, 1, 1, 3))
+    pictures = (
+        ground + inside * rng.uniform(60, 120, (count, 1, 1, 1)) + rng.normal(0, 8, (count, SIZE, SIZE, 3))
+    )
+    return np.clip(np.rint(pictures), 0, 255).astype(np.uint8), labels
+
+
+@contextmanager
+def replacing(path):
+    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
+    beside = path.with_name("half-written-" + path.name)
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def run(main):
+    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
+    try:
+        return main()
+    except BadInput as error:
+        sentence, status = str(error), 2
+    except OSError as error:
+        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
+    except KeyboardInterrupt:
+        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
+    print(sentence, file=sys.stderr)
+    sys.exit(status)

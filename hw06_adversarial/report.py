@@ -1,0 +1,239 @@
+"""Answer the report questions of homework 6: every table and figure of README.md.
+
+    python hw06_adversarial/report.py                 VGG16 and DenseNet-121, by download, into results/
+    python hw06_adversarial/report.py --synthetic     two small classifiers instead, into out/results/
+    python hw06_adversarial/report.py --proxy efficientnet_lite0.keras --other squeezenet.keras
+
+The first is attacked in the open; then each is attacked through the other; then the first defends itself.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import attack
+import defence
+import keras
+import numpy as np
+import pandas as pd
+import predict
+import train
+from dataset import BadInput, load_pictures, make_synthetic, read_pictures, replacing, run
+from matplotlib.figure import Figure
+from model import load_proxy, read, softmax
+
+HERE = Path(__file__).resolve().parent
+EPSILONS = (1, 2, 4, 8, 15, 32, 64)
+ITERATIVE_EPSILONS = (1, 4)
+TRANSFER_EPSILONS = (8, 16)
+DEFENCES = {
+    "none": lambda pictures: pictures,
+    "Gaussian, radius 0.5": lambda pictures: defence.gaussian(pictures, 0.5),
+    "Gaussian, radius 1": lambda pictures: defence.gaussian(pictures, 1),
+    "Gaussian, radius 2": lambda pictures: defence.gaussian(pictures, 2),
+    "median 3x3": lambda pictures: defence.median(pictures, 3),
+    "median 5x5": lambda pictures: defence.median(pictures, 5),
+    "JPEG, quality 90": lambda pictures: defence.jpeg(pictures, 90),
+    "JPEG, quality 75": lambda pictures: defence.jpeg(pictures, 75),
+    "JPEG, quality 50": lambda pictures: defence.jpeg(pictures, 50),
+}
+ONE_STEP, MANY_STEPS = "--method fgsm", "--method transfer"
+STRANGERS = {  # row of the transfer table: flags of train.py
+    "fgsm": ONE_STEP,
+    "fgsm, every picture": ONE_STEP,
+    "fgsm of the cross-entropy, every picture": ONE_STEP,
+    "momentum": MANY_STEPS + " --diversity 1 --translation 1",
+    "momentum, diversity": MANY_STEPS + " --translation 1",
+    "momentum, translation": MANY_STEPS + " --diversity 1",
+    "transfer: all three": MANY_STEPS,
+}
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description="Make every table and figure of the chapter's README.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--data-dir", type=Path, default=HERE / "data", help="folder of images, labels.csv and categories.csv"
+    )
+    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the attacks")
+    parser.add_argument("--synthetic", action="store_true", help="use small pictures, write to out/results")
+    parser.add_argument("--seeds", type=int, default=3, help="runs of what is random, with seeds 0, 1, ...")
+    parser.add_argument("--iterations", type=int, help="for a trial: so many steps; None: each method's own")
+    parser.add_argument("--proxy", help="the classifier attacked in the open; None: vgg16, or synthetic")
+    parser.add_argument("--other", help="another, for transfer; None: densenet121, or synthetic")
+    args = parser.parse_args(argv)
+    args.proxy = args.proxy or ("classifier.keras" if args.synthetic else "vgg16")
+    args.other = args.other or ("other.keras" if args.synthetic else "densenet121")
+    return args
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    if args.seeds < 1:
+        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
+    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    pictures, labels, categories, names = load_pictures(data_dir)
+    models = {
+        name.removesuffix(".keras"): load_proxy([name], data_dir, pictures.shape[1:], len(categories))
+        for name in (args.proxy, args.other)
+    }
+    first_name = next(iter(models))
+    results.mkdir(parents=True, exist_ok=True)
+    rows, seen = [], {"untouched": pictures}
+
+    def crafted(name, flags, seed=0, proxies=(args.proxy,)):
+        """train.main() with these flags: its metrics, and the folder of its pictures."""
+        folder = args.out_dir / "report" / f"{name} {seed}".replace(" ", "_")
+        steps = f"--iterations {args.iterations}" if args.iterations and "fgsm" not in flags else ""
+        argv = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--seed", str(seed)]
+        return train.main([*argv, "--proxy", *proxies, *flags.split(), *steps.split()]), folder / "images"
+
+    def attacked(table, row, flags, seeds=1, proxies=(args.proxy,)):
+        """Add a row of such runs. Return their share misread, and the pictures of the one with seed 0."""
+        runs, folders = zip(*(crafted(f"{table} {row}", flags, seed, proxies) for seed in range(seeds)))
+        scores = [run["score"] for run in runs]
+        deviation = f"{np.std(scores, ddof=1):.3f}" if seeds > 1 else ""
+        distance = np.mean([run["mean_distance"] for run in runs])
+        each = np.mean([run["seconds"]["one_fit"] / run["attacked"] for run in runs])
+        rows.append(
+            [table, row, f"{np.mean(scores):.3f}", deviation, f"{distance:.3f}", f"{1000 * each:.0f}"]
+        )
+        return np.mean(scores), read_pictures(folders[0], names)
+
+    curves = {"fgsm": {}, "iterative": {}}
+    for epsilon in EPSILONS:
+        flags = f"--method fgsm --epsilon {epsilon}"
+        curves["fgsm"][epsilon], seen[f"fgsm {epsilon}"] = attacked("fgsm", f"epsilon {epsilon}", flags)
+    _, seen["minimal"] = attacked("methods", "minimal", "--method minimal")
+    attacked("methods", "minimal, the other network", "--method minimal", proxies=(args.other,))
+    attacked("methods", "fgsm, epsilon 15", "--method fgsm --epsilon 15")
+    cells = textbook(models[first_name], pictures, labels)
+    rows.append(["methods", "fgsm of the cross-entropy, epsilon 15", *cells])
+    for epsilon in ITERATIVE_EPSILONS:
+        row, flags = f"iterative, epsilon {epsilon}", f"--method iterative --epsilon {epsilon}"
+        found = attacked("methods", row, flags, args.seeds)
+        curves["iterative"][epsilon], seen[f"iterative {epsilon}"] = found
+
+    both, flags = (args.proxy, args.other), "--method iterative --epsilon 4"
+    sets = {"the first": seen["iterative 4"]}
+    for row, proxies in (("the second", both[1:]), ("both at once", both)):
+        sets[row] = read_pictures(crafted(row, flags, proxies=proxies)[1], names)
+    cells = {name: shares(model, sets, labels) for name, model in models.items()}
+    with replacing(results / "ensemble.csv") as path:
+        pd.DataFrame(cells, sets).to_csv(path, index_label="attacked")
+    sets = {name: seen[name] for name in ("untouched", "fgsm 15", "minimal", "iterative 4")}
+    cells = {name: shares(models[first_name], sets, labels, defend) for name, defend in DEFENCES.items()}
+    with replacing(results / "defence.csv") as path:
+        pd.DataFrame(cells, sets).T.to_csv(path, index_label="defence")
+    with replacing(results / "transfer.csv") as path:
+        strangers(args, models, pictures, labels).to_csv(path, index=False)
+    plot_curves(curves, results / "epsilon.png")
+    fooled = np.flatnonzero((seen["minimal"] != pictures).any(axis=(1, 2, 3)))[: predict.SHOWN]
+    with replacing(results / "comparison.jpg") as path:  # a tenth of the PNG, for a page to show
+        predict.plot_comparison(pictures[fooled], seen["minimal"][fooled]).savefig(path)
+    before, after = (
+        softmax(read(models[first_name], shown[fooled])) for shown in (pictures, seen["minimal"])
+    )
+    with replacing(results / "top3.png") as path:
+        predict.plot_top3(before, after, labels[fooled], categories).savefig(path)
+
+    tables = pd.DataFrame(rows, columns=["table", "row", "misread", "sd", "distance", "milliseconds"])
+    publish(results, tables, args.out_dir / "report" / "methods_minimal_0" / "metrics.json")
+
+
+def publish(results, tables, metrics_file):
+    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
+    with replacing(results / "report.csv") as path:
+        tables.to_csv(path, index=False)
+    metrics = json.loads(metrics_file.read_text())
+    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
+    with replacing(results / "metrics.json") as path:
+        path.write_text(json.dumps(metrics, indent=2) + "\n")
+    for name, table in tables.groupby("table", sort=False):
+        print(f"\n{name}\n")
+        for row in table.drop(columns="table").to_numpy():
+            print("| " + " | ".join(row) + " |")
+
+
+def textbook(model, pictures, labels, epsilon=15):
+    """FGSM as it is printed, of the cross-entropy, on what the model reads right: its row of the table."""
+    right = read(model, pictures).argmax(axis=1) == labels
+    attacked, started = pictures.copy(), time.perf_counter()
+    attacked[right] = one_step_of_cross_entropy(model, pictures[right], labels[right], epsilon)
+    each = (time.perf_counter() - started) / right.sum()
+    share = np.mean(read(model, attacked).argmax(axis=1) != labels)
+    distance = np.abs(attacked.astype(int) - pictures).max(axis=(1, 2, 3)).mean()
+    return [f"{share:.3f}", "", f"{distance:.3f}", f"{1000 * each:.0f}"]
+
+
+def one_step_of_cross_entropy(model, pictures, labels, epsilon):
+    return attack.fgsm(attack.slope_of(attack.cross_entropy, model, 50), pictures, labels, epsilon)
+
+
+def strangers(args, models, pictures, labels):
+    """Attack through each model and let the other read: a DataFrame, shares as printed.
+
+    `over clean` is how much more the target misreads than without an attack; `times` compares that with the
+    best of one step. Through --other, the last row is the mean of some seeds, and what it is made of is shown
+    too; the other way round there is less to see.
+    """
+    clean = {name: np.mean(read(model, pictures).argmax(axis=1) != labels) for name, model in models.items()}
+    rows = []
+    for proxy, target in (list(models)[::-1], list(models)):
+        right = read(models[proxy], pictures).argmax(axis=1) == labels
+        proxy_is_first = proxy == next(iter(models))
+        for epsilon in TRANSFER_EPSILONS:
+            best_step = 0
+            for name, flags in STRANGERS.items():
+                ablation = flags not in (ONE_STEP, MANY_STEPS)
+                if ablation and proxy_is_first:
+                    continue
+                steps = f"--iterations {args.iterations}" if args.iterations and flags != ONE_STEP else ""
+                settings = train.parse_args([*flags.split(), "--epsilon", str(epsilon), *steps.split()])
+                chosen = right if name == "fgsm" else np.full(len(labels), True)
+                found = []
+                for seed in range(args.seeds if flags == MANY_STEPS and not proxy_is_first else 1):
+                    keras.utils.set_random_seed(seed)
+                    attacked = pictures.copy()
+                    if "cross-entropy" in name:
+                        attacked = one_step_of_cross_entropy(models[proxy], pictures, labels, epsilon)
+                    else:
+                        crafted, _ = train.craft(settings, models[proxy], pictures[chosen], labels[chosen])
+                        attacked[chosen] = crafted
+                    found.append(np.mean(read(models[target], attacked).argmax(axis=1) != labels))
+                over_clean = np.mean(found) - clean[target]
+                if flags == ONE_STEP:
+                    best_step = max(best_step, over_clean)
+                times = f"{over_clean / best_step:.1f}" if flags != ONE_STEP and best_step else ""
+                pair = f"{proxy} to {target}, epsilon {epsilon}"
+                rows.append([pair, name, f"{np.mean(found):.3f}", f"{over_clean:.3f}", times])
+                print(*rows[-1], flush=True)
+    return pd.DataFrame(rows, columns=["proxy to target", "attack", "misread", "over clean", "times"])
+
+
+def shares(model, sets, labels, defend=lambda pictures: pictures):
+    """The share that the model misreads of each set of pictures, behind a defence, as printed."""
+    return [f"{np.mean(read(model, defend(shown)).argmax(axis=1) != labels):.3f}" for shown in sets.values()]
+
+
+def plot_curves(curves, path):
+    """Share misread against epsilon, a line for each method."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for method, shares in curves.items():
+        axes.plot(list(shares), list(shares.values()), "o-", label=method)
+    axes.set(xscale="log", xlabel="epsilon, grey levels", ylabel="share misread", ylim=(0, 1.05))
+    axes.set_xticks(EPSILONS, EPSILONS)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    with replacing(path) as beside:
+        figure.savefig(beside)
+
+
+if __name__ == "__main__":
+    run(main)
