@@ -61,8 +61,9 @@ def whole_set(request, synthetic):
 
 def check_sentence(chapter, capsys, argv, *words, script="train"):
     """Run a loaded chapter's script: it ends with status 2 and one sentence on stderr that has the words."""
+    world = chapter.environment if hasattr(chapter, "environment") else chapter.dataset
     with pytest.raises(SystemExit) as ended:
-        chapter.dataset.run(lambda: getattr(chapter, script).main([str(argument) for argument in argv]))
+        world.run(lambda: getattr(chapter, script).main([str(argument) for argument in argv]))
     assert ended.value.code == 2
     sentence = capsys.readouterr().err
     assert sentence.count("\n") == 1

@@ -1,0 +1,221 @@
+"""Answer the report questions of homework 15: every table and figure of README.md.
+
+    python hw15_rl/report.py                 on LunarLander-v3, into results/: about an hour
+    python hw15_rl/report.py --synthetic     in the corridor, into out/results/
+
+How far does each rung of the ladder come in the same number of steps, what do three hyper-parameters change,
+what does the default reach, and where does the time go? A row is train.main() run with some seeds. Trainings
+are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import predict
+import train
+from environment import CORRIDOR, LANDER, BadInput, make_world, replacing, run
+from matplotlib.figure import Figure
+from rollout import Players
+
+HERE = Path(__file__).resolve().parent
+STEPS = 500_000  # of each training but the default's
+SOLVED = 200.0  # a mean return of 100 episodes
+VARIED = {"gamma": (0.9, 0.99), "entropy-weight": (0.0, 0.1), "learning-rate": (0.0001, 0.01)}
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description="Make every table and figure of the chapter's README.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--data-dir", type=Path, default=HERE / "data", help="not used: this world is simulated"
+    )
+    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
+    parser.add_argument("--synthetic", action="store_true", help="play the corridor, write to out/results")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings a row, with seeds 0, 1, ...")
+    parser.add_argument(
+        "--iterations", type=int, help="for a trial: so many in every training; None: its own"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    if args.seeds < 1:
+        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
+    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    common = ["--data-dir", str(args.data_dir), *["--synthetic"] * args.synthetic]
+    rows, curves = [], {}
+
+    def trained(table, row, flags, steps=None):
+        """Add a row: train.main() with these flags, for so many steps. Return the runs' folders."""
+        flags = flags.split()
+        rollout = train.recipe(train.parse_args([*common, *flags])).steps
+        if args.iterations or steps:
+            flags += ["--iterations", str(args.iterations or steps // rollout)]
+        names = [" ".join([table, *flags, str(seed)]).replace(" ", "_") for seed in range(args.seeds)]
+        folders = [args.out_dir / "report" / name for name in names]
+        runs = [
+            train.main([*common, *flags, "--seed", str(seed), "--out-dir", str(folder), "--resume"])
+            for seed, folder in enumerate(folders)
+        ]
+        curves[row] = [pd.read_csv(folder / "history.csv") for folder in folders]
+        rows.append([table, row, *summary(runs, curves[row])])
+        return folders
+
+    defaults = trained("default", "ppo, the default", "")
+    for method in train.RECIPES:
+        trained("ladder", method, f"--method {method}", STEPS)
+    for flag, values in VARIED.items():
+        for value in values:
+            trained("hyper-parameters", f"{flag} {value:g}", f"--{flag} {value}", STEPS)
+    rows += [["speed", *row] for row in speed(CORRIDOR if args.synthetic else LANDER, defaults)]
+
+    plot_curves([{method: curves[method] for method in train.RECIPES}], results / "ladder.png")
+    panels = [
+        {"ppo": curves["ppo"], **{f"{flag} {value:g}": curves[f"{flag} {value:g}"] for value in values}}
+        for flag, values in VARIED.items()
+    ]
+    plot_curves(panels, results / "hyper-parameters.png")
+    predict.main([*common, "--out-dir", str(defaults[0])])
+    for name in ("landing.gif", "flight.png"):
+        with replacing(results / name) as path:
+            path.write_bytes((defaults[0] / name).read_bytes())
+
+    columns = [
+        "table",
+        "row",
+        "value",
+        "by_seed",
+        "landed",
+        "sampled",
+        "steps_to_200",
+        "seconds_to_200",
+        "seconds",
+    ]
+    publish(results, pd.DataFrame(rows, columns=columns), mean_metrics(args.out_dir / "report", defaults))
+
+
+def publish(results, tables, metrics_file):
+    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
+    with replacing(results / "report.csv") as path:
+        tables.to_csv(path, index=False)
+    metrics = json.loads(metrics_file.read_text())
+    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
+    with replacing(results / "metrics.json") as path:
+        path.write_text(json.dumps(metrics, indent=2) + "\n")
+    for name, table in tables.groupby("table", sort=False):
+        print(f"\n{name}\n")
+        for row in table.drop(columns="table").to_numpy():
+            print("| " + " | ".join(row) + " |")
+
+
+def summary(runs, histories):
+    """What stands in a row: means over the seeds, and returns seed by seed.
+
+    sampled is the mean return of the last 100 training episodes. Steps and seconds to 200 count until that is
+    200: the median over the seeds, or "never" if most seeds do not get there.
+    """
+    first = [history[(history.mean_return >= SOLVED) & (history.episodes >= 100)] for history in histories]
+    steps, seconds = (
+        np.median([found[column].iloc[0] if len(found) else np.inf for found in first])
+        for column in ("steps", "seconds")
+    )
+    scores = [run["score"] for run in runs]
+    return [
+        f"{np.mean(scores):.1f}",
+        " / ".join(f"{score:.1f}" for score in scores),
+        f"{np.mean([run['landed'] for run in runs]):.0%}",
+        " / ".join(f"{history.mean_return.iloc[-1]:.0f}" for history in histories),
+        f"{steps:,.0f}" if np.isfinite(steps) else "never",
+        f"{seconds:.0f}" if np.isfinite(seconds) else "never",
+        f"{np.mean([run['seconds']['one_fit'] for run in runs]):.0f}",
+    ]
+
+
+def mean_metrics(folder, runs):
+    """Write metrics.json with the mean score of some runs' folders, and what else the first of them has."""
+    metrics = [json.loads((run / "metrics.json").read_text()) for run in runs]
+    mean = {name: float(np.mean([found[name] for found in metrics])) for name in ("score", "landed")}
+    by_seed = {"score_by_seed": [found["score"] for found in metrics]}
+    with replacing(folder / "metrics.json") as path:
+        path.write_text(json.dumps({**metrics[0], **mean, **by_seed}))
+    return folder / "metrics.json"
+
+
+def speed(name, runs, count=32, steps=300, rounds=5):
+    """Yield rows with steps a second: of the environment, with the policy, and in the runs' trainings.
+
+    The first three in turn, the median of some rounds; the last row is the trainings' time for choosing and
+    learning, in parts of what the environment took.
+    """
+    from gymnasium.vector import AutoresetMode, SyncVectorEnv
+    from model import build_model, numpy_policy
+
+    rng, worlds = np.random.default_rng(0), [make_world(name) for _ in range(count)]
+    size, actions = worlds[0].observation_space.shape[0], int(worlds[0].action_space.n)
+    policy = numpy_policy(build_model(name, size, actions))
+    players = Players(worlds, range(count), {"policy": 0.0, "environment": 0.0})
+    vector = SyncVectorEnv([lambda: make_world(name)] * count, autoreset_mode=AutoresetMode.SAME_STEP)
+    vector.reset(seed=0)
+
+    def alone():
+        for _ in range(steps):
+            for world, action in zip(worlds, rng.integers(0, actions, count).tolist()):
+                _, _, terminated, truncated, _ = world.step(action)
+                if terminated or truncated:
+                    world.reset()
+
+    runners = {
+        "the environments alone": alone,
+        "the same in gymnasium's SyncVectorEnv": lambda: [
+            vector.step(rng.integers(0, actions, count)) for _ in range(steps)
+        ],
+        "the environments with the policy": lambda: players.collect(policy, steps, rng),
+    }
+    times = {row: [] for row in runners}
+    for _ in range(rounds):
+        for row, runner in runners.items():
+            started = time.perf_counter()
+            runner()
+            times[row].append(time.perf_counter() - started)
+    for row, seconds in times.items():
+        yield [row, f"{count * steps / np.median(seconds):,.0f}", *[""] * 6]
+    metrics = [json.loads((run / "metrics.json").read_text()) for run in runs]
+    environment, policy, update, fit = (
+        np.sum([found["seconds"][part] for found in metrics])
+        for part in ("environment", "policy", "update", "one_fit")
+    )
+    yield ["a training of the default", f"{np.sum([m['steps'] for m in metrics]) / fit:,.0f}", *[""] * 6]
+    yield ["policy's and update's share", f"{(policy + update) / environment:.2f}", *[""] * 6]
+
+
+def plot_curves(panels, path):
+    """A panel for each {label: histories}: the mean of the seeds' training curves, and from worst to best."""
+    figure = Figure(figsize=(max(7, 4 * len(panels)), 4), layout="constrained")
+    for axes, curves in zip(figure.subplots(1, len(panels), squeeze=False, sharey=True)[0], panels):
+        for label, histories in curves.items():
+            last = min(history.steps.iloc[-1] for history in histories)
+            steps = np.linspace(0, last, 200)[1:]
+            returns = [np.interp(steps, history.steps, history.mean_return) for history in histories]
+            (line,) = axes.plot(steps / 1e6, np.mean(returns, axis=0), label=label)
+            bounds = np.min(returns, axis=0), np.max(returns, axis=0)
+            axes.fill_between(steps / 1e6, *bounds, color=line.get_color(), alpha=0.2, linewidth=0)
+        axes.axhline(SOLVED, color="grey", linewidth=1)
+        axes.set(xlabel="million steps")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.axes[0].set_ylabel("mean return of the last 100 training episodes")
+    with replacing(path) as beside:
+        figure.savefig(beside)
+
+
+if __name__ == "__main__":
+    run(main)
