@@ -159,11 +159,11 @@ def test_iterative_looks_at_whole_levels_and_walks_in_real_numbers(hw06):
 
 
 def test_iterative_starts_where_it_is_told_within_the_bound(hw06):
-    look, shown = scripted((1, 1), (1, 1))
+    look, shown = scripted((-1, 1), (1, 1))
     picture = np.full((1, 1, 2, 1), 100, np.uint8)
     start = np.float32([9, -1]).reshape(1, 1, 2, 1)
     hw06.attack.iterative(look, picture, np.array([0]), 3, iterations=1, step=1.0, start=start)
-    assert shown == [[103, 99], [103, 102]]
+    assert shown == [[103, 99], [100, 102]]
 
 
 def test_a_picture_that_is_misread_walks_no_further(hw06):
@@ -420,7 +420,7 @@ def test_the_folder_is_replaced_as_a_whole_or_not_at_all(hw06, tmp_path, monkeyp
 def test_defences_smooth_and_leave_even_ground_alone(hw06):
     even = np.full((2, 16, 16, 3), 90, np.uint8)
     dotted = even.copy()
-    dotted[:, 8, 8] = 255
+    dotted[:, 8, 8], dotted[:, 3, 3] = 255, 0
     for smooth in (
         lambda pictures: hw06.defence.gaussian(pictures, 1),
         lambda pictures: hw06.defence.median(pictures, 3),
@@ -428,6 +428,7 @@ def test_defences_smooth_and_leave_even_ground_alone(hw06):
     ):
         np.testing.assert_allclose(smooth(even), even, atol=1)
         assert smooth(dotted)[0, 8, 8].max() < 250
+        assert smooth(dotted)[0, 3, 3].min() > 5
         assert smooth(dotted).dtype == np.uint8
     np.testing.assert_array_equal(hw06.defence.median(dotted, 3), even)
 
