@@ -33,7 +33,6 @@ PLANNED = {  # not built yet: the last chapter built empties this set and delete
     "hw04_rnn_selftrain",
     "hw05_explain",
     "hw07_compression",
-    "hw08_seq2seq",
     "hw09_autoencoder",
     "hw10_anomaly",
     "hw11_gan",

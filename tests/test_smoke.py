@@ -49,6 +49,21 @@ def check_hw06(out):
     return out / "images.tgz"
 
 
+def check_hw08(out):
+    assert list(pd.read_csv(out / "history.csv").epoch) == [1, 2]
+    lines = (out / "translations.txt").read_text("utf-8").splitlines()
+    assert len(lines) == 100
+    assert not [line for line in lines if re.search(r"<|\s", line)]
+    table = pd.read_csv(out / "translations.csv", keep_default_na=False)
+    assert list(table.columns) == ["source", "reference", "translation", "score"]
+    assert list(table.translation) == lines
+    assert table.score.between(0, 1).all()
+    assert table.score.mean() > 0.02
+    with Image.open(out / "attention.png") as picture:
+        picture.verify()
+    return out / "translations.txt"
+
+
 def check_hw15(out):
     assert len(pd.read_csv(out / "history.csv")) == 6
     episodes = pd.read_csv(out / "episodes.csv")
@@ -67,6 +82,7 @@ SMOKE = {
     "hw01_regression": ("--epochs 20", "--epochs 2 --seeds 1", check_hw01),
     "hw02_classification": ("--epochs 100", "--epochs 2 --seeds 1", check_hw02),
     "hw06_adversarial": ("--epsilon 32", "--iterations 1 --seeds 1", check_hw06),
+    "hw08_seq2seq": ("--epochs 2 --units 16", "--epochs 1 --seeds 1", check_hw08),
     "hw15_rl": ("--iterations 6", "--iterations 2 --seeds 1", check_hw15),
 }
 SIMULATED = {"hw15_rl"}  # needs no files, so none can be missing

@@ -1,0 +1,208 @@
+"""The course's sentence pairs -> arrays of word numbers.
+
+training.txt, validation.txt and testing.txt are UTF-8, a pair a line: English, a tab, Chinese. Tokens are
+separated by blanks, and punctuation marks are tokens too. English words are split into sub-words by byte pair
+encoding: `na@@ ils` is `nails`. Chinese is cut into words. LF or CRLF, simplified or traditional.
+
+    she has a habit of bi@@ ting her na@@ ils . <tab> 她 有 咬 指甲 的 习惯 。
+
+word2int_en.json, int2word_en.json, word2int_cn.json and int2word_cn.json are objects that number the tokens
+of each language, and back: {"<PAD>": 0, "<BOS>": 1, "<EOS>": 2, "<UNK>": 3, ".": 4, ...}. A token that is not
+in them is <UNK>. The course has 18,000 pairs to train, 500 to validate and 2,636 to test.
+"""
+
+import json
+import os
+import sys
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+HELP = "see hw08_seq2seq/README.md, or try --synthetic"
+SPECIAL = ["<PAD>", "<BOS>", "<EOS>", "<UNK>"]
+PAD, BOS, EOS, UNK = range(4)
+
+
+class BadInput(ValueError):
+    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A sentence in both languages, as lists of tokens."""
+
+    english: list
+    chinese: list
+
+
+class Vocabulary:
+    """The words of a language in the order of their numbers; the first four are SPECIAL."""
+
+    def __init__(self, words):
+        self.words = list(words)
+        self.numbers = {word: number for number, word in enumerate(self.words)}
+
+    def encode(self, sentences):
+        """Lists of words -> int32 (n, longest + 1): their numbers, then <EOS>, then <PAD>."""
+        ids = np.full((len(sentences), max(map(len, sentences)) + 1), PAD, np.int32)
+        for row, words in zip(ids, sentences):
+            row[: len(words) + 1] = [*(self.numbers.get(word, UNK) for word in words), EOS]
+        return ids
+
+    def decode(self, ids):
+        """Numbers (length,) -> the words before the first <EOS>."""
+        ids = list(ids)
+        return [self.words[number] for number in ids[: ids.index(EOS) if EOS in ids else None]]
+
+
+def load_vocabularies(folder):
+    """Read the four JSON files: the English and the Chinese Vocabulary.
+
+    Raises BadInput when one is missing or broken, lacks a special token, or is not the inverse of its twin.
+    """
+    return tuple(load_vocabulary(folder, language) for language in ("en", "cn"))
+
+
+def load_vocabulary(folder, language):
+    path, inverse = (folder / f"{name}_{language}.json" for name in ("int2word", "word2int"))
+    number_to_word, word_to_number = read_object(path), read_object(inverse)
+    for number, token in enumerate(SPECIAL):
+        if number_to_word.get(str(number)) != token:
+            raise BadInput(
+                f"{path}: number {number} is {number_to_word.get(str(number))!r}, expected {token!r}; {HELP}."
+            )
+    for number in range(len(number_to_word)):
+        word = number_to_word.get(str(number))
+        if not isinstance(word, str):
+            raise BadInput(f"{path}: number {number} is missing or no text, expected a word; {HELP}.")
+        if word_to_number.get(word) != number:
+            raise BadInput(
+                f"{inverse}: {word!r} has the number {word_to_number.get(word)!r}, expected {number} "
+                f"as in {path.name}; {HELP}."
+            )
+    if len(word_to_number) != len(number_to_word):
+        raise BadInput(
+            f"{inverse}: {len(word_to_number)} words, expected {len(number_to_word)} as in {path.name}; "
+            f"{HELP}."
+        )
+    return Vocabulary(number_to_word[str(number)] for number in range(len(number_to_word)))
+
+
+def read_object(path):
+    try:
+        found = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise BadInput(f"{path}: line {error.lineno}: {error.msg}, expected JSON; {HELP}.") from error
+    if not isinstance(found, dict):
+        raise BadInput(f"{path}: a {type(found).__name__}, expected an object of words; {HELP}.")
+    return found
+
+
+def read_text(path):
+    """Read UTF-8 text, with or without a byte order mark. Raises BadInput if that cannot be."""
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; {HELP}.")
+    raw = path.read_bytes()
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise BadInput(f"{path}: line {line}: a byte is not UTF-8 text; {HELP}.") from error
+
+
+def load_pairs(path):
+    """Read training.txt, validation.txt or testing.txt: a list of Pair. Raises BadInput, naming the line."""
+    text = read_text(path)
+    if not text.strip():
+        raise BadInput(f"{path} is empty, expected a sentence pair a line; {HELP}.")
+    pairs = []
+    for number, line in enumerate(text.rstrip("\r\n").split("\n"), 1):
+        sides = line.split("\t")
+        if len(sides) != 2:
+            raise BadInput(
+                f"{path}: line {number}: {len(sides) - 1} tabs, expected English, one tab, Chinese; {HELP}."
+            )
+        english, chinese = (side.split() for side in sides)
+        if not english or not chinese:
+            side = "Chinese" if english else "English"
+            raise BadInput(f"{path}: line {number}: the {side} side is empty, expected words; {HELP}.")
+        pairs.append(Pair(english, chinese))
+    return pairs
+
+
+def make_synthetic(folder, seed):
+    """Write the course's files, 2,000 pairs to train, 200 to validate and 100 to test; return the folder.
+
+    "tom saw three red cats and two old dogs ." becomes 汤姆看见了三只红猫和两只老狗。 Up to three things
+    are seen, so that the sentences are long. In half of them the time stands last in English and first in
+    Chinese. Some words are split into sub-words.
+    """
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = {"training": 2000, "validation": 200, "testing": 100}
+    pairs = list(dict.fromkeys(invent(rng) for _ in range(8000)))[: sum(parts.values())]
+    start = 0
+    for name, count in parts.items():
+        with replacing(folder / f"{name}.txt") as path:
+            lines = (f"{english} \t {chinese} \n" for english, chinese in pairs[start : start + count])
+            path.write_text("".join(lines), "utf-8")
+        start += count
+    for language, column in (("en", 0), ("cn", 1)):
+        counts = Counter(word for pair in pairs[: parts["training"]] for word in pair[column].split())
+        words = [*SPECIAL, *sorted(counts, key=lambda word: (-counts[word], word))]
+        numbers = {word: number for number, word in enumerate(words)}
+        for name, table in (("word2int", numbers), ("int2word", dict(enumerate(words)))):
+            with replacing(folder / f"{name}_{language}.json") as path:
+                path.write_text(json.dumps(table, ensure_ascii=False), "utf-8")
+    return folder
+
+
+def invent(rng):
+    """One pair of make_synthetic's language, as two texts."""
+    names = {"tom": "汤姆", "mary": "玛丽", "i": "我", "she": "她", "he": "他", "my bro@@ ther": "我 哥哥"}
+    verbs = {"saw": "看见 了", "bought": "买 了", "dre@@ w": "画 了", "lost": "丢 了"}
+    counts = {"two": "两", "three": "三", "four": "四", "five": "五", "ten": "十"}
+    colours = {"red": "红", "bl@@ ack": "黑", "white": "白", "old": "老", "big": "大", "li@@ ttle": "小"}
+    things = {"cats": "只 猫", "dogs": "只 狗", "books": "本 书", "hor@@ ses": "匹 马", "cars": "辆 车"}
+    times = {"yesterday": "昨天", "this mor@@ ning": "今天 早上", "last week": "上 个 星期"}
+
+    def pick(table):
+        return list(table.items())[rng.integers(len(table))]
+
+    name, verb, time = pick(names), pick(verbs), pick(times)
+    seen = []
+    for _ in range(rng.integers(1, 4)):
+        count, colour, thing = pick(counts), pick(colours), pick(things)
+        measure, noun = thing[1].split()
+        seen.append((f"{count[0]} {colour[0]} {thing[0]}", f"{count[1]} {measure} {colour[1]} {noun}"))
+    english, chinese = (joined.join(side) for joined, side in zip((" and ", " 和 "), zip(*seen)))
+    if rng.random() < 0.5:
+        return f"{name[0]} {verb[0]} {english} .", f"{name[1]} {verb[1]} {chinese} 。"
+    return f"{name[0]} {verb[0]} {english} {time[0]} .", f"{time[1]} {name[1]} {verb[1]} {chinese} 。"
+
+
+@contextmanager
+def replacing(path):
+    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
+    beside = path.with_name("half-written-" + path.name)
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def run(main):
+    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
+    try:
+        return main()
+    except BadInput as error:
+        sentence, status = str(error), 2
+    except OSError as error:
+        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
+    except KeyboardInterrupt:
+        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
+    print(sentence, file=sys.stderr)
+    sys.exit(status)

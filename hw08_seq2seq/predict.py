@@ -1,0 +1,100 @@
+"""Translate testing.txt with the model that train.py saved, and say how well.
+
+    python hw08_seq2seq/predict.py                the course's testing.txt, beam search
+    python hw08_seq2seq/predict.py --beam 1       greedily
+    python hw08_seq2seq/predict.py --synthetic    the testing.txt that train.py --synthetic made
+
+Written to <out-dir>: translations.txt, a line for each of testing.txt; translations.csv with
+source,reference,translation,score, the score being the sentence's BLEU@1; attention.png, where the model
+looked in a few sentences.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from bleu import bleu_1, corpus_bleu_4, sentence_bleu
+from dataset import BadInput, Vocabulary, load_pairs, replacing, run
+from train import BEAM
+
+HERE = Path(__file__).resolve().parent
+SHOWN = 3  # sentences in attention.png, the first with 5 to 10 words
+MOST_BEAMS = 100
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description="Translate testing.txt with the model that train.py saved.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of testing.txt")
+    parser.add_argument(
+        "--out-dir", type=Path, default=HERE / "out", help="folder of model.keras, and to write to"
+    )
+    parser.add_argument(
+        "--synthetic", action="store_true", help="use the data set that train.py --synthetic made"
+    )
+    parser.add_argument("--beam", type=int, default=BEAM, help="hypotheses kept side by side; 1 is greedy")
+    return parser.parse_args(argv)
+
+
+def check(args):
+    """Raise BadInput where a flag is out of range."""
+    if not 1 <= args.beam <= MOST_BEAMS:
+        raise BadInput(f"--beam {args.beam}: expected 1 to {MOST_BEAMS}.")
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    check(args)
+    data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
+    if args.synthetic and not data_dir.is_dir():
+        raise BadInput(f"{data_dir} is missing; run train.py --synthetic first, with the same --out-dir.")
+    path = args.out_dir / "model.keras"
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
+    pairs = load_pairs(data_dir / "testing.txt")
+
+    from attention_map import attention_maps  # here, with Keras, so that --help need not wait for it
+    from beam_search import translate
+    from model import load_model
+
+    model = load_model(path, data_dir)
+    english, chinese = vocabularies = Vocabulary(model.english), Vocabulary(model.chinese)
+    sources = [pair.english for pair in pairs]
+    print(f"testing {len(pairs)} pairs   model {type(model).__name__}, beam {args.beam}", flush=True)
+    words = translate(model, english.encode(sources), args.beam)
+
+    rows = [
+        {
+            "source": " ".join(pair.english),
+            "reference": "".join(pair.chinese),
+            "translation": "".join(said),
+            "score": round(sentence_bleu("".join(said), "".join(pair.chinese)), 4),
+        }
+        for pair, said in zip(pairs, words)
+    ]
+    table = pd.DataFrame(rows)
+    shown = [place for place, source in enumerate(sources) if 5 <= len(source) <= 10][:SHOWN] or [0]
+    maps = attention_maps(
+        model, *([side[place] for place in shown] for side in (sources, words)), vocabularies
+    )
+    (args.out_dir / "attention.png").unlink(missing_ok=True)  # another model's
+    if maps is not None:
+        with replacing(args.out_dir / "attention.png") as beside:
+            maps.savefig(beside)
+    with replacing(args.out_dir / "translations.txt") as beside:
+        beside.write_text("".join(line + "\n" for line in table.translation), "utf-8")
+    with replacing(args.out_dir / "translations.csv") as beside:
+        table.to_csv(beside, index=False)
+
+    scored = table.translation, table.reference
+    print(f"BLEU@1 {bleu_1(*scored):.4f}: sentence BLEU with weights (1, 0, 0, 0) over characters, averaged")
+    print(f"BLEU-4 {corpus_bleu_4(*map(list, scored)):.2f}: corpus BLEU by sacrebleu, tokenize zh, 0 to 100")
+    print(f"{len(table)} translations   {args.out_dir / 'translations.txt'}")
+    return table
+
+
+if __name__ == "__main__":
+    run(main)

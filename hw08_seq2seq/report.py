@@ -1,0 +1,192 @@
+"""Answer the report questions of homework 8: every table and figure of README.md.
+
+    python hw08_seq2seq/report.py                 on the course's files, into results/: 45 minutes
+    python hw08_seq2seq/report.py --synthetic     without them, into out/results/
+
+What is attention worth, and what a beam? Is it good to feed a decoder its own words while it learns? A row is
+train.main() run with some seeds, and scored. Trainings are kept, so an interrupted report goes on. Remove
+<out-dir>/report to measure all anew.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import predict
+import train
+from attention_map import attention_maps
+from beam_search import translate
+from dataset import BadInput, Vocabulary, load_pairs, make_synthetic, replacing, run
+from matplotlib.figure import Figure
+from model import load_model
+from schedules import SCHEDULES
+
+HERE = Path(__file__).resolve().parent
+BEAMS = (1, 3, 5, 10)
+ALPHAS = (0.0, 0.5, 1.0, 1.5)
+SHORT = "--model attention --epochs 3 --units 128"  # the schedules' trainings
+EXAMPLES = (  # the course's
+    "i will be free in ten minutes .",
+    "what time does the movie start ?",
+    "he is tall .",
+    "did he go to see mary ?",
+)
+GOOD, BAD = 3, 3  # examples more, from testing.txt
+SHOWN = 3  # in attention.png
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description="Make every table and figure of the chapter's README.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of the course's files")
+    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
+    parser.add_argument("--synthetic", action="store_true", help="use a small data set, write to out/results")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings a row, with seeds 0, 1, ...")
+    parser.add_argument("--epochs", type=int, help="for a trial: so many in every training; None: its own")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    if args.seeds < 1:
+        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
+    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    validation, testing = (load_pairs(data_dir / f"{name}.txt") for name in ("validation", "testing"))
+    rows = []
+
+    def trained(flags):
+        """train.main() with these flags and some seeds; the folders of the runs."""
+        flags, folders = [*flags.split(), *(["--epochs", str(args.epochs)] if args.epochs else [])], []
+        for seed in range(args.seeds):
+            folders.append(args.out_dir / "report" / "_".join([*flags, str(seed)]))
+            common = ["--data-dir", str(data_dir), "--out-dir", str(folders[-1]), "--seed", str(seed)]
+            train.main([*flags, *common, "--resume"])
+        return folders
+
+    models = {model: trained(f"--model {model}") for model in train.RECIPES}
+    for model, folders in models.items():
+        for beam in BEAMS:
+            name = f"{model}, greedy" if beam == 1 else f"{model}, beam {beam}"
+            rows.append(["models", name, *summary(folders, testing, beam)])
+    for model, folders in models.items():
+        for alpha in ALPHAS:
+            found = summary(folders, validation, train.BEAM, alpha=alpha)
+            rows.append(["length", f"{model}, alpha {alpha:g}", *found[:2], "", ""])
+    for schedule in SCHEDULES:
+        folders = trained(f"{SHORT} --schedule {schedule}")
+        rows.append(["schedules", schedule, *summary(folders, testing, train.BEAM)])
+
+    default = models[train.parse_args([]).model]
+    table = predict.main(["--data-dir", str(data_dir), "--out-dir", str(default[0])])
+    write_examples(results, default[0] / "model.keras", data_dir, table)
+    plot_curves({model: folders[0] for model, folders in models.items()}, results / "losses.png")
+
+    columns = ["table", "row", "BLEU@1", "BLEU-4", "decoding_seconds", "training_seconds"]
+    metrics_file = score_metrics(args.out_dir / "report", default, testing)
+    publish(results, pd.DataFrame(rows, columns=columns), metrics_file)
+
+
+def publish(results, tables, metrics_file):
+    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
+    with replacing(results / "report.csv") as path:
+        tables.to_csv(path, index=False)
+    metrics = json.loads(metrics_file.read_text())
+    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
+    with replacing(results / "metrics.json") as path:
+        path.write_text(json.dumps(metrics, indent=2) + "\n")
+    for name, table in tables.groupby("table", sort=False):
+        print(f"\n{name}\n")
+        for row in table.drop(columns="table").to_numpy():
+            print("| " + " | ".join(row) + " |")
+
+
+def summary(folders, pairs, beam, **keywords):
+    """What stands in a row: means over the runs, and the median seconds."""
+    scores, seconds, trainings = [], [], []
+    for folder in folders:
+        model = load_model(folder / "model.keras", folder)
+        started = time.perf_counter()
+        scores.append(train.score(model, pairs, beam, **keywords))
+        seconds.append(time.perf_counter() - started)
+        trainings.append(json.loads((folder / "metrics.json").read_text())["seconds"]["one_fit"])
+    return [
+        f"{np.mean([found['BLEU@1'] for found in scores]):.4f}",
+        f"{np.mean([found['BLEU-4'] for found in scores]):.1f}",
+        f"{np.median(seconds):.1f}",
+        f"{np.median(trainings):.0f}",
+    ]
+
+
+def score_metrics(folder, runs, testing):
+    """Write metrics.json: the first run's, with the mean score on testing.txt in place of validation's."""
+    metrics = json.loads((runs[0] / "metrics.json").read_text())
+    scores = [train.score(load_model(run / "model.keras", run), testing) for run in runs]
+    metrics["metric"] = "test BLEU@1"
+    metrics["score"] = float(np.mean([found["BLEU@1"] for found in scores]))
+    metrics["score_by_seed"] = [found["BLEU@1"] for found in scores]
+    metrics["corpus_bleu_4"] = float(np.mean([found["BLEU-4"] for found in scores]))
+    with replacing(folder / "metrics.json") as path:
+        path.write_text(json.dumps(metrics))
+    return folder / "metrics.json"
+
+
+def write_examples(results, model_file, data_dir, table):
+    """Write examples.csv and attention.png: the course's sentences, then good and bad ones of testing.txt.
+
+    Good and bad: the first translations that score above 0.9 or below 0.3, of references of 6 characters or
+    more, and not of sentences that are in training.txt.
+    """
+    parts = {name: load_pairs(data_dir / f"{name}.txt") for name in ("training", "validation", "testing")}
+    known = {name: [" ".join(pair.english) for pair in pairs] for name, pairs in parts.items()}
+    fresh = table[~table.source.isin(known["training"]) & (table.reference.str.len() >= 6)]
+    chosen = [
+        *((sentence, "the course's") for sentence in EXAMPLES),
+        *((sentence, "good") for sentence in fresh.source[fresh.score > 0.9][:GOOD]),
+        *((sentence, "bad") for sentence in fresh.source[fresh.score < 0.3][:BAD]),
+    ]
+    model = load_model(model_file, data_dir)
+    english, chinese = vocabularies = Vocabulary(model.english), Vocabulary(model.chinese)
+    sources = [sentence.split() for sentence, _ in chosen]
+    translations = translate(model, english.encode(sources), train.BEAM)
+    rows = []
+    for (sentence, kind), said in zip(chosen, translations):
+        found = [name for name in parts if sentence in known[name]]
+        reference = "".join(parts[found[0]][known[found[0]].index(sentence)].chinese) if found else ""
+        rows.append([kind, sentence, "".join(said), reference, " and ".join(found) or "nowhere"])
+    with replacing(results / "examples.csv") as path:
+        columns = ["kind", "source", "translation", "reference", "found_in"]
+        pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    shown = slice(0, SHOWN)
+    with replacing(results / "attention.png") as path:
+        attention_maps(model, sources[shown], translations[shown], vocabularies).savefig(path)
+
+
+def plot_curves(folders, path):
+    """The validation loss of some trainings, by epoch and by seconds."""
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    by_epoch, by_seconds = figure.subplots(1, 2, sharey=True)
+    for name, folder in folders.items():
+        history = pd.read_csv(folder / "history.csv")
+        by_epoch.plot(history.epoch, history.val_loss, ".-", label=name)
+        by_seconds.plot(history.seconds.cumsum(), history.val_loss, ".-", label=name)
+    by_epoch.set(xlabel="epoch", ylabel="validation cross-entropy of a word")
+    by_seconds.set(xlabel="seconds")
+    for axes in (by_epoch, by_seconds):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    with replacing(path) as beside:
+        figure.savefig(beside)
+
+
+if __name__ == "__main__":
+    run(main)
