@@ -35,6 +35,16 @@ def check_hw02(out):
     return out / "submission.csv"
 
 
+def check_hw04(out):
+    assert list(pd.read_csv(out / "history.csv")["round"]) == [0, 0, 1, 1, 1]
+    submission = pd.read_csv(out / "submission.csv")
+    assert list(submission.columns) == ["id", "label"]
+    assert list(submission.id) == list(range(300))
+    assert submission.label.isin([0, 1]).all()
+    assert submission.label.nunique() == 2
+    return out / "submission.csv"
+
+
 def check_hw06(out):
     history = pd.read_csv(out / "history.csv")
     assert history.read_right.iloc[0] == history.looked_at.iloc[0], "a misread picture was attacked"
@@ -81,6 +91,7 @@ def check_hw15(out):
 SMOKE = {
     "hw01_regression": ("--epochs 20", "--epochs 2 --seeds 1", check_hw01),
     "hw02_classification": ("--epochs 100", "--epochs 2 --seeds 1", check_hw02),
+    "hw04_rnn_selftrain": ("--epochs 2 --rounds 1 --threshold 0.5", "--epochs 1 --seeds 1", check_hw04),
     "hw06_adversarial": ("--epsilon 32", "--iterations 1 --seeds 1", check_hw06),
     "hw08_seq2seq": ("--epochs 2 --units 16", "--epochs 1 --seeds 1", check_hw08),
     "hw15_rl": ("--iterations 6", "--iterations 2 --seeds 1", check_hw15),

@@ -1,0 +1,174 @@
+"""The training: epochs on the labelled tweets, then rounds of self-training, and what --resume goes on from.
+
+The steps are noisy, and from one epoch to the next the accuracy jumps by a point or two. So what reads the
+validation set, what teaches and what is saved is a moving average of the weights, as in homeworks 1 and 2.
+"""
+
+import json
+import time
+import zipfile
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+import pandas as pd
+from dataset import BadInput, replacing
+from model import batches, read
+from selftraining import fresh_lines, pseudo_labels
+from tqdm import tqdm
+
+AVERAGED_STEPS = 100  # about so many of the last steps are in the moving average
+STUDENT_EPOCHS = 3  # of a round: a student has more to read than the labels
+TRUE_TIMES = 2  # a student reads a true label so often as a pseudo label once
+LEAST_TWEETS = 2000  # labelled ones in an epoch: fewer are read several times
+FREE = {"data_dir", "out_dir", "resume", "no_self_training", "rounds"}  # may differ when a training goes on
+
+
+class Fit:
+    """A training of a model of model.py.
+
+    taught = (sentences, labels), a list of str and int64 (N,), is what it learns from; watched, the same, is
+    the validation set; unlabelled, list of str, is what the rounds draw from.
+    """
+
+    def __init__(self, args, model, taught, watched, unlabelled):
+        encode = model.get_layer("words").encode
+        self.args, self.model = args, model
+        self.rows, self.labels = encode(taught[0]), taught[1]
+        self.watched_rows, self.watched_labels = encode(watched[0]), watched[1]
+        self.unlabelled, self.unlabelled_rows = unlabelled, encode(unlabelled)
+        self.pseudo = pd.DataFrame({"round": [], "line": [], "label": []}, dtype=np.int64)
+        self.history = []
+        model.compile(
+            keras.optimizers.Adam(
+                args.learning_rate, clipnorm=1.0, use_ema=True, ema_momentum=1 - 1 / AVERAGED_STEPS
+            ),
+            keras.losses.BinaryCrossentropy(from_logits=True),
+            jit_compile=True,
+        )
+        model.optimizer.build(model.trainable_variables)
+
+    def run(self):
+        """Train, with --resume from the last finished epoch on; write model.keras and checkpoint.npz
+        meanwhile.
+
+        Round 0 learns from the labels alone, and each later round from pseudo labels too, from the start.
+        Returns the history, a row an epoch. model.keras is of the last round's epoch with the best accuracy
+        on the validation set, labels_alone.keras of round 0's.
+        """
+        args, checkpoint = self.args, self.args.out_dir / "checkpoint.npz"
+        start = [keras.ops.convert_to_numpy(variable) for variable in self.state()]
+        if args.resume:
+            self.restore(checkpoint)
+        else:
+            checkpoint.unlink(missing_ok=True)
+        rounds = [0] * args.epochs
+        for number in range(1, 1 if args.no_self_training else args.rounds + 1):
+            rounds += [number] * STUDENT_EPOCHS
+        for epoch, number in list(enumerate(rounds, 1))[len(self.history) :]:
+            started, first = time.perf_counter(), number not in rounds[: epoch - 1]
+            if first and number:
+                with self.averaged():
+                    self.teach(number)
+                self.assign(start)
+            loss = self.learn(np.random.default_rng([args.seed, epoch]))
+            if not np.isfinite(loss):
+                raise BadInput(
+                    f"epoch {epoch}: the loss is not a number, --learning-rate {args.learning_rate} may be "
+                    f"too large; {args.out_dir} holds what was before."
+                )
+            row = {"round": number, "pseudo_labels": len(self.pseudo), "loss": loss}
+            best = max([old["accuracy"] for old in self.history if old["round"] == number], default=0)
+            with self.averaged():
+                row |= self.judge()
+                if row["accuracy"] > best:
+                    for name in ["model.keras"] if number else ["model.keras", "labels_alone.keras"]:
+                        with replacing(args.out_dir / name) as path:
+                            self.model.save(path, include_optimizer=False)
+            self.history.append(row | {"seconds": time.perf_counter() - started})
+            self.save(checkpoint)
+            tqdm.write(f"epoch {epoch}, " + ", ".join(f"{name} {value:.4g}" for name, value in row.items()))
+        return pd.DataFrame(self.history, index=pd.RangeIndex(1, len(self.history) + 1, name="epoch"))
+
+    def teach(self, number):
+        """Draw fresh unlabelled lines and add the pseudo labels of those that the teacher is sure of."""
+        lines = fresh_lines(len(self.unlabelled), self.args.unlabelled_per_round, number, self.args.seed)
+        probabilities = read(self.model, self.unlabelled_rows[lines])
+        places, labels = pseudo_labels(probabilities, self.args.threshold)
+        found = pd.DataFrame({"round": number, "line": lines[places], "label": labels})
+        self.pseudo = pd.concat([self.pseudo, found]).drop_duplicates("line", keep="last", ignore_index=True)
+
+    def learn(self, rng):
+        """One epoch on the labelled tweets and those with pseudo labels; the mean loss of its steps."""
+        times = -(-LEAST_TWEETS // len(self.rows))
+        if len(self.pseudo):
+            times *= TRUE_TIMES
+        lines = self.pseudo["line"].to_numpy(np.int64)
+        rows = np.concatenate([self.rows] * times + [self.unlabelled_rows[lines]])
+        labels = np.concatenate([self.labels] * times + [self.pseudo["label"]]).astype(np.float32)
+        losses = []
+        for places, length in tqdm(batches(rows, self.args.batch_size, rng), leave=False, disable=None):
+            batch = rows[places, :length], labels[places, None]
+            losses.append(self.model.train_on_batch(*batch))
+        return float(np.mean(losses))
+
+    def judge(self):
+        """Accuracy on the validation set, and the mean of its cross-entropy, in nats."""
+        said = read(self.model, self.watched_rows).astype(np.float64).clip(1e-7, 1 - 1e-7)
+        likelihood = np.where(self.watched_labels == 1, said, 1 - said)
+        right = (said > 0.5) == (self.watched_labels == 1)
+        return {"validation_loss": float(-np.log(likelihood).mean()), "accuracy": float(right.mean())}
+
+    @contextmanager
+    def averaged(self):
+        """For the time of a block, the weights are their moving average."""
+        last = self.model.get_weights()
+        self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        try:
+            yield
+        finally:
+            self.model.set_weights(last)
+
+    def state(self):
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def assign(self, arrays):
+        for variable, array in zip(self.state(), arrays):
+            variable.assign(array)
+
+    def save(self, path):
+        """Write checkpoint.npz and pseudo_labels.csv: the variables, the pseudo labels and the history."""
+        arguments = {name: value for name, value in vars(self.args).items() if name not in FREE}
+        words = json.dumps({"arguments": arguments, "history": self.history})
+        arrays = [keras.ops.convert_to_numpy(variable) for variable in self.state()]
+        with replacing(path) as beside:
+            np.savez(beside, *arrays, words=np.array(words), pseudo=self.pseudo.to_numpy(np.int64))
+        with replacing(path.with_name("pseudo_labels.csv")) as beside:
+            texts = [self.unlabelled[line] for line in self.pseudo["line"].astype(int)]
+            self.pseudo.assign(text=texts).to_csv(beside, index=False)
+
+    def restore(self, path):
+        """Take on the state that save wrote, if there is one.
+
+        Raises BadInput when the file is cut short, or of a training with other flags or another network.
+        """
+        if not path.is_file():
+            return
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                words, pseudo = json.loads(str(file["words"])), file["pseudo"]
+                arrays = [file[f"arr_{place}"] for place in range(len(file.files) - 2)]
+            before, history = words["arguments"], words["history"]
+        except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise BadInput(f"{path} is cut short or not of this chapter; leave out --resume.") from error
+        for name, value in vars(self.args).items():
+            if name not in FREE and before.get(name) != value:
+                raise BadInput(
+                    f"{path} is of a training with --{name.replace('_', '-')} {before.get(name)}, expected "
+                    f"{value}; give the same flags, or leave out --resume."
+                )
+        if [array.shape for array in arrays] != [tuple(variable.shape) for variable in self.state()]:
+            raise BadInput(f"{path} is of other words or another network; leave out --resume.")
+        self.assign(arrays)
+        self.pseudo = pd.DataFrame(pseudo, columns=["round", "line", "label"])
+        self.history = history

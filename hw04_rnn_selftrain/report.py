@@ -1,0 +1,260 @@
+"""Answer the report questions of homework 4: every table and figure of README.md.
+
+    python hw04_rnn_selftrain/report.py                 on the course's files, into results/: about an hour
+    python hw04_rnn_selftrain/report.py --synthetic     without them, into out/results/
+
+What is self-training worth, with few labels and with many, and how often is a pseudo label right? What are
+skip-gram's vectors worth? What does a bag of words say of two sentences with the same words? And how fast is
+a step?
+
+For each seed 1,000 labelled lines (a quarter, if there are fewer than 4,000) are held back as a test file,
+and train.main() and predict.main() run on the others. Trainings are kept, so an interrupted report goes on;
+remove <out-dir>/report to measure all anew.
+"""
+
+import argparse
+import json
+import shutil
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import train
+from dataset import SEPARATOR, BadInput, load_labelled, load_unlabelled, make_synthetic, replacing, run
+from matplotlib.figure import Figure
+from model import load_model, read
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+HERE = Path(__file__).resolve().parent
+HELD_BACK = 1000
+FEW = (500, 1000, 2000)  # labels; in the end all that are not held back and do not validate
+SAME_WORDS = ("today is a good day , but it is hot", "today is hot , but it is a good day")
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description="Make every table and figure of the chapter's README.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of the text files")
+    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
+    parser.add_argument("--synthetic", action="store_true", help="use a small data set, write to out/results")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings a row, with seeds 0, 1, ...")
+    parser.add_argument(
+        "--epochs", type=int, help="for a trial: so many in every training; None: the default's"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    if args.seeds < 1:
+        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
+    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    trials = [Trial(data_dir, args.out_dir / "report", seed, args.epochs) for seed in range(args.seeds)]
+    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    rows, curves = [], {"TF-IDF": [], "labels alone": [], "self-training": []}
+
+    most = min(trial.most for trial in trials)
+    counts = FEW if FEW[-1] < most else [most // 8, most // 4, most // 2]
+    for count in [*counts, most]:
+        folders = [trial.trained(f"--labelled {count}") for trial in trials]
+        found = {
+            "TF-IDF": [trial.reference(count) for trial in trials],
+            "labels alone": [t.accuracy(f / "labels_alone.keras") for t, f in zip(trials, folders)],
+            "self-training": [t.accuracy(f / "model.keras") for t, f in zip(trials, folders)],
+        }
+        for name, values in found.items():
+            curves[name].append(values)
+            rows.append(["labels", f"{count} labels, {name}", *summary(values)])
+        gain = np.subtract(found["self-training"], found["labels alone"])
+        rows.append(["labels", f"{count} labels, gain", *summary(gain)])
+        if count < most:
+            rows += [["precision", *row] for row in precision(trials, folders, count)]
+
+    rows.append(["vectors", "skip-gram, fine-tuned", *summary(curves["labels alone"][-1])])
+    alone = f"--labelled {most} --no-self-training"
+    kept = {"rnn": folders}
+    for name, flags in (
+        ("skip-gram, frozen", "--vectors frozen"),
+        ("random, trained", "--vectors random"),
+        ("bag of words", "--model bag"),
+    ):
+        kept[name] = [trial.trained(f"{alone} {flags}") for trial in trials]
+        values = [t.accuracy(f / "model.keras") for t, f in zip(trials, kept[name])]
+        rows.append(["vectors", name, *summary(values)])
+    rows += [["speed", *row] for row in speed(folders[0] / "model.keras")]
+
+    said = {
+        "bag of words": [say(folder / "model.keras") for folder in kept["bag of words"]],
+        "bidirectional LSTM": [say(folder / "model.keras") for folder in kept["rnn"]],
+    }
+    with replacing(results / "sentences.csv") as path:
+        pd.DataFrame(
+            {name: [f"{p:.2f}" for p in np.mean(values, 0)] for name, values in said.items()}, SAME_WORDS
+        ).T.to_csv(path, index_label="model")
+
+    default = Trial.run(args.out_dir / "report" / "default", data_dir, 0, "", args.epochs)
+    history = pd.read_csv(default / "history.csv", index_col="epoch")
+    plot(history, [*counts, most], curves, results / "curves.png")
+    tables = pd.DataFrame(rows, columns=["table", "row", "value", "deviation", "of"])
+    publish(results, tables, default / "metrics.json")
+
+
+class Trial:
+    """The data set with some labelled lines held back, and trainings on the rest, all with one seed."""
+
+    def __init__(self, data_dir, folder, seed, epochs):
+        self.folder, self.seed, self.epochs = folder, seed, epochs
+        self.data = folder / f"set_{seed}"
+        sentences, labels = load_labelled(data_dir)
+        held_back = np.random.default_rng(seed).permutation(len(labels)) < min(HELD_BACK, len(labels) // 4)
+        self.test = [sentences[place] for place in np.flatnonzero(held_back)], labels[held_back]
+        self.sentences = [sentences[place] for place in np.flatnonzero(~held_back)]
+        self.labels = labels[~held_back]
+        self.unlabelled = load_unlabelled(data_dir)
+        self.most = len(train.split(self.labels, seed)[0])
+        self.data.mkdir(parents=True, exist_ok=True)
+        lines = [f"{label}{SEPARATOR}{text}" for label, text in zip(self.labels, self.sentences)]
+        for name, kept in (("training_label.txt", lines), ("training_nolabel.txt", self.unlabelled)):
+            with replacing(self.data / name) as path:
+                path.write_text("\n".join(kept) + "\n", encoding="utf-8", newline="\n")
+
+    def trained(self, flags):
+        """Run train.main() with these flags; return the folder. A seed's vectors are made once."""
+        name = " ".join([flags, str(self.seed)]).replace(" ", "_")
+        vectors, folder = self.data / "vectors.txt", self.folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        if "random" not in flags and vectors.is_file():
+            shutil.copyfile(vectors, folder / "vectors.txt")
+        self.run(folder, self.data, self.seed, flags, self.epochs)
+        if "random" not in flags:
+            shutil.copyfile(folder / "vectors.txt", vectors)
+        return folder
+
+    @staticmethod
+    def run(folder, data_dir, seed, flags, epochs):
+        if not (folder / "metrics.json").is_file():
+            flags = [*flags.split(), *(["--epochs", str(epochs)] if epochs else [])]
+            where = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--seed", str(seed)]
+            train.main([*where, *flags, "--resume"])
+        return folder
+
+    def accuracy(self, model_file):
+        """Share of the lines held back that a model reads right."""
+        model = load_model(model_file)
+        said = read(model, model.get_layer("words").encode(self.test[0]))
+        return np.mean((said > 0.5) == (self.test[1] == 1))
+
+    def reference(self, count):
+        """The same share for scikit-learn's logistic regression on TF-IDF, fitted to the same labels."""
+        places, _, _ = train.split(self.labels, self.seed, count)
+        peer = make_pipeline(TfidfVectorizer(token_pattern=r"\S+"), LogisticRegression(max_iter=1000))
+        peer.fit([self.sentences[place] for place in places], self.labels[places])
+        return peer.score(*self.test)
+
+
+def precision(trials, folders, count):
+    """Yield how often the pseudo labels of a round are right: the labels that were put away tell."""
+    checked = []
+    for trial, folder in zip(trials, folders):
+        _, _, put_away = train.split(trial.labels, trial.seed, count)
+        given = pd.read_csv(folder / "pseudo_labels.csv")
+        given = given[given.line >= len(trial.unlabelled)]
+        truth = trial.labels[put_away][given.line - len(trial.unlabelled)]
+        checked.append(
+            pd.DataFrame({"round": given["round"], "right": given.label == truth, "seed": trial.seed})
+        )
+    checked = pd.concat(checked)
+    for number in range(1, train.parse_args([]).rounds + 1):
+        by_seed = checked[checked["round"] == number].groupby("seed").right
+        right = (
+            [f"{by_seed.mean().mean():.3f}", f"{by_seed.mean().std(ddof=0):.3f}"]
+            if len(by_seed)
+            else ["", ""]
+        )
+        yield [f"{count} labels, round {number}", *right, str(by_seed.count().sum())]
+
+
+def say(model_file):
+    """The probability of "positive" of SAME_WORDS."""
+    model = load_model(model_file)
+    return read(model, model.get_layer("words").encode(SAME_WORDS))
+
+
+def speed(model_file, tweets=64, words=32, rounds=5, steps=20):
+    """Yield the tweets that a training step of the RNN takes in a second: compiled by XLA, and step by step.
+
+    The two take turns, and the median of the rounds counts.
+    """
+    model = load_model(model_file)
+    rows = np.random.default_rng(0).integers(2, len(model.get_layer("words").words), (tweets, words))
+    runners = {
+        "compiled by XLA": keras.models.clone_model(model),
+        "jit_compile=False": keras.models.clone_model(model),
+    }
+    for name, runner in runners.items():
+        adam = keras.optimizers.Adam(clipnorm=1.0, use_ema=True)
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        runner.compile(adam, loss, jit_compile=name == "compiled by XLA")
+        runner.train_on_batch(rows, np.ones((tweets, 1)))
+    seconds = {name: [] for name in runners}
+    for _ in range(rounds):
+        for name, runner in runners.items():
+            started = time.perf_counter()
+            for _ in range(steps):
+                runner.train_on_batch(rows, np.ones((tweets, 1)))
+            seconds[name].append(time.perf_counter() - started)
+    slowest = np.median(seconds["jit_compile=False"])
+    for name, times in seconds.items():
+        yield name, f"{tweets * steps / np.median(times):.0f}", "", f"{slowest / np.median(times):.1f}"
+
+
+def summary(values):
+    """Mean and standard deviation over the seeds, and how many they are."""
+    return f"{np.mean(values):.4f}", f"{np.std(values):.4f}", str(len(values))
+
+
+def publish(results, tables, metrics_file):
+    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
+    with replacing(results / "report.csv") as path:
+        tables.to_csv(path, index=False)
+    metrics = json.loads(metrics_file.read_text())
+    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
+    with replacing(results / "metrics.json") as path:
+        path.write_text(json.dumps(metrics, indent=2) + "\n")
+    for name, table in tables.groupby("table", sort=False):
+        print(f"\n{name}\n")
+        for row in table.drop(columns="table").to_numpy():
+            print("| " + " | ".join(row) + " |")
+
+
+def plot(history, counts, curves, path):
+    """The default's learning curve, and accuracy against the number of labels."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for number, rows in history.groupby("round"):
+        name = f"student of round {number}" if number else "labels alone"
+        rows.accuracy.plot(ax=left, style=".-", label=name)
+    left.set(xlabel="epoch", ylabel="validation accuracy")
+    for name, values in curves.items():
+        means, deviations = np.mean(values, axis=1), np.std(values, axis=1)
+        right.errorbar(counts, means, deviations, label=name, capsize=3, marker=".")
+    right.set(xscale="log", xlabel="labels", ylabel="accuracy on tweets held back")
+    right.set_xticks(counts, [str(count) for count in counts], minor=False)
+    right.set_xticks([], minor=True)
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    with replacing(path) as beside:
+        figure.savefig(beside)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,69 @@
+"""Word vectors by skip-gram (Mikolov et al., 2013): words that stand among the same words get like vectors.
+
+gensim does the training. The file that is kept is word2vec's own text format: a line with the number of words
+and the size, then a line a word, the word and its numbers with spaces between.
+"""
+
+import numpy as np
+from dataset import HELP, BadInput, replacing
+from gensim.models import KeyedVectors, Word2Vec
+
+SIZE = 200  # numbers of a vector
+WINDOW = 10  # words to either side: a wide window groups words by subject and mood rather than by grammar
+LEAST_COUNT = 2  # a word seen once says nothing, and stands for the unknown ones
+MOST_WORDS_KNOWN = 60_000
+WORDS_READ = 8_000_000  # by reading the text again and again, LEAST_PASSES to MOST_PASSES times
+LEAST_PASSES, MOST_PASSES = 3, 20
+
+
+class Sentences:
+    """Sentences cut into words as they are asked for, again and again: the lists would take gigabytes."""
+
+    def __init__(self, sentences):
+        self.sentences = sentences
+
+    def __iter__(self):
+        return (sentence.split() for sentence in self.sentences)
+
+
+def word_vectors(path, sentences, args):
+    """Vectors of the words of sentences, list of str, with --resume from the file that an earlier training
+    wrote.
+
+    Returns gensim's KeyedVectors, the most frequent word first; with --vectors random they are numbers drawn
+    by --seed.
+    """
+    if args.resume and path.is_file():
+        try:
+            return KeyedVectors.load_word2vec_format(path)
+        except (ValueError, EOFError) as error:
+            raise BadInput(f"{path} is cut short or not in word2vec's format; leave out --resume.") from error
+    found = skip_gram(sentences, args.seed, learn=args.vectors != "random")
+    with replacing(path) as beside:
+        found.save_word2vec_format(beside)
+    return found
+
+
+def skip_gram(sentences, seed, learn=True):
+    """Learn vectors of the words of sentences, list of str, or draw them at random.
+
+    Raises BadInput if no word comes twice.
+
+    One thread: with more, the same seed would give other vectors each time.
+    """
+    model = Word2Vec(
+        vector_size=SIZE,
+        window=WINDOW,
+        min_count=LEAST_COUNT,
+        max_final_vocab=MOST_WORDS_KNOWN,
+        sg=1,
+        workers=1,
+        seed=seed + 1,  # gensim takes 0 for 1
+    )
+    model.build_vocab(Sentences(sentences))
+    if not len(model.wv):
+        raise BadInput(f"No word of the tweets comes {LEAST_COUNT} times; {HELP}.")
+    if learn:
+        passes = int(np.clip(WORDS_READ // model.corpus_total_words, LEAST_PASSES, MOST_PASSES))
+        model.train(Sentences(sentences), total_examples=len(sentences), epochs=passes)
+    return model.wv

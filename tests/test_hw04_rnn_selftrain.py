@@ -1,0 +1,421 @@
+"""Homework 4: masks, pseudo labels and batches by hand, self-training against none, resuming, bad input."""
+
+import json
+import re
+import shutil
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import check_sentence
+
+CHAPTER = "hw04_rnn_selftrain"
+WORDS = ["good", "bad", "day", "is", "it", "hot", "but"]
+SHORT = ["--epochs", "1", "--rounds", "1", "--unlabelled-per-round", "20", "--model", "bag"]
+
+
+@pytest.fixture
+def hw04(load_chapter):
+    return load_chapter(CHAPTER)
+
+
+@pytest.fixture
+def hw04_light(load_chapter):
+    """The modules that need no TensorFlow."""
+    return load_chapter(CHAPTER, "dataset", "selftraining", "train")
+
+
+@pytest.fixture
+def spoilt(whole_set, tmp_path):
+    """A copy of the set, to spoil."""
+    return shutil.copytree(whole_set, tmp_path / "spoilt")
+
+
+@pytest.fixture
+def rnn(hw04):
+    keras.utils.set_random_seed(0)
+    return hw04.model.build_rnn(WORDS, size=8, units=4)
+
+
+def truth(hw04, folder):
+    """The test tweets and their labels, which the adjectives of the last clause tell."""
+    kinds = {}
+    for sentence, label in zip(*hw04.dataset.load_labelled(folder)):
+        kinds |= dict.fromkeys(re.findall(r"is (\S+) and (\S+)", sentence)[-1], label)
+    _, sentences = hw04.dataset.load_test(folder)
+    return sentences, np.array([kinds[re.findall(r"is (\S+) and", text)[-1]] for text in sentences])
+
+
+def accuracy(hw04, model_file, sentences, labels):
+    model = hw04.model.load_model(model_file)
+    said = hw04.model.read(model, model.get_layer("words").encode(sentences))
+    return (said > 0.5) == (labels == 1)
+
+
+# ---- the claims
+
+
+def test_self_training_beats_labels_alone_and_order_beats_the_bag(hw04, whole_set, tmp_path):
+    sentences, labels = truth(hw04, whole_set)
+    turned = np.array([" but " in sentence for sentence in sentences])
+    common = ["--data-dir", str(whole_set), "--out-dir"]
+    few = [*common, str(tmp_path / "rnn"), "--labelled", "120", "--epochs", "4", "--rounds", "1"]
+    hw04.train.main(few)
+    alone = accuracy(hw04, tmp_path / "rnn" / "labels_alone.keras", sentences, labels)
+    taught = accuracy(hw04, tmp_path / "rnn" / "model.keras", sentences, labels)
+    assert taught.mean() > alone.mean() + 0.05
+    assert taught.mean() > 0.85
+
+    hw04.train.main([*common, str(tmp_path / "bag"), "--model", "bag", "--epochs", "3", "--no-self-training"])
+    bag = accuracy(hw04, tmp_path / "bag" / "model.keras", sentences, labels)
+    assert bag[turned].mean() < 0.7
+    assert taught[turned].mean() > bag[turned].mean() + 0.2
+
+
+def test_a_bag_cannot_tell_the_order(hw04, rnn):
+    keras.utils.set_random_seed(0)
+    bag = hw04.model.build_bag(WORDS, size=8)
+    first, second = "it is good but hot", "hot but it is good"
+    for model, same in ((bag, True), (rnn, False)):
+        said = hw04.model.read(model, model.get_layer("words").encode([first, second]))
+        assert np.isclose(said[0], said[1], rtol=0, atol=1e-6) == same
+
+
+# ---- the model
+
+
+def test_padding_and_neighbours_never_change_a_prediction(hw04, rnn):
+    sentences = ["good day", "it is hot", " ".join(WORDS * 3), " ".join(WORDS * 5)]
+    rows = rnn.get_layer("words").encode(sentences)
+    together = hw04.model.read(rnn, rows)
+    for place, sentence in enumerate(sentences):
+        words = len(sentence.split())
+        for length in (words, words + 1, 40):
+            log_odds = float(keras.ops.convert_to_numpy(rnn(rows[place : place + 1, :length]))[0, 0])
+            assert 1 / (1 + np.exp(-log_odds)) == pytest.approx(together[place], abs=1e-6)
+    assert len(np.unique(together.round(6))) == 4
+
+
+def test_summary_by_hand(hw04):
+    x = np.array([[[1.0, -5.0], [3.0, -7.0], [99.0, 99.0]]], np.float32)
+    found = hw04.model.Summary()(x, mask=np.array([[True, True, False]]))
+    assert keras.ops.convert_to_numpy(found).tolist() == [[3.0, -5.0, 2.0, -6.0]]
+
+
+def test_encode(hw04, rnn):
+    words = rnn.get_layer("words")
+    rows = words.encode(["good  bad\tday", "never 🙂 seen", "", "day " * 50])
+    assert rows.shape == (4, 40)
+    assert rows[0, :4].tolist() == [2, 3, 4, 0]
+    assert rows[1, :4].tolist() == [1, 1, 1, 0]
+    assert rows[2, :2].tolist() == [1, 0]  # no word at all counts as one unknown word
+    assert rows[3].tolist() == [4] * 40
+
+
+def test_vectors_are_placed_at_their_words(hw04, rnn):
+    vectors = np.arange(56, dtype=np.float32).reshape(7, 8)
+    words = rnn.get_layer("words")
+    words.place(vectors)
+    assert np.array_equal(words(np.array([[2, 8]]))[0], vectors[[0, 6]])
+    assert np.allclose(words(np.array([[1]]))[0, 0], vectors.mean(axis=0))
+    assert not np.any(words(np.array([[0]])))
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_frozen_vectors_are_not_trained(hw04, frozen):
+    model = hw04.model.build_rnn(WORDS, size=8, units=4, frozen=frozen)
+    names = [variable.path for variable in model.trainable_variables]
+    assert any("words" in name for name in names) != frozen
+
+
+def test_batches_lose_nobody_and_have_few_shapes(hw04):
+    rng = np.random.default_rng(0)
+    rows = np.zeros((100, 40), np.int32)
+    for row, count in zip(rows, rng.integers(1, 41, 100)):
+        row[:count] = 1
+    for shuffle in (None, rng):
+        cut = hw04.model.batches(rows, 16, shuffle)
+        assert {len(places) for places, _ in cut} == {16}
+        assert set(np.concatenate([places for places, _ in cut])) == set(range(100))
+        for places, length in cut:
+            assert length in (16, 24, 40)
+            assert not rows[places, length:].any()
+            assert rows[places, {16: 0, 24: 16, 40: 24}[length]].all()
+
+
+def test_the_model_file_is_the_whole_artefact(hw04, rnn, tmp_path):
+    rows = rnn.get_layer("words").encode(["good day", "bad hot day"])
+    rnn.save(tmp_path / "model.keras")
+    loaded = hw04.model.load_model(tmp_path / "model.keras")
+    assert loaded.get_layer("words").words == WORDS
+    assert np.array_equal(hw04.model.read(loaded, rows), hw04.model.read(rnn, rows))
+
+
+# ---- self-training
+
+
+def test_pseudo_labels_are_exactly_those_over_the_threshold(hw04_light):
+    said = [0.1, 0.2, 0.25, 0.5, 0.75, 0.8, 0.81, 1.0]
+    places, labels = hw04_light.selftraining.pseudo_labels(said, 0.75)
+    assert places.tolist() == [0, 1, 5, 6, 7]
+    assert labels.tolist() == [0, 0, 1, 1, 1]
+    assert len(hw04_light.selftraining.pseudo_labels(said, 1.0)[0]) == 0
+
+
+def test_no_line_comes_twice_before_all_came_once(hw04_light):
+    fresh_lines = hw04_light.selftraining.fresh_lines
+    rounds = [fresh_lines(10, 4, number, seed=1) for number in (1, 2, 3)]
+    assert sorted(np.concatenate(rounds)[:10]) == list(range(10))
+    assert set(rounds[2][2:]) == set(rounds[0][:2])  # the pool was spent
+    assert sorted(fresh_lines(3, 4, 1, seed=1)) == [0, 1, 2]
+    assert not np.array_equal(fresh_lines(100, 50, 1, seed=1), fresh_lines(100, 50, 1, seed=2))
+
+
+def test_the_split_keeps_shares_and_parts_apart(hw04_light):
+    labels = np.array([0] * 150 + [1] * 50)
+    training, validation, put_away = hw04_light.train.split(labels, 0, 60)
+    assert [len(part) for part in (training, validation, put_away)] == [60, 20, 120]
+    assert sorted(np.concatenate([training, validation, put_away])) == list(range(200))
+    assert [labels[part].mean() for part in (training, validation)] == [0.25, 0.25]
+    everything, same, nothing = hw04_light.train.split(labels, 0)
+    assert (len(everything), len(nothing)) == (180, 0)
+    assert np.array_equal(same, validation)  # however many labels are used
+
+
+def make_fit(hw04, tmp_path, *flags):
+    keras.utils.set_random_seed(0)
+    args = hw04.train.parse_args(["--out-dir", str(tmp_path), "--rounds", "1", "--epochs", "1", *flags])
+    taught = ["good day", "bad day"] * 8, np.array([1, 0] * 8)
+    watched = ["good it", "bad it"], np.array([1, 0])
+    model = hw04.model.build_bag(WORDS, size=8)
+    return hw04.fitting.Fit(args, model, taught, watched, [f"{word} {word}" for word in WORDS])
+
+
+def test_a_student_starts_anew_and_the_validation_set_is_never_learnt(hw04, tmp_path, monkeypatch):
+    fit = make_fit(hw04, tmp_path, "--threshold", "0.5")
+    start = [weight.copy() for weight in fit.model.get_weights()]
+    seen = []
+
+    def learn(rng, learn=fit.learn):
+        seen.append([weight.copy() for weight in fit.model.get_weights()])
+        return learn(rng)
+
+    monkeypatch.setattr(fit, "learn", learn)
+    history = fit.run()
+    assert list(history["round"]) == [0, 1, 1, 1]
+    for place in (0, 1):  # before the labels alone, and before the first epoch of the student
+        assert all(np.array_equal(a, b) for a, b in zip(seen[place], start))
+    assert sorted(fit.pseudo.line) == list(range(7))
+    assert not np.isin(fit.watched_rows, fit.model.get_layer("words").encode(["it"])[0, :1]).all()
+    vectors = fit.model.get_layer("words").embeddings.numpy()
+    assert not np.array_equal(vectors, start[0])
+
+
+def test_an_epoch_reads_labels_and_pseudo_labels_with_their_own(hw04, tmp_path, monkeypatch):
+    fit = make_fit(hw04, tmp_path, "--batch-size", "4")
+    fit.pseudo = pd.DataFrame({"round": [1, 1], "line": [0, 1], "label": [1, 0]})
+    read = []
+    monkeypatch.setattr(fit, "model", SimpleNamespace(train_on_batch=lambda x, y: read.append((x, y)) or 0.5))
+    monkeypatch.setattr(hw04.fitting, "LEAST_TWEETS", 32)
+    assert fit.learn(np.random.default_rng(0)) == 0.5
+    rows, labels = (np.concatenate(part) for part in zip(*read))
+    assert len(rows) == 68  # 16 labelled, twice for their number and twice for being true, and two
+    expected = {(2, 4): 1, (3, 4): 0, (2, 2): 1, (3, 3): 0}
+    assert {tuple(row[:2]): label for row, label in zip(rows, labels[:, 0])} == expected
+
+
+def test_inside_the_block_the_weights_are_their_average(hw04, tmp_path):
+    fit = make_fit(hw04, tmp_path)
+    fit.learn(np.random.default_rng(0))
+    last = [weight.copy() for weight in fit.model.get_weights()]
+    with fit.averaged():
+        inside = [weight.copy() for weight in fit.model.get_weights()]
+    assert any(not np.allclose(a, b) for a, b in zip(inside, last))
+    assert all(np.array_equal(a, b) for a, b in zip(fit.model.get_weights(), last))
+
+
+def test_judge_by_hand(hw04, tmp_path, monkeypatch):
+    fit = make_fit(hw04, tmp_path)
+    monkeypatch.setattr(hw04.fitting, "read", lambda model, rows: np.array([0.8, 0.6], np.float32))
+    found = fit.judge()
+    assert found["accuracy"] == 0.5
+    assert found["validation_loss"] == pytest.approx(-(np.log(0.8) + np.log(0.4)) / 2, abs=1e-6)
+
+
+def test_only_what_may_be_learnt_is_learnt_from(hw04, whole_set, tmp_path, monkeypatch):
+    found = {}
+
+    def look(args, model, taught, watched, unlabelled):
+        found.update(taught=taught, watched=watched, unlabelled=unlabelled, model=model)
+        raise hw04.dataset.BadInput("seen.")
+
+    monkeypatch.setattr(hw04.fitting, "Fit", look)
+    with pytest.raises(hw04.dataset.BadInput):
+        hw04.train.main(["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--labelled", "50"])
+    assert (len(found["taught"][0]), len(found["watched"][0]), len(found["unlabelled"])) == (50, 40, 2310)
+    assert not set(found["watched"][0]) & set(found["taught"][0])
+    sentences, labels = hw04.dataset.load_labelled(whole_set)
+    pairs = set(zip(sentences, labels))
+    assert set(zip(*found["taught"])) | set(zip(*found["watched"])) <= pairs
+    known = found["model"].get_layer("words").words
+    assert "ümlaut" not in known  # a word of the test file alone
+    assert not any(np.isnan(weight).any() for weight in found["model"].get_weights())
+
+
+def test_vectors_are_the_same_for_a_seed_and_kept_as_text(hw04, tmp_path):
+    rng = np.random.default_rng(0)
+    sentences = [" ".join(rng.choice(["tea", "cup", "pot", "🙂", "“x”"], 5)) for _ in range(50)]
+    args = SimpleNamespace(resume=False, vectors="fine-tuned", seed=3)
+    first = hw04.vectors.word_vectors(tmp_path / "vectors.txt", sentences, args)
+    assert sorted(first.index_to_key) == sorted(["tea", "cup", "pot", "🙂", "“x”"])
+    again = hw04.vectors.word_vectors(tmp_path / "again.txt", sentences, args)
+    assert np.array_equal(first.vectors, again.vectors)
+    args.resume = True
+    kept = hw04.vectors.word_vectors(tmp_path / "vectors.txt", [], args)
+    assert kept.index_to_key == first.index_to_key
+    assert np.allclose(kept.vectors, first.vectors, atol=1e-6)
+    (tmp_path / "vectors.txt").write_text("3 200\ntea 0.1 0.2\n")
+    with pytest.raises(hw04.dataset.BadInput, match="leave out --resume"):
+        hw04.vectors.word_vectors(tmp_path / "vectors.txt", sentences, args)
+    args = SimpleNamespace(resume=False, vectors="random", seed=3)
+    drawn = hw04.vectors.word_vectors(tmp_path / "drawn.txt", sentences, args)
+    assert not np.allclose(drawn.vectors, first.vectors[: len(drawn)])
+
+
+# ---- the files
+
+
+def test_any_text_survives(hw04_light, tmp_path):
+    text = 'a , b +++$+++ c,d \x85\u2028 "x" 🙂'
+    (tmp_path / "training_label.txt").write_bytes(f"\ufeff1 +++$+++ {text}\r\n0 +++$+++ no\r\n".encode())
+    (tmp_path / "training_nolabel.txt").write_bytes(f"{text}\n\n \nyes".encode())
+    (tmp_path / "testing_data.txt").write_bytes(f"id,text\r\n7,{text}\r\n8,\r\n".encode())
+    sentences, labels = hw04_light.dataset.load_labelled(tmp_path)
+    assert sentences == [text, "no"]
+    assert labels.tolist() == [1, 0]
+    assert hw04_light.dataset.load_unlabelled(tmp_path) == [text, "yes"]
+    assert hw04_light.dataset.load_test(tmp_path) == (["7", "8"], [text, ""])
+
+
+BAD = {
+    "training_label.txt": [
+        (b"1 good day\n", "line 1 has no '+++$+++'"),
+        (b"1 +++$+++ good\n2 +++$+++ bad\n", "line 2", "'2'", "expected 0 or 1"),
+        (b"1 +++$+++ good\n0 +++$+++  \n", "line 2 has a label and no text"),
+        (b"1 +++$+++ good\n0 +++$+++ b\xff\n", "line 2 is not UTF-8"),
+        (b"1 +++$+++ good\n1 +++$+++ fine\n", "all labels are 1"),
+        (b"", "is empty"),
+    ],
+    "training_nolabel.txt": [
+        (b"\n\n", "is empty"),
+        (b"a\nb\n\xe9\n", "line 3 is not UTF-8"),
+    ],
+    "testing_data.txt": [
+        (b"id;text\n0,a\n", "header", "id,text"),
+        (b"id,text\n", "no lines"),
+        (b"id,text\n0,a\nb c\n", "line 3", "an id and a comma"),
+        (b"id,text\n0,a\n0,b\n", "line 3", "the id 0 was there before"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "case"), [(name, place) for name, cases in BAD.items() for place in range(len(cases))]
+)
+def test_bad_files(load_chapter, spoilt, tmp_path, capsys, name, case):
+    hw04 = load_chapter(CHAPTER, "dataset", "train", "predict")
+    data, *words = BAD[name][case]
+    (spoilt / name).write_bytes(data)
+    script = "train"
+    if name == "testing_data.txt":
+        script = "predict"
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "model.keras").touch()
+    argv = ["--data-dir", spoilt, "--out-dir", tmp_path / "out"]
+    check_sentence(hw04, capsys, argv, spoilt / name, *words, "try --synthetic", script=script)
+    assert not list((tmp_path / "out").glob("*.csv"))
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--epochs 0",
+        "--batch-size 0",
+        "--learning-rate -1",
+        "--seed -1",
+        "--threshold 0.4",
+        "--threshold 1.1",
+        "--rounds -1",
+        "--unlabelled-per-round 0",
+        "--labelled 1",
+        "--labelled 361",
+    ],
+)
+def test_bad_flags(load_chapter, whole_set, tmp_path, capsys, flag):
+    hw04 = load_chapter(CHAPTER, "dataset", "train")
+    argv = ["--data-dir", whole_set, "--out-dir", tmp_path, *flag.split()]
+    check_sentence(hw04, capsys, argv, flag.split()[0], flag.split()[1], "expected")
+
+
+def test_too_few_tweets_of_a_label(load_chapter, spoilt, tmp_path, capsys):
+    hw04 = load_chapter(CHAPTER, "dataset", "train")
+    lines = ["1 +++$+++ good"] * 50 + ["0 +++$+++ bad"] * 9
+    (spoilt / "training_label.txt").write_text("\n".join(lines))
+    check_sentence(hw04, capsys, ["--data-dir", spoilt, "--out-dir", tmp_path], "9 lines", "at least 10")
+
+
+def test_bad_models(hw04, whole_set, tmp_path, capsys):
+    argv = ["--data-dir", whole_set, "--out-dir", tmp_path]
+    check_sentence(hw04, capsys, argv, "model.keras", "run train.py first", script="predict")
+    (tmp_path / "model.keras").write_bytes(b"PK half")
+    check_sentence(hw04, capsys, argv, "model.keras", "run train.py again", script="predict")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.save(tmp_path / "model.keras")
+    check_sentence(hw04, capsys, argv, "model.keras", "run train.py again", script="predict")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+
+
+# ---- going on
+
+
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(hw04, whole_set, tmp_path, monkeypatch):
+    argv = ["--data-dir", str(whole_set), *SHORT, "--out-dir"]
+    hw04.train.main([*argv, str(tmp_path / "whole")])
+
+    def stopped(self, path, save=hw04.fitting.Fit.save):
+        save(self, path)
+        if len(self.history) in (1, 2):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hw04.fitting.Fit, "save", stopped)
+        for flags in ([], ["--resume"]):
+            with pytest.raises(KeyboardInterrupt):
+                hw04.train.main([*argv, str(tmp_path / "cut"), *flags])
+    hw04.train.main([*argv, str(tmp_path / "cut"), "--resume"])
+    whole, cut = (pd.read_csv(tmp_path / name / "history.csv") for name in ("whole", "cut"))
+    columns = ["epoch", "round", "pseudo_labels", "loss", "validation_loss", "accuracy"]
+    pd.testing.assert_frame_equal(whole[columns], cut[columns], rtol=1e-4)
+    scores = [
+        json.loads((tmp_path / name / "metrics.json").read_text())["score"] for name in ("whole", "cut")
+    ]
+    assert scores[0] == scores[1]
+    given = [(tmp_path / name / "pseudo_labels.csv").read_bytes() for name in ("whole", "cut")]
+    assert given[0] == given[1]
+
+
+def test_a_resume_that_does_not_fit(hw04, whole_set, tmp_path, capsys):
+    argv = ["--data-dir", whole_set, "--out-dir", tmp_path, *SHORT]
+    hw04.train.main([str(argument) for argument in [*argv, "--no-self-training"]])
+    check_sentence(hw04, capsys, [*argv, "--resume", "--seed", "1"], "--seed 0", "leave out --resume")
+    (tmp_path / "checkpoint.npz").write_bytes(b"PK half")
+    check_sentence(hw04, capsys, [*argv, "--resume"], "checkpoint.npz", "cut short", "leave out --resume")
+
+
+def test_not_a_number_stops_with_the_last_good_files(hw04, whole_set, tmp_path, capsys, monkeypatch):
+    argv = ["--data-dir", whole_set, "--out-dir", tmp_path, *SHORT]
+    monkeypatch.setattr(hw04.fitting.Fit, "learn", lambda self, rng: np.nan)
+    check_sentence(hw04, capsys, argv, "epoch 1", "not a number", "--learning-rate")
+    assert not (tmp_path / "model.keras").exists()
