@@ -48,25 +48,24 @@ class Fit:
         )
         model.optimizer.build(model.trainable_variables)
 
-    def run(self):
-        """Train, with --resume from the last finished epoch on; write model.keras and checkpoint.npz
-        meanwhile.
+    def run(self, rounds, resume=False):
+        """Train, with resume from the last finished epoch on; write model.keras and checkpoint.npz meanwhile.
 
-        Round 0 learns from the labels alone, and each later round from pseudo labels too, from the start.
+        Round 0 learns from the labels alone, and each of the `rounds` from pseudo labels too, from the start.
         Returns the history, a row an epoch. model.keras is of the last round's epoch with the best accuracy
         on the validation set, labels_alone.keras of round 0's.
         """
         args, checkpoint = self.args, self.args.out_dir / "checkpoint.npz"
         start = [keras.ops.convert_to_numpy(variable) for variable in self.state()]
-        if args.resume:
+        if resume:
             self.restore(checkpoint)
         else:
             checkpoint.unlink(missing_ok=True)
-        rounds = [0] * args.epochs
-        for number in range(1, 1 if args.no_self_training else args.rounds + 1):
-            rounds += [number] * STUDENT_EPOCHS
-        for epoch, number in list(enumerate(rounds, 1))[len(self.history) :]:
-            started, first = time.perf_counter(), number not in rounds[: epoch - 1]
+        plan = [0] * args.epochs  # the round of each epoch
+        for number in range(1, rounds + 1):
+            plan += [number] * STUDENT_EPOCHS
+        for epoch, number in list(enumerate(plan, 1))[len(self.history) :]:
+            started, first = time.perf_counter(), number not in plan[: epoch - 1]
             if first and number:
                 with self.averaged():
                     self.teach(number)

@@ -129,7 +129,8 @@ def main(argv=None):
 
     keras.utils.set_random_seed(args.seed)
     started = time.perf_counter()
-    known = word_vectors(args.out_dir / "vectors.txt", sentences + unlabelled, args)
+    vectors_file, drawn = args.out_dir / "vectors.txt", args.vectors == "random"
+    known = word_vectors(vectors_file, sentences + unlabelled, args.seed, drawn, args.resume)
     build = build_rnn if args.model == "rnn" else build_bag
     model = build(known.index_to_key, SIZE, frozen=args.vectors == "frozen")
     model.get_layer("words").place(known.vectors * (SPREAD / known.vectors.std()))
@@ -139,7 +140,8 @@ def main(argv=None):
     fitted = time.perf_counter()
     taught = [sentences[place] for place in training], labels[training]
     watched = [sentences[place] for place in validation], labels[validation]
-    history = Fit(args, model, taught, watched, unlabelled).run()
+    rounds = 0 if args.no_self_training else args.rounds
+    history = Fit(args, model, taught, watched, unlabelled).run(rounds, args.resume)
     best = history.loc[history[history["round"] == history["round"].max()].accuracy.idxmax()]
     metrics = {
         "metric": "validation accuracy",
@@ -151,7 +153,7 @@ def main(argv=None):
         "versions": {"python": platform.python_version(), "keras": keras.__version__},
         "arguments": vars(args),
     }
-    write(args.out_dir, history, metrics)
+    write_files(args.out_dir, history, metrics)
     print(f"{metrics['metric']} {metrics['score']:.4f}   {args.out_dir / 'model.keras'}")
     return metrics
 
@@ -169,7 +171,7 @@ def plot_history(history):
     return figure
 
 
-def write(out_dir, history, metrics):
+def write_files(out_dir, history, metrics):
     """Write history.csv, learning_curve.png and metrics.json; model.keras is there already."""
     with replacing(out_dir / "history.csv") as path:
         history.to_csv(path)

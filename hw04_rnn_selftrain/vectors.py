@@ -26,19 +26,19 @@ class Sentences:
         return (sentence.split() for sentence in self.sentences)
 
 
-def word_vectors(path, sentences, args):
+def word_vectors(path, sentences, seed, drawn=False, resume=False):
     """Vectors of the words of sentences, list of str, with --resume from the file that an earlier training
     wrote.
 
     Returns gensim's KeyedVectors, the most frequent word first; with --vectors random they are numbers drawn
     by --seed.
     """
-    if args.resume and path.is_file():
+    if resume and path.is_file():
         try:
             return KeyedVectors.load_word2vec_format(path)
         except (ValueError, EOFError) as error:
             raise BadInput(f"{path} is cut short or not in word2vec's format; leave out --resume.") from error
-    found = skip_gram(sentences, args.seed, learn=args.vectors != "random")
+    found = skip_gram(sentences, seed, learn=not drawn)
     with replacing(path) as beside:
         found.save_word2vec_format(beside)
     return found

@@ -203,7 +203,7 @@ def test_a_student_starts_anew_and_the_validation_set_is_never_learnt(hw04, tmp_
         return learn(rng)
 
     monkeypatch.setattr(fit, "learn", learn)
-    history = fit.run()
+    history = fit.run(rounds=1)
     assert list(history["round"]) == [0, 1, 1, 1]
     for place in (0, 1):  # before the labels alone, and before the first epoch of the student
         assert all(np.array_equal(a, b) for a, b in zip(seen[place], start))
@@ -267,20 +267,17 @@ def test_only_what_may_be_learnt_is_learnt_from(hw04, whole_set, tmp_path, monke
 def test_vectors_are_the_same_for_a_seed_and_kept_as_text(hw04, tmp_path):
     rng = np.random.default_rng(0)
     sentences = [" ".join(rng.choice(["tea", "cup", "pot", "🙂", "“x”"], 5)) for _ in range(50)]
-    args = SimpleNamespace(resume=False, vectors="fine-tuned", seed=3)
-    first = hw04.vectors.word_vectors(tmp_path / "vectors.txt", sentences, args)
+    first = hw04.vectors.word_vectors(tmp_path / "vectors.txt", sentences, 3)
     assert sorted(first.index_to_key) == sorted(["tea", "cup", "pot", "🙂", "“x”"])
-    again = hw04.vectors.word_vectors(tmp_path / "again.txt", sentences, args)
+    again = hw04.vectors.word_vectors(tmp_path / "again.txt", sentences, 3)
     assert np.array_equal(first.vectors, again.vectors)
-    args.resume = True
-    kept = hw04.vectors.word_vectors(tmp_path / "vectors.txt", [], args)
+    kept = hw04.vectors.word_vectors(tmp_path / "vectors.txt", [], 3, resume=True)
     assert kept.index_to_key == first.index_to_key
     assert np.allclose(kept.vectors, first.vectors, atol=1e-6)
     (tmp_path / "vectors.txt").write_text("3 200\ntea 0.1 0.2\n")
     with pytest.raises(hw04.dataset.BadInput, match="leave out --resume"):
-        hw04.vectors.word_vectors(tmp_path / "vectors.txt", sentences, args)
-    args = SimpleNamespace(resume=False, vectors="random", seed=3)
-    drawn = hw04.vectors.word_vectors(tmp_path / "drawn.txt", sentences, args)
+        hw04.vectors.word_vectors(tmp_path / "vectors.txt", sentences, 3, resume=True)
+    drawn = hw04.vectors.word_vectors(tmp_path / "drawn.txt", sentences, 3, drawn=True)
     assert not np.allclose(drawn.vectors, first.vectors[: len(drawn)])
 
 
