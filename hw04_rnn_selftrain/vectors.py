@@ -27,11 +27,9 @@ class Sentences:
 
 
 def word_vectors(path, sentences, seed, drawn=False, resume=False):
-    """Vectors of the words of sentences, list of str, with --resume from the file that an earlier training
-    wrote.
+    """Vectors of the words of sentences, list of str; with resume, those that an earlier training wrote.
 
-    Returns gensim's KeyedVectors, the most frequent word first; with --vectors random they are numbers drawn
-    by --seed.
+    Returns gensim's KeyedVectors, the most frequent word first; if drawn, they are random numbers.
     """
     if resume and path.is_file():
         try:
