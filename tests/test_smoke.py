@@ -74,6 +74,20 @@ def check_hw08(out):
     return out / "translations.txt"
 
 
+def check_hw14(out):
+    assert list(pd.read_csv(out / "history.csv").task) == [1, 1, 2, 2, 3, 3]
+    matrix = pd.read_csv(out / "matrix.csv")
+    assert list(matrix.columns) == ["measure", "after", "svhn", "mnist", "usps"]
+    assert len(matrix) == 2 * 4
+    predictions = pd.read_csv(out / "predictions.csv")
+    assert list(predictions.columns) == ["task", "id", "label"]
+    assert list(predictions.task) == ["svhn"] * 200 + ["mnist"] * 200 + ["usps"] * 200
+    assert list(predictions.id) == list(range(200)) * 3
+    assert predictions.label.between(0, 9).all()
+    assert predictions.label.nunique() > 3
+    return out / "predictions.csv"
+
+
 def check_hw15(out):
     assert len(pd.read_csv(out / "history.csv")) == 6
     episodes = pd.read_csv(out / "episodes.csv")
@@ -94,6 +108,7 @@ SMOKE = {
     "hw04_rnn_selftrain": ("--epochs 2 --rounds 1 --threshold 0.5", "--epochs 1 --seeds 1", check_hw04),
     "hw06_adversarial": ("--epsilon 32", "--iterations 1 --seeds 1", check_hw06),
     "hw08_seq2seq": ("--epochs 2 --units 16", "--epochs 1 --seeds 1", check_hw08),
+    "hw14_lifelong": ("--epochs 2", "--epochs 1 --seeds 1", check_hw14),
     "hw15_rl": ("--iterations 6", "--iterations 2 --seeds 1", check_hw15),
 }
 SIMULATED = {"hw15_rl"}  # needs no files, so none can be missing

@@ -1,0 +1,199 @@
+"""The files of three digit data sets -> arrays.
+
+mnist.npz                          Keras' copy of MNIST: x_train uint8 (60000, 28, 28), y_train (60000,), and
+                                   x_test, y_test (10000). White digits on black, labels 0..9
+train_32x32.mat, test_32x32.mat    SVHN, "cropped digits": X uint8 (32, 32, 3, N), RGB, the picture's number
+                                   LAST; y (N, 1), labels 1..10, where 10 means the digit 0
+usps.h5                            USPS: train/data and test/data float (N, 256), 16x16 by rows, 0..1;
+                                   train/target and test/target, labels 0..9
+usps.bz2, usps.t.bz2               or USPS as libsvm has it: values -1..1, labels 1..10 for the digits 0..9
+
+Any number of pictures will do. What is made of them is in tasks.py.
+"""
+
+import os
+import sys
+from contextlib import contextmanager
+
+import h5py
+import numpy as np
+import scipy.io
+from drawing import draw_digits, speckled
+
+HELP = "see hw14_lifelong/README.md, or try --synthetic"
+DIGITS = 10
+
+
+class BadInput(ValueError):
+    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
+
+
+def read_mnist(folder):
+    """mnist.npz -> ((pictures uint8 (n, 28, 28), labels), (test pictures, test labels))."""
+    path = folder / "mnist.npz"
+    with opened(path, lambda path: np.load(path, allow_pickle=False)) as file:
+        return tuple(
+            checked(path, array_of(path, file, f"x_{part}"), array_of(path, file, f"y_{part}"), (28, 28))
+            for part in ("train", "test")
+        )
+
+
+def read_svhn(folder):
+    """{train,test}_32x32.mat -> two pairs of pictures uint8 (n, 32, 32, 3) and labels."""
+    pairs = []
+    for part in ("train", "test"):
+        path = folder / f"{part}_32x32.mat"
+        with opened(path, lambda path: scipy.io.loadmat(path, variable_names=["X", "y"])) as file:
+            x, y = array_of(path, file, "X"), array_of(path, file, "y")
+        if x.ndim != 4:
+            raise BadInput(f"{path}: X has the shape {x.shape}, expected (32, 32, 3, N); {HELP}.")
+        pictures, labels = checked(path, np.moveaxis(x, -1, 0), y.ravel(), (32, 32, 3), first=1)
+        pairs.append((pictures, labels % 10))  # 10 means 0
+    return tuple(pairs)
+
+
+def read_usps(folder):
+    """usps.h5, or usps.bz2 and usps.t.bz2 -> two pairs of pictures uint8 (n, 16, 16) and labels."""
+    if not (folder / "usps.h5").is_file() and (folder / "usps.bz2").is_file():
+        return tuple(read_libsvm(folder / name) for name in ("usps.bz2", "usps.t.bz2"))
+    path, pairs = folder / "usps.h5", []
+    with opened(path, lambda path: h5py.File(path, "r")) as file:
+        for part in ("train", "test"):
+            x, y = (array_of(path, file, f"{part}/{key}") for key in ("data", "target"))
+            pairs.append(checked(path, grey_levels(path, x, 0), y, (16, 16)))
+    return tuple(pairs)
+
+
+def read_libsvm(path):
+    from sklearn.datasets import load_svmlight_file  # here: scikit-learn is slow to import, and rarely needed
+
+    with opened(path, lambda path: load_svmlight_file(str(path), n_features=256)) as (x, y):
+        pictures, labels = checked(path, grey_levels(path, x.toarray(), -1), y, (16, 16), first=1)
+    return pictures, labels - 1
+
+
+def grey_levels(path, values, lowest):
+    """Floats (n, 256) from `lowest` to 1 -> uint8 (n, 16, 16)."""
+    if values.ndim != 2 or values.shape[1] != 256 or values.dtype.kind != "f":
+        raise BadInput(
+            f"{path}: the data are {values.dtype} {values.shape}, expected floats (N, 256); {HELP}."
+        )
+    wrong = np.argwhere(~((values >= lowest - 1e-6) & (values <= 1 + 1e-6)))  # NaN is wrong too
+    if len(wrong):
+        row, column = wrong[0]
+        raise BadInput(
+            f"{path}: row {row}, column {column} of the data is {values[row, column]}, "
+            f"expected {lowest} to 1; {HELP}."
+        )
+    return np.rint((values - lowest) / (1 - lowest) * 255).astype(np.uint8).reshape(-1, 16, 16)
+
+
+@contextmanager
+def opened(path, reader):
+    """What the reader makes of a file, closed at the end. Raises BadInput when it is missing or broken."""
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; {HELP}.")
+    try:
+        file = reader(path)
+    except Exception as error:  # NumPy, SciPy, h5py and scikit-learn each have their own words for it
+        raise BadInput(f"{path} is cut short or of another format; {HELP}.") from error
+    try:
+        yield file
+    finally:
+        if hasattr(file, "close"):
+            file.close()
+
+
+def array_of(path, file, key):
+    """One array of an opened file. Raises BadInput when it is not there or cannot be read to its end."""
+    if key not in file:
+        raise BadInput(f"{path}: {key} is missing; {HELP}.")
+    try:
+        return np.asarray(file[key][()] if hasattr(file[key], "id") else file[key])
+    except Exception as error:  # a bad checksum, an early end, an array of objects
+        raise BadInput(f"{path}: {key} is cut short or no array; {HELP}.") from error
+
+
+def checked(path, pictures, labels, shape, first=0):
+    """The same as uint8 and int64, if they fit together: DIGITS labels from `first` on."""
+    if pictures.shape[1:] != shape or pictures.dtype != np.uint8:
+        expected = " x ".join(map(str, shape))
+        raise BadInput(
+            f"{path}: pictures are {pictures.dtype} {pictures.shape}, "
+            f"expected uint8, {expected} each; {HELP}."
+        )
+    if labels.shape != pictures.shape[:1] or labels.dtype.kind not in "uif":
+        raise BadInput(
+            f"{path}: labels are {labels.dtype} {labels.shape}, expected a number for each of "
+            f"{len(pictures)} pictures; {HELP}."
+        )
+    if len(labels) == 0:
+        raise BadInput(f"{path} holds no pictures; {HELP}.")
+    wrong = np.flatnonzero(~np.isin(labels, np.arange(first, first + DIGITS)))
+    if len(wrong):
+        raise BadInput(
+            f"{path}: label {wrong[0]} is {labels[wrong[0]]}, "
+            f"expected {first} to {first + DIGITS - 1}; {HELP}."
+        )
+    return np.ascontiguousarray(pictures), labels.astype(np.int64)
+
+
+READERS = {"mnist": read_mnist, "svhn": read_svhn, "usps": read_usps}
+
+
+def make_synthetic(folder, seed, count=600, test_count=200):
+    """Write drawn digits as mnist.npz, train_32x32.mat, test_32x32.mat and usps.h5, and return the folder.
+
+    They are white on black in the first, lighter or darker than a grey ground in the second, and small and
+    faint in the third: who learns the first after the second has a reason to forget the darker half.
+    """
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = {"train": count, "test": test_count}
+    arrays = {}
+    for part, number in counts.items():
+        masks, labels = draw_digits(rng, number, 28)
+        arrays[f"x_{part}"] = speckled(rng, 230.0 * masks)
+        arrays[f"y_{part}"] = labels.astype(np.uint8)
+    with replacing(folder / "mnist.npz") as path, open(path, "wb") as file:
+        np.savez(file, **arrays)
+    for part, number in counts.items():
+        masks, labels = draw_digits(rng, number, 32)
+        paper = rng.uniform(110, 150, (number, 1, 1, 3))
+        contrast = rng.choice([-100.0, 100.0], (number, 1, 1, 1))
+        pictures = speckled(rng, paper + contrast * masks[..., None])
+        y = np.where(labels == 0, 10, labels).astype(np.uint8)[:, None]
+        with replacing(folder / f"{part}_32x32.mat") as path, open(path, "wb") as file:
+            scipy.io.savemat(file, {"X": np.moveaxis(pictures, 0, -1), "y": y})
+    with replacing(folder / "usps.h5") as path, h5py.File(path, "w") as file:
+        for part, number in counts.items():
+            masks, labels = draw_digits(rng, number, 16)
+            values = speckled(rng, 60 + 120.0 * masks) / np.float32(255)
+            file[f"{part}/data"] = values.reshape(number, -1).astype(np.float32)
+            file[f"{part}/target"] = labels.astype(np.int32)
+    return folder
+
+
+@contextmanager
+def replacing(path):
+    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
+    beside = path.with_name("half-written-" + path.name)
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def run(main):
+    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
+    try:
+        return main()
+    except BadInput as error:
+        sentence, status = str(error), 2
+    except OSError as error:
+        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
+    except KeyboardInterrupt:
+        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
+    print(sentence, file=sys.stderr)
+    sys.exit(status)

@@ -1,0 +1,68 @@
+"""The two networks. Both have one head for all tasks: the digits are the same ten classes everywhere.
+
+| network for | shapes                                                                         | parameters |
+|-------------|--------------------------------------------------------------------------------|-----------:|
+| pictures    | (32, 32, 3) -> (16, 16, 16) -> (8, 8, 32) -> (4, 4, 64) -> 128 -> logits (10,) |    156,074 |
+| permuted    | (28, 28, 1) -> 784 -> 400 -> 400 -> logits (10,)                               |    478,410 |
+
+ReLU in between; the convolutions are 3x3 with stride 2. There is no batch normalisation: its running means
+would follow the newest task, and so forget the old ones however well the weights are held, and in training
+mode an example's gradient depends on the batch that it came in, so there is no per-example gradient to
+square. Networks as shallow as these learn well without.
+"""
+
+import keras
+import numpy as np
+from dataset import DIGITS, BadInput
+from keras import layers
+
+FILTERS = (16, 32, 64)
+HIDDEN = 128  # units after the convolutions
+UNITS = 400  # of both layers of the network for permuted pixels
+
+
+def build_model(shape, permuted):
+    """shape: (h, w, c) of a picture. Returns a model of pixels 0..255 (n, h, w, c) -> logits (n, 10)."""
+    inputs = keras.Input(shape, name="picture")
+    hidden = layers.Rescaling(1 / 255, name="to_unit")(inputs)
+    if permuted:
+        hidden = layers.Flatten(name="flatten")(hidden)
+        for number in (1, 2):
+            hidden = layers.Dense(UNITS, activation="relu", name=f"hidden_{number}")(hidden)
+    else:
+        for number, filters in enumerate(FILTERS, 1):
+            convolution = layers.Conv2D(
+                filters, 3, strides=2, padding="same", activation="relu", name=f"convolution_{number}"
+            )
+            hidden = convolution(hidden)
+        hidden = layers.Flatten(name="flatten")(hidden)
+        hidden = layers.Dense(HIDDEN, activation="relu", name="hidden")(hidden)
+    return keras.Model(inputs, layers.Dense(DIGITS, name="logits")(hidden), name="digits")
+
+
+def load_model(path, shape):
+    """Read model.keras. Raises BadInput when it is missing, cut short, or for pictures of another shape."""
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
+    try:
+        model = keras.models.load_model(path, compile=False)
+        finite = all(np.isfinite(weight).all() for weight in model.get_weights())
+    except Exception:  # Keras has many ways to say that a file is not its own
+        finite = False
+    if not finite:
+        raise BadInput(f"{path} is cut short or not a model of this chapter; run train.py again.")
+    if (model.input_shape[1:], model.output_shape[1:]) != (tuple(shape), (DIGITS,)):
+        raise BadInput(
+            f"{path} reads pictures {model.input_shape[1:]}, expected {tuple(shape)}; run train.py again."
+        )
+    return model
+
+
+def logits_of(model, pictures, batch=1000):
+    """uint8 (n, h, w, c) -> logits float32 (n, 10)."""
+    return np.concatenate(
+        [
+            model(pictures[start : start + batch].astype(np.float32)).numpy()
+            for start in range(0, len(pictures), batch)
+        ]
+    )

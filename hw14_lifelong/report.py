@@ -1,0 +1,251 @@
+"""Answer the report questions of homework 14: every table and figure of README.md.
+
+    python hw14_lifelong/report.py                 on the tasks' files, into results/: some 30 minutes
+    python hw14_lifelong/report.py --synthetic     on drawn digits, into out/results/
+
+The course's three tables, what each method keeps, how much of the old a strength trades for the new, and the
+EWC paper's permuted digits. A row is train.main() run with some seeds. Trainings are kept, so an interrupted
+report goes on. Remove <out-dir>/report to measure all anew.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import train
+from dataset import BadInput, replacing, run
+from matplotlib.figure import Figure
+
+HERE = Path(__file__).resolve().parent
+COURSE = "--tasks mnist svhn"
+STRENGTHS_OF_THE_COURSE = (10.0, 0.001)  # beside none
+SWEEP = "--tasks svhn mnist --examples 8000 --epochs 3"
+STRENGTHS = {"ewc": (1, 30, 1000), "mas": (0.003, 0.1, 3), "scp": (1, 30, 1000)}
+PERMUTED = "--tasks permuted:5"
+OF_PERMUTED = ("naive", "joint", "ewc")
+SHOWN = ("naive", "ewc", "replay")  # in methods.png
+COLUMNS = [
+    "table",
+    "row",
+    "first_cross_entropy",
+    "last_cross_entropy",
+    "average",
+    "first",
+    "last",
+    "forgetting",
+    "backward_transfer",
+    "seconds",
+]
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description="Make every table and figure of the chapter's README.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of the tasks' files")
+    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
+    parser.add_argument("--synthetic", action="store_true", help="draw digits, write to out/results")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings a row, with seeds 0, 1, ...")
+    parser.add_argument("--epochs", type=int, help="for a trial: so many in every training; None: its own")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    if args.seeds < 1:
+        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
+    if args.epochs is not None and args.epochs < 1:
+        raise BadInput(f"--epochs {args.epochs}: expected at least 1.")
+    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    rows = []
+
+    def trained(flags):
+        """train.main() with these flags and some seeds; the runs' folders."""
+        flags, folders = flags.split(), []
+        if args.epochs:
+            flags += ["--epochs", str(args.epochs)]
+        for seed in range(args.seeds):
+            argv = [*flags, *["--synthetic"] * args.synthetic, "--seed", str(seed)]
+            folders.append(args.out_dir / "report" / "_".join(argv).replace("--", "").replace(":", ""))
+            argv += ["--data-dir", str(args.data_dir), "--out-dir", str(folders[-1])]
+            if not finished(folders[-1], argv):
+                train.main([*argv, "--resume"])
+        return folders
+
+    methods = {method: trained(f"--method {method}") for method in train.METHODS}
+    rows += [["methods", method, *summary(folders)] for method, folders in methods.items()]
+    default = methods[train.parse_args([]).method]
+
+    course = {"no penalty": trained(f"{COURSE} --method naive")}
+    for strength in STRENGTHS_OF_THE_COURSE:
+        course[f"strength {strength:g}"] = trained(f"{COURSE} --method ewc --strength {strength:g}")
+    course["the default"] = trained(f"{COURSE} --method ewc")
+    for name, folders in course.items():
+        rows += [["course", f"{name}: {stage}", *cells] for stage, *cells in matrix_rows(folders)]
+
+    permuted = {method: trained(f"{PERMUTED} --method {method}") for method in OF_PERMUTED}
+    rows += [["permuted", method, *summary(folders)] for method, folders in permuted.items()]
+
+    sweep = {"naive": {0.0: trained(f"{SWEEP} --method naive")}}
+    for method, strengths in STRENGTHS.items():
+        sweep[method] = {
+            strength: trained(f"{SWEEP} --method {method} --strength {strength:g}") for strength in strengths
+        }
+    for method, points in sweep.items():
+        for strength, folders in points.items():
+            name = f"{method}, strength {strength:g}" if strength else method
+            rows.append(["strengths", name, *summary(folders)])
+
+    results.mkdir(parents=True, exist_ok=True)
+    with replacing(results / "methods.png") as path:
+        plot_steps({name: methods[name] for name in SHOWN}).savefig(path)
+    with replacing(results / "strengths.png") as path:
+        plot_trade_off(sweep).savefig(path)
+    with replacing(results / "permuted.png") as path:
+        plot_permuted(permuted).savefig(path)
+    publish(results, pd.DataFrame(rows, columns=COLUMNS), mean_of_metrics(args.out_dir / "report", default))
+
+
+def publish(results, tables, metrics_file):
+    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
+    with replacing(results / "report.csv") as path:
+        tables.to_csv(path, index=False)
+    metrics = json.loads(metrics_file.read_text())
+    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
+    with replacing(results / "metrics.json") as path:
+        path.write_text(json.dumps(metrics, indent=2) + "\n")
+    for name, table in tables.groupby("table", sort=False):
+        print(f"\n{name}\n")
+        for row in table.drop(columns="table").to_numpy():
+            print("| " + " | ".join(row) + " |")
+
+
+def finished(folder, argv):
+    """Whether a training with these flags has ended in the folder."""
+    path, flags = folder / "metrics.json", vars(train.parse_args(argv))
+    if not path.is_file():
+        return False
+    found = json.loads(path.read_text())["arguments"]
+    return all(found[name] == flags[name] for name in set(flags) - {"data_dir", "out_dir", "resume"})
+
+
+def metrics_of(folders):
+    return [json.loads((folder / "metrics.json").read_text()) for folder in folders]
+
+
+def spread(values, form=".3f"):
+    """Mean and deviation of the seeds, as a cell."""
+    return f"{np.mean(values):{form}} ± {np.std(values):{form}}"
+
+
+def matrix_rows(folders):
+    """The course's table: a row a stage, of cross-entropy and accuracy on the first and the last task."""
+    runs = metrics_of(folders)
+    losses, accuracies = (np.array([found[name] for found in runs]) for name in ("cross_entropy", "accuracy"))
+    stages = ["random initialisation", *(f"after {name}" for name in runs[0]["tasks"])]
+    for number, stage in enumerate(stages):
+        cells = [spread(losses[:, number, place], ".2f") for place in (0, -1)]
+        cells += ["", *(spread(accuracies[:, number, place]) for place in (0, -1))]
+        yield [stage, *cells, "", "", ""]
+
+
+def summary(folders):
+    """What a method has come to after the last task: COLUMNS from the third on."""
+    runs = metrics_of(folders)
+    last = np.array([found["accuracy"][-1] for found in runs])  # (seeds, tasks)
+    changes = [
+        "" if runs[0][name] is None else spread([found[name] for found in runs])
+        for name in ("forgetting", "backward_transfer")
+    ]
+    return [
+        "",
+        "",
+        spread(last.mean(axis=1)),
+        spread(last[:, 0]),
+        spread(last[:, -1]),
+        *changes,
+        f"{np.median([found['seconds']['one_fit'] for found in runs]):.0f}",
+    ]
+
+
+def mean_of_metrics(folder, runs):
+    """Write metrics.json: the first run's, with the mean score of all."""
+    found = metrics_of(runs)
+    scores = [one["score"] for one in found]
+    metrics = {**found[0], "score": float(np.mean(scores)), "score_by_seed": scores}
+    with replacing(folder / "metrics.json") as path:
+        path.write_text(json.dumps(metrics))
+    return folder / "metrics.json"
+
+
+def plot_steps(runs):
+    """Every task's validation accuracy over all steps, the mean of the seeds; a panel a method."""
+    figure = Figure(figsize=(10, 3.5), layout="constrained")
+    for axes, (method, folders) in zip(figure.subplots(1, len(runs), sharey=True), runs.items()):
+        history = (
+            pd.concat([pd.read_csv(folder / "history.csv") for folder in folders]).groupby("epoch").mean()
+        )
+        for column in history.filter(like="accuracy_"):
+            axes.plot(history.steps, history[column], ".-", label=column.removeprefix("accuracy_"))
+        for end in history.groupby("task").steps.max()[:-1]:
+            axes.axvline(end, color="grey", linewidth=1)
+        axes.set(title=method, xlabel="steps")
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("validation accuracy")
+    figure.axes[0].legend()
+    return figure
+
+
+def plot_trade_off(sweep):
+    """Old task against new: a curve a method, a point a strength, the mean of the seeds."""
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes = figure.subplots()
+    for method, points in sweep.items():
+        ends = np.array(
+            [
+                np.mean([found["accuracy"][-1] for found in metrics_of(folders)], axis=0)
+                for folders in points.values()
+            ]
+        )  # (strengths, tasks)
+        (curve,) = axes.plot(ends[:, -1], ends[:, 0], "o-" if len(ends) > 1 else "k*", label=method)
+        for strength, (*_, old, new) in zip(points, ends[:, [0, -1]]):
+            if strength:
+                axes.annotate(
+                    f"{strength:g}", (new, old), (4, 4), textcoords="offset points", color=curve.get_color()
+                )
+    axes.set(xlabel="accuracy on the new task", ylabel="accuracy on the old task")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def plot_permuted(runs):
+    """Left: the accuracy averaged over the tasks seen so far. Right: the first task's, over all steps."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    means, first = figure.subplots(1, 2)
+    for method, folders in runs.items():
+        matrix = np.mean([found["accuracy"] for found in metrics_of(folders)], axis=0)
+        if method == "joint":
+            means.axhline(matrix[-1].mean(), color="grey", linestyle="--", label="joint, all at once")
+            continue
+        seen = [matrix[number, :number].mean() for number in range(1, len(matrix))]
+        means.plot(range(1, len(matrix)), seen, ".-", label=method)
+        histories = [pd.read_csv(folder / "history.csv") for folder in folders]
+        name = next(name for name in histories[0] if name.startswith("accuracy_"))
+        first.plot(
+            histories[0].steps, np.mean([history[name] for history in histories], axis=0), label=method
+        )
+    means.set(xlabel="tasks learnt", ylabel="mean test accuracy on them", xticks=range(1, len(matrix)))
+    first.set(xlabel="steps", ylabel="validation accuracy on the first task")
+    for axes in (means, first):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
+
+
+if __name__ == "__main__":
+    run(main)

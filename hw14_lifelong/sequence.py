@@ -1,0 +1,167 @@
+"""One task after the other: the training of all methods.
+
+They differ in three places only: what a stage learns from (stages_of), what a step descends (make_step), and
+what is done after a task (consolidate).
+"""
+
+import time
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+from checkpoint import restore, save
+from dataset import BadInput
+from importance import cross_entropy, draw_labels, fisher, mas, scp
+from model import logits_of
+from penalty import Penalty
+from scores import accuracy, mean_cross_entropy
+from tqdm import tqdm
+
+MEMORY = 200  # pictures of each earlier task that replay keeps
+IMPORTANCE_EXAMPLES = 2000  # training pictures that an importance is measured on, at most
+CHECKPOINT = "checkpoint.npz"
+FADING = 0.95  # what online EWC leaves of the older importances
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is learnt in one go: uint8 (n, h, w, c) and int64 (n,); memory: such a pair to repeat, or None."""
+
+    name: str
+    number: int
+    pictures: np.ndarray
+    labels: np.ndarray
+    memory: tuple | None = None
+
+
+def fit(args, model, tasks):
+    """Train on one stage after the other, from what CHECKPOINT says on if it is there.
+
+    Returns the Progress. Raises BadInput when a loss is no number any more.
+    """
+    optimizer = keras.optimizers.Adam(args.learning_rate)
+    optimizer.build(model.trainable_variables)
+    fresh = [variable.numpy() for variable in optimizer.variables]
+    penalty = Penalty(model.trainable_variables, args.strength)
+    step = make_step(model, optimizer, penalty)
+
+    path = args.out_dir / CHECKPOINT
+    variables = [*model.variables, *optimizer.variables, *penalty.variables]
+    progress = restore(path, args, variables)
+    if not progress.accuracy:
+        look_at_tests(model, tasks, progress)
+    stages = stages_of(args, tasks)
+    for epoch in range(len(progress.history), args.epochs * len(stages)):
+        stage, epoch_of_stage = stages[epoch // args.epochs], epoch % args.epochs
+        if epoch_of_stage == 0:  # Adam's moments are of the task before
+            for variable, value in zip(optimizer.variables, fresh):
+                variable.assign(value)
+        began = time.perf_counter()
+        losses = train_epoch(args, step, optimizer, stage, epoch_of_stage)
+        if not np.isfinite(losses).all():
+            raise BadInput(
+                f"epoch {epoch + 1}: the loss is not a number, --learning-rate {args.learning_rate} or "
+                f"--strength {args.strength} may be too large; {args.out_dir} holds what was before."
+            )
+        steps = progress.history[-1]["steps"] if progress.history else 0
+        row = {
+            "task": stage.number,
+            "steps": steps + -(-len(stage.labels) // args.batch_size),
+            "cross_entropy": losses[0],
+            "penalty": losses[1],
+            "seconds": time.perf_counter() - began,
+        }
+        for task in tasks:
+            pictures, labels = task.validation
+            row[f"accuracy_{task.name}"] = accuracy(logits_of(model, pictures), labels)
+        progress.history.append(row)
+        print(line(f"epoch {epoch + 1}/{args.epochs * len(stages)}, {stage.name}", row), flush=True)
+        if epoch_of_stage == args.epochs - 1:
+            look_at_tests(model, tasks, progress)
+            if stage is not stages[-1] and args.strength > 0:
+                consolidate(args, model, penalty, stage)
+        save(path, args, variables, progress)
+    return progress
+
+
+def stages_of(args, tasks):
+    """A list of Stages: one for each task, or one for all in --method joint."""
+    if args.method == "joint":
+        pictures, labels = (np.concatenate([task.train[part] for task in tasks]) for part in (0, 1))
+        return [Stage("all together", 1, pictures, labels)]
+    stages = []
+    for number, task in enumerate(tasks, 1):
+        memory, earlier = None, tasks[: number - 1]
+        if args.method == "replay" and earlier:
+            memory = tuple(
+                np.concatenate([known.train[part][:MEMORY] for known in earlier]) for part in (0, 1)
+            )
+        stages.append(Stage(task.name, number, *task.train, memory))
+    return stages
+
+
+def train_epoch(args, step, optimizer, stage, epoch):
+    """One pass over a stage; the order depends on the seed, the stage and the epoch only.
+
+    Returns the means of cross-entropy and penalty over the steps.
+    """
+    rng = np.random.default_rng([args.seed, stage.number, epoch])
+    order, losses = rng.permutation(len(stage.labels)), []
+    starts = range(0, len(order), args.batch_size)
+    for count, start in enumerate(tqdm(starts, leave=False, disable=None), epoch * len(starts)):
+        optimizer.learning_rate = args.learning_rate * (1 - count / (args.epochs * len(starts)))
+        rows = order[start : start + args.batch_size]
+        pictures, labels = stage.pictures[rows], stage.labels[rows]
+        if stage.memory:  # as many old pictures as new ones
+            drawn = rng.integers(0, len(stage.memory[1]), len(rows))
+            pictures = np.concatenate([pictures, stage.memory[0][drawn]])
+            labels = np.concatenate([labels, stage.memory[1][drawn]])
+        losses.append(step(pictures, labels))
+    return tf.reduce_mean(tf.stack(losses), axis=0).numpy().tolist()
+
+
+def make_step(model, optimizer, penalty):
+    """A compiled step of descent: uint8 (n, h, w, c), int64 (n,) -> [cross-entropy, penalty] (2,)."""
+    shape = (None, *model.input_shape[1:])
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8), tf.TensorSpec((None,), tf.int64)])
+    def step(pictures, labels):
+        with tf.GradientTape() as tape:
+            new = tf.reduce_mean(cross_entropy(model(tf.cast(pictures, tf.float32)), labels))
+            old = penalty()
+            loss = new + old
+        optimizer.apply(tape.gradient(loss, model.trainable_variables))
+        return tf.stack([new, old])
+
+    return step
+
+
+def consolidate(args, model, penalty, stage):
+    """After a task: find out which weights it needs, and hold them from now on."""
+    pictures, labels = stage.pictures[:IMPORTANCE_EXAMPLES], stage.labels[:IMPORTANCE_EXAMPLES]
+    if args.method in ("mas", "scp"):
+        importance = {"mas": mas, "scp": scp}[args.method](model, pictures)
+    else:
+        if not args.empirical:
+            rng = np.random.default_rng([args.seed, stage.number, args.epochs])  # no epoch's
+            labels = draw_labels(logits_of(model, pictures), rng)
+        importance = fisher(model, pictures, labels)
+    decay = FADING if args.method == "online-ewc" else 1.0
+    penalty.add(importance, decay, latest=args.method != "ewc")
+
+
+def look_at_tests(model, tasks, progress):
+    """Add a row to the matrices: cross-entropy and accuracy on each task's test part."""
+    found = [(logits_of(model, task.test[0]), task.test[1]) for task in tasks]
+    progress.cross_entropy.append([mean_cross_entropy(*pair) for pair in found])
+    progress.accuracy.append([accuracy(*pair) for pair in found])
+
+
+def line(head, row):
+    """An epoch's line in the log."""
+    known = [f"{name[9:]} {value:.4f}" for name, value in row.items() if name.startswith("accuracy_")]
+    return (
+        f"{head}: cross-entropy {row['cross_entropy']:.4f}, penalty {row['penalty']:.4f}, "
+        f"validation accuracy {', '.join(known)}"
+    )

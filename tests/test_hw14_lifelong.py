@@ -1,0 +1,680 @@
+"""Homework 14: importances and penalties by algebra, matrices by hand, tasks, going on, and bad input."""
+
+import bz2
+import shutil
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.io
+from conftest import check_sentence
+from sklearn.datasets import dump_svmlight_file
+
+CHAPTER = "hw14_lifelong"
+FLAGS = "--synthetic --examples 64 --batch-size 16 --epochs 2 --tasks svhn mnist"
+TRIAL = FLAGS.split()
+
+
+@pytest.fixture
+def hw14(load_chapter):
+    return load_chapter(CHAPTER)
+
+
+@pytest.fixture
+def hw14_light(load_chapter):
+    """The modules that need no TensorFlow."""
+    return load_chapter(CHAPTER, "dataset", "tasks", "scores", "train", "predict")
+
+
+def linear(weights, bias):
+    """Logits = picture @ weights + bias, as a Keras model of pictures (1, d, 1)."""
+    import keras
+
+    inputs = keras.Input((1, len(weights), 1))
+    model = keras.Model(inputs, keras.layers.Dense(len(bias))(keras.layers.Flatten()(inputs)))
+    model.set_weights([weights, bias])
+    return model
+
+
+@pytest.fixture
+def regression(hw14):
+    """A linear model, pixels uint8 (n, 1, 5, 1) and labels; n is no multiple of a chunk."""
+    rng = np.random.default_rng(0)
+    weights, bias = rng.normal(0, 0.3, (5, 10)), rng.normal(0, 0.3, 10)
+    pictures = rng.integers(0, 4, (2 * hw14.importance.CHUNK + 7, 1, 5, 1)).astype(np.uint8)
+    labels = rng.integers(0, 10, len(pictures))
+    x = pictures.reshape(-1, 5).astype(float)
+    logits = x @ weights + bias
+    return linear(weights, bias), pictures, labels, x, logits
+
+
+def softmax(logits):
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+# --- importances ----------------------------------------------------------
+
+
+def test_the_fisher_of_a_logistic_regression_meets_the_closed_form(hw14, regression):
+    """The gradient of log p(y) is x (y - p); its square, averaged."""
+    model, pictures, labels, x, logits = regression
+    kernel, bias = hw14.importance.fisher(model, pictures, labels)
+    error = np.square(np.eye(10)[labels] - softmax(logits))  # (n, 10)
+    np.testing.assert_allclose(kernel, np.square(x).T @ error / len(x), rtol=1e-4)
+    np.testing.assert_allclose(bias, error.mean(axis=0), rtol=1e-4)
+
+
+def test_labels_drawn_from_the_model_give_the_true_fisher(hw14, regression):
+    """Over its own labels, E[(y - p)^2] = p (1 - p)."""
+    model, pictures, _, x, logits = regression
+    drawn = [hw14.importance.draw_labels(logits, np.random.default_rng(seed)) for seed in range(2000)]
+    shares = np.mean([np.eye(10)[labels] for labels in drawn], axis=0)
+    np.testing.assert_allclose(shares, softmax(logits), atol=0.06)
+    many = np.tile(pictures[:40], (100, 1, 1, 1))
+    labels = np.concatenate([labels[:40] for labels in drawn[:100]])
+    kernel, _ = hw14.importance.fisher(model, many, labels)
+    p = softmax(logits[:40])
+    np.testing.assert_allclose(kernel, np.square(x[:40]).T @ (p * (1 - p)) / 40, rtol=0.1, atol=0.03)
+
+
+def test_mas_of_a_linear_model(hw14, regression):
+    model, pictures, _, x, logits = regression
+    kernel, bias = hw14.importance.mas(model, pictures)
+    np.testing.assert_allclose(kernel, np.abs(x).T @ np.abs(2 * logits) / len(x), rtol=1e-4)
+    np.testing.assert_allclose(bias, np.abs(2 * logits).mean(axis=0), rtol=1e-4)
+
+
+def test_scp_is_the_mean_over_drawn_directions(hw14, regression):
+    """d (xi . mean f) / dW = mean x times xi: squared and averaged over xi on the unit sphere."""
+    model, pictures, _, x, _ = regression
+    kernel, bias = hw14.importance.scp(model, pictures)
+    xi = np.random.default_rng(0).normal(size=(200_000, 10))
+    xi /= np.linalg.norm(xi, axis=1, keepdims=True)
+    squares = np.square(xi).mean(axis=0)
+    np.testing.assert_allclose(kernel, np.outer(np.square(x.mean(axis=0)), squares), rtol=0.02)
+    np.testing.assert_allclose(bias, squares, rtol=0.02)
+
+
+@pytest.mark.parametrize("permuted", [False, True])
+def test_gradients_at_once_equal_a_loop(hw14, permuted):
+    import tensorflow as tf
+
+    shape = (28, 28, 1) if permuted else (32, 32, 3)
+    model, rng = hw14.model.build_model(shape, permuted), np.random.default_rng(0)
+    pictures = tf.constant(rng.uniform(0, 255, (4, *shape)), tf.float32)
+    labels = tf.constant(rng.integers(0, 10, 4))
+    for loss in (hw14.importance.cross_entropy, hw14.importance.squared_length):
+        at_once = hw14.importance.per_example_gradients(model, loss, pictures, labels)
+        for number in range(4):
+            with tf.GradientTape() as tape:
+                value = loss(model(pictures[number : number + 1]), labels[number : number + 1])[0]
+            for one, many in zip(tape.gradient(value, model.trainable_variables), at_once, strict=True):
+                np.testing.assert_allclose(many[number], one, atol=1e-4 * np.abs(one).max())
+
+
+# --- the penalty ----------------------------------------------------------
+
+
+def held(hw14, strength=3.0, values=((1.0, -2.0), (0.5,))):
+    import tensorflow as tf
+
+    weights = [tf.Variable(value, dtype=tf.float32) for value in values]
+    return weights, hw14.penalty.Penalty(weights, strength)
+
+
+def slope(weights, penalty):
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        value = penalty()
+    return float(value), np.concatenate([np.ravel(g) for g in tape.gradient(value, weights)])
+
+
+def test_the_penalty_is_0_at_its_anchor_and_its_gradient_is_that_of_a_parabola(hw14):
+    weights, penalty = held(hw14)
+    assert slope(weights, penalty)[0] == 0
+    penalty.add([np.array([2.0, 0.0]), np.array([5.0])])
+    value, gradient = slope(weights, penalty)
+    assert value == 0
+    np.testing.assert_array_equal(gradient, 0)
+    weights[0].assign([2.0, 7.0])
+    weights[1].assign([0.0])
+    value, gradient = slope(weights, penalty)
+    assert value == pytest.approx(3 / 2 * (2 * 1**2 + 0 * 9**2 + 5 * 0.5**2))
+    np.testing.assert_allclose(gradient, 3 * np.array([2 * 1, 0, 5 * -0.5]))
+
+
+def test_one_parabola_is_the_sum_of_all(hw14):
+    rng = np.random.default_rng(0)
+    weights, penalty = held(hw14)
+    known = []
+    for _ in range(4):
+        weights[0].assign(rng.normal(size=2))
+        weights[1].assign(rng.normal(size=1))
+        importance = [rng.uniform(0, 1, 2) * [1, 0], rng.uniform(0, 1, 1)]  # one weight never matters
+        known.append((importance, [weight.numpy() for weight in weights]))
+        penalty.add(importance)
+    for _ in range(3):
+        weights[0].assign(rng.normal(size=2))
+        weights[1].assign(rng.normal(size=1))
+        by_hand = [
+            sum(3 * f[place] * (weights[place].numpy() - w[place]) for f, w in known) for place in (0, 1)
+        ]
+        np.testing.assert_allclose(slope(weights, penalty)[1], np.concatenate(by_hand), atol=1e-5)
+
+
+def test_the_latest_anchor_and_faded_importances(hw14):
+    weights, penalty = held(hw14, 1.0)
+    penalty.add([np.array([2.0, 4.0]), np.array([1.0])], decay=0.5, latest=True)
+    weights[0].assign([0.0, 0.0])
+    penalty.add([np.array([1.0, 0.0]), np.array([1.0])], decay=0.5, latest=True)
+    assert slope(weights, penalty)[0] == 0
+    weights[0].assign([1.0, 1.0])
+    np.testing.assert_allclose(slope(weights, penalty)[1], [2.0, 2.0, 0.0])
+
+
+# --- scores ---------------------------------------------------------------
+
+BY_HAND = [[0.1, 0.1, 0.1], [0.9, 0.2, 0.1], [0.95, 0.8, 0.3], [0.5, 0.6, 0.7]]
+
+
+def test_scores_by_hand(hw14_light):
+    scores = hw14_light.scores
+    assert scores.average_accuracy(BY_HAND) == pytest.approx(0.6)
+    assert scores.forgetting(BY_HAND) == pytest.approx((0.45 + 0.2) / 2)  # 0.95 is from after the second
+    assert scores.backward_transfer(BY_HAND) == pytest.approx((-0.4 - 0.2) / 2)
+    assert scores.forgetting([[0.1], [0.9]]) == scores.backward_transfer([[0.1], [0.9]]) == 0
+    assert scores.forgetting([[0.9, 0.1], [0.8, 0.1], [0.7, 0.9]]) == pytest.approx(0.1)
+
+
+def test_cross_entropy_and_accuracy_by_hand(hw14_light):
+    scores = hw14_light.scores
+    logits = np.array([[0, np.log(3)], [np.log(4), 0]])
+    assert scores.mean_cross_entropy(logits, np.array([1, 1])) == pytest.approx(
+        -np.log([3 / 4, 1 / 5]).mean()
+    )
+    three = np.array([[0, 3], [4, 0], [0, 1]])
+    assert scores.accuracy(three, np.array([1, 1, 1])) == pytest.approx(2 / 3)
+    assert scores.mean_cross_entropy(np.zeros((3, 10)), np.arange(3)) == pytest.approx(np.log(10))
+    huge = np.array([[1000.0, 0.0]], np.float32)
+    assert scores.mean_cross_entropy(huge, np.array([1])) == pytest.approx(1000)
+
+
+# --- tasks ----------------------------------------------------------------
+
+
+def test_names_of_tasks(hw14_light):
+    expand = hw14_light.tasks.expand
+    assert expand(["usps", "permuted:2", "mnist"]) == ["usps", "permuted-1", "permuted-2", "mnist"]
+    assert hw14_light.tasks.only_permuted(expand(["permuted:3"]))
+    assert not hw14_light.tasks.only_permuted(expand(["permuted:3", "mnist"]))
+
+
+def test_a_permutation_is_undone_by_its_inverse(hw14_light, whole_set):
+    tasks = hw14_light.tasks
+    first, second = tasks.permutation(0, 1), tasks.permutation(0, 2)
+    assert (first != second).any()
+    assert (first != tasks.permutation(1, 1)).any()
+    np.testing.assert_array_equal(np.sort(first), np.arange(784))
+    plain = tasks.load_tasks(whole_set, ["mnist"], grey=True)[0]
+    one, two = tasks.load_tasks(whole_set, ["permuted-1", "permuted-2"])
+    for found, order in ((one, first), (two, second)):
+        for part in ("train", "validation", "test"):
+            pictures, labels = getattr(found, part)
+            assert (pictures != getattr(plain, part)[0]).any()
+            undone = tasks.permute(pictures[..., 0], np.argsort(order))[..., None]
+            np.testing.assert_array_equal(undone, getattr(plain, part)[0])
+            np.testing.assert_array_equal(labels, getattr(plain, part)[1])
+
+
+@pytest.mark.parametrize(("grey", "shape"), [(False, (32, 32, 3)), (True, (28, 28, 1))])
+def test_tasks_have_one_shape_and_share_no_picture(hw14_light, whole_set, grey, shape):
+    for task in hw14_light.tasks.load_tasks(whole_set, ["usps", "mnist", "svhn"], grey):
+        assert [len(labels) for _, labels in (task.train, task.validation, task.test)] == [540, 60, 200]
+        seen = set()
+        for pictures, labels in (task.train, task.validation, task.test):
+            assert pictures.shape == (len(labels), *shape)
+            assert pictures.dtype == np.uint8
+            seen |= {picture.tobytes() for picture in pictures}
+        assert len(seen) == 800
+    few = hw14_light.tasks.load_tasks(whole_set, ["usps"], grey, seed=5, examples=7)[0]
+    all_of_it = hw14_light.tasks.load_tasks(whole_set, ["usps"], grey)[0]
+    np.testing.assert_array_equal(few.train[0], all_of_it.train[0][:7])
+    np.testing.assert_array_equal(few.validation[0], all_of_it.validation[0])
+    assert len(few.test[1]) == 200
+
+
+def test_a_sorted_file_is_mixed_before_it_is_split(hw14_light, whole_set, tmp_path):
+    with np.load(whole_set / "mnist.npz") as file:
+        arrays = dict(file)
+    order = np.argsort(arrays["y_train"], kind="stable")
+    arrays["x_train"], arrays["y_train"] = arrays["x_train"][order], arrays["y_train"][order]
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    task = hw14_light.tasks.load_tasks(tmp_path, ["mnist"], examples=200)[0]
+    assert len(set(task.train[1])) == len(set(task.validation[1])) == 10
+
+
+def test_pictures_keep_their_place_and_their_labels(hw14_light, tmp_path):
+    """A bright spot in the corner, a colour, a digit: through the file and the margin."""
+    x = np.zeros((32, 32, 3, 12), np.uint8)
+    x[0, 1, 2, 3] = 200  # row 0, column 1, blue, picture 3
+    for part in ("train", "test"):
+        y = np.array([10, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1])[:, None]
+        scipy.io.savemat(tmp_path / f"{part}_32x32.mat", {"X": x, "y": y})
+    (pictures, labels), _ = hw14_light.dataset.read_svhn(tmp_path)
+    assert pictures[3, 0, 1, 2] == 200
+    assert pictures.sum() == 200
+    assert list(labels) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
+    small = np.zeros((1, 28, 28), np.uint8)
+    small[0, 0, 27] = 9
+    large = hw14_light.tasks.reshape(small, grey=False)
+    assert large[0, 2, 29].tolist() == [9, 9, 9]
+    assert large.sum() == 27
+    usps = hw14_light.tasks.reshape(np.full((1, 16, 16), 7, np.uint8), grey=True)
+    assert usps[0, 6:22, 6:22, 0].min() == 7
+    assert usps.sum() == 7 * 256
+    white = hw14_light.tasks.reshape(np.full((1, 32, 32, 3), 255, np.uint8), grey=True)
+    assert white.min() == 255
+
+
+def test_usps_is_the_same_from_both_files(hw14_light, whole_set, tmp_path):
+    plain = hw14_light.dataset.read_usps(whole_set)
+    for (pictures, labels), name in zip(plain, ("usps", "usps.t")):
+        values = pictures.reshape(len(pictures), -1) / 127.5 - 1
+        dump_svmlight_file(values, labels + 1, str(tmp_path / name), zero_based=False)
+        (tmp_path / f"{name}.bz2").write_bytes(bz2.compress((tmp_path / name).read_bytes()))
+    for ours, theirs in zip(hw14_light.dataset.read_usps(tmp_path), plain):
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        np.testing.assert_array_equal(ours[1], theirs[1])
+    with h5py.File(whole_set / "usps.h5") as file:
+        np.testing.assert_allclose(plain[0][0].reshape(-1, 256) / 255, file["train/data"][()], atol=1e-6)
+
+
+# --- the training ---------------------------------------------------------
+
+
+def fitted(hw14, whole_set, folder, *flags):
+    """fit() as train.main() calls it, on the shared set: args, model, tasks, progress."""
+    import keras
+
+    args = hw14.train.parse_args([*TRIAL, "--out-dir", str(folder), *flags])
+    hw14.train.check(args)
+    folder.mkdir(exist_ok=True)
+    names = hw14.tasks.expand(args.tasks)
+    tasks = hw14.tasks.load_tasks(whole_set, names, args.grey, args.seed, args.examples)
+    keras.utils.set_random_seed(args.seed)
+    model = hw14.model.build_model(tasks[0].train[0].shape[1:], hw14.tasks.only_permuted(names))
+    return args, model, tasks, hw14.sequence.fit(args, model, tasks)
+
+
+def test_strength_0_equals_naive(hw14, whole_set, tmp_path):
+    flags = ["--tasks", "permuted:2", "--method"]
+    _, naive, _, before = fitted(hw14, whole_set, tmp_path / "naive", *flags, "naive")
+    _, loose, _, after = fitted(hw14, whole_set, tmp_path / "ewc", *flags, "ewc", "--strength", "0")
+    assert before.accuracy == after.accuracy
+    assert before.cross_entropy == after.cross_entropy
+    for ours, theirs in zip(naive.get_weights(), loose.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_rows_of_the_matrix_are_after_each_task_on_the_test_parts(hw14, whole_set, tmp_path):
+    args, model, tasks, progress = fitted(hw14, whole_set, tmp_path)
+    assert np.shape(progress.accuracy) == np.shape(progress.cross_entropy) == (3, 2)
+    scores, logits_of = hw14.scores, hw14.model.logits_of
+    for task, accuracy, loss in zip(tasks, progress.accuracy[-1], progress.cross_entropy[-1]):
+        found = logits_of(model, task.test[0]), task.test[1]
+        assert (accuracy, loss) == (scores.accuracy(*found), scores.mean_cross_entropy(*found))
+    assert progress.cross_entropy[0] == pytest.approx([np.log(10)] * 2, abs=0.3)
+    assert progress.cross_entropy[1][0] < progress.cross_entropy[0][0]  # the first task is learnt first
+    assert progress.cross_entropy[2][1] < progress.cross_entropy[1][1]
+    assert [(row["task"], row["steps"]) for row in progress.history] == [(1, 4), (1, 8), (2, 12), (2, 16)]
+    for row in progress.history[:2]:
+        assert row["penalty"] == 0
+    assert progress.history[-1]["penalty"] > 0
+
+
+def test_each_stage_begins_anew_and_sees_each_picture_once_an_epoch(hw14, whole_set, tmp_path, monkeypatch):
+    """The optimiser's moments are gone, and the rate is full again; the batches are the stage's pictures."""
+    seen, make_step = [], hw14.sequence.make_step
+
+    def watching(model, optimizer, penalty):
+        step = make_step(model, optimizer, penalty)
+
+        def call(pictures, labels):
+            moments = max(np.abs(v.numpy()).max() for v in optimizer.variables[2:])
+            seen.append((float(optimizer.learning_rate.numpy()), moments, list(labels), pictures))
+            return step(pictures, labels)
+
+        return call
+
+    monkeypatch.setattr(hw14.sequence, "make_step", watching)
+    args, _, tasks, _ = fitted(hw14, whole_set, tmp_path, "--tasks", "permuted:2")
+    rates = args.learning_rate * (1 - np.arange(8) / 8)
+    np.testing.assert_allclose([rate for rate, *_ in seen], [*rates, *rates], rtol=1e-5)
+    assert [moments == 0 for _, moments, *_ in seen] == [number in (0, 8) for number in range(16)]
+    for epoch, task in enumerate([tasks[0], tasks[0], tasks[1], tasks[1]]):
+        batches = seen[4 * epoch : 4 * epoch + 4]
+        pictures = np.concatenate([batch[-1] for batch in batches])
+        assert {p.tobytes() for p in pictures} == {p.tobytes() for p in task.train[0]}
+        assert len(pictures) == 64
+    assert seen[0][2] != seen[4][2]  # another order in each epoch
+
+
+def test_what_each_method_learns_from(hw14, whole_set, tmp_path):
+    parse, tasks = hw14.train.parse_args, hw14.tasks.load_tasks(whole_set, ["svhn", "mnist", "usps"])
+    (together,) = hw14.sequence.stages_of(parse(["--method", "joint"]), tasks)
+    assert len(together.labels) == len(together.pictures) == 3 * 540
+    for method in ("naive", "ewc"):
+        stages = hw14.sequence.stages_of(parse(["--method", method]), tasks)
+        assert [(stage.name, stage.number, stage.memory) for stage in stages] == [
+            ("svhn", 1, None),
+            ("mnist", 2, None),
+            ("usps", 3, None),
+        ]
+        for stage, task in zip(stages, tasks):
+            assert stage.pictures is task.train[0]
+            assert stage.labels is task.train[1]
+    stages = hw14.sequence.stages_of(parse(["--method", "replay"]), tasks)
+    assert stages[0].memory is None
+    for stage in stages[1:]:
+        earlier, size = tasks[: stage.number - 1], hw14.sequence.MEMORY
+        for part in (0, 1):
+            expected = np.concatenate([task.train[part][:size] for task in earlier])
+            np.testing.assert_array_equal(stage.memory[part], expected)
+
+
+def test_replay_repeats_as_many_old_pictures(hw14, whole_set, tmp_path, monkeypatch):
+    sizes, make_step = [], hw14.sequence.make_step
+
+    def watching(*args):
+        step = make_step(*args)
+        return lambda pictures, labels: sizes.append(len(labels)) or step(pictures, labels)
+
+    monkeypatch.setattr(hw14.sequence, "make_step", watching)
+    fitted(hw14, whole_set, tmp_path, "--method", "replay", "--tasks", "permuted:2")
+    assert sizes == [16] * 8 + [32] * 8
+
+
+@pytest.mark.parametrize(
+    ("flags", "name", "own", "latest", "decay"),
+    [
+        ("--method ewc", "fisher", True, False, 1.0),
+        ("--method ewc --empirical", "fisher", False, False, 1.0),
+        ("--method online-ewc", "fisher", True, True, 0.95),
+        ("--method mas", "mas", None, True, 1.0),
+        ("--method scp", "scp", None, True, 1.0),
+    ],
+)
+def test_what_each_method_holds(hw14, whole_set, monkeypatch, flags, name, own, latest, decay):
+    args = hw14.train.parse_args(["--synthetic", *flags.split()])
+    (task,) = hw14.tasks.load_tasks(whole_set, ["mnist"], examples=100)
+    stage, calls = hw14.sequence.Stage("mnist", 1, *task.train), []
+    model = hw14.model.build_model((32, 32, 3), False)  # untrained: its own labels are others
+
+    class Recorder:
+        def add(self, importance, decay, latest):
+            calls.append((importance, decay, latest))
+
+    monkeypatch.setattr(hw14.sequence, name, lambda model, *arrays: arrays)
+    hw14.sequence.consolidate(args, model, Recorder(), stage)
+    ((pictures, *labels), *rest), *_ = calls
+    assert rest == [decay, latest]
+    np.testing.assert_array_equal(pictures, task.train[0])
+    if own is not None:
+        assert (labels[0] != task.train[1]).any() == own
+
+
+def test_the_network_does_the_same_in_training_and_out_of_it(hw14):
+    pictures = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
+    model = hw14.model.build_model((32, 32, 3), False)
+    np.testing.assert_array_equal(model(pictures, training=True), model(pictures, training=False))
+    assert len(model.weights) == len(model.trainable_weights)  # no running statistics
+    np.testing.assert_allclose(
+        hw14.model.logits_of(model, pictures.astype(np.uint8), batch=2), model(np.floor(pictures)), atol=1e-5
+    )
+
+
+# --- claims ---------------------------------------------------------------
+
+
+def test_what_is_held_is_forgotten_less(hw14, tmp_path):
+    found = {}
+    for method in ("naive", "ewc"):
+        argv = ["--synthetic", "--examples", "300", "--tasks", "svhn", "mnist", "--out-dir", str(tmp_path)]
+        found[method] = hw14.train.main([*argv, "--method", method])
+    assert found["naive"]["forgetting"] > 0.3
+    assert found["ewc"]["forgetting"] < found["naive"]["forgetting"] - 0.2
+    assert found["ewc"]["score"] > found["naive"]["score"] + 0.1
+
+
+def test_predictions_are_those_that_were_scored(hw14, tmp_path):
+    argv = ["--synthetic", "--out-dir", str(tmp_path)]
+    metrics = hw14.train.main([*TRIAL[1:], "--method", "scp", "--grey", "--seed", "3", *argv])
+    table = hw14.predict.main(argv)
+    assert list(table.columns) == ["task", "id", "label"]
+    for task, expected in zip(
+        hw14.tasks.load_tasks(tmp_path / "synthetic", ["svhn", "mnist"], True), metrics["accuracy"][-1]
+    ):
+        rows = table[table.task == task.name]
+        assert list(rows.id) == list(range(200))
+        assert np.mean(rows.label.to_numpy() == task.test[1]) == expected
+    matrix = pd.read_csv(tmp_path / "matrix.csv")
+    assert list(matrix.columns) == ["measure", "after", "svhn", "mnist"]
+    assert list(matrix.after) == ["random initialisation", "after svhn", "after mnist"] * 2
+    np.testing.assert_allclose(matrix[["svhn", "mnist"]][3:], metrics["accuracy"])
+
+
+# --- going on -------------------------------------------------------------
+
+
+def killer(function, count):
+    """The function, until its count-th call raises KeyboardInterrupt."""
+    calls = []
+
+    def call(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == count:
+            raise KeyboardInterrupt
+        return function(*args, **kwargs)
+
+    return call
+
+
+def test_a_training_that_was_killed_ends_with_the_same_numbers(hw14, whole_set, tmp_path, monkeypatch):
+    flags = ["--method", "online-ewc", "--tasks", "permuted:2"]
+    _, whole, _, expected = fitted(hw14, whole_set, tmp_path / "whole", *flags)
+    for where, count in (("train_epoch", 4), ("consolidate", 1)):
+        with monkeypatch.context() as patch:
+            patch.setattr(hw14.sequence, where, killer(getattr(hw14.sequence, where), count))
+            with pytest.raises(KeyboardInterrupt):
+                fitted(hw14, whole_set, tmp_path / where, *flags)
+        _, resumed, _, progress = fitted(hw14, whole_set, tmp_path / where, *flags, "--resume")
+        assert progress.accuracy == expected.accuracy
+        assert progress.cross_entropy == expected.cross_entropy
+        for row, other in zip(progress.history, expected.history, strict=True):
+            assert {**row, "seconds": 0} == {**other, "seconds": 0}
+        for ours, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        assert [path.name for path in (tmp_path / where).iterdir()] == ["checkpoint.npz"]
+
+
+def test_a_checkpoint_of_another_training(hw14, tmp_path, capsys):
+    argv = [*TRIAL, "--epochs", "1", "--tasks", "mnist", "--out-dir", tmp_path]
+    hw14.train.main([str(argument) for argument in argv])
+    capsys.readouterr()
+    for flags in ("--strength 5", "--seed 1", "--method mas", "--grey"):
+        check_sentence(hw14, capsys, [*argv, *flags.split(), "--resume"], "checkpoint.npz", "expected")
+    whole = (tmp_path / "checkpoint.npz").read_bytes()
+    for spoilt in (whole[: len(whole) // 2], b"", b"not a zip file"):
+        (tmp_path / "checkpoint.npz").write_bytes(spoilt)
+        check_sentence(hw14, capsys, [*argv, "--resume"], "checkpoint.npz is cut short")
+
+
+def test_not_a_number_stops_with_the_last_good_files(hw14, tmp_path, capsys, monkeypatch):
+    train_epoch, calls = hw14.sequence.train_epoch, []
+
+    def diverge(*args):
+        calls.append(1)
+        losses = train_epoch(*args)
+        return [np.nan, 0.0] if len(calls) == 3 else losses
+
+    monkeypatch.setattr(hw14.sequence, "train_epoch", diverge)
+    argv = [*TRIAL, "--tasks", "permuted:2", "--method", "naive", "--out-dir", tmp_path]
+    check_sentence(hw14, capsys, argv, "epoch 3", "not a number", "--strength")
+    metrics = hw14.train.main([*map(str, argv), "--resume"])
+    assert len(calls) == 3 + 2
+    assert np.isfinite(metrics["score"])
+
+
+# --- bad input: one sentence, status 2, nothing half-written --------------
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("--tasks cifar", ["--tasks cifar", "expected mnist, svhn, usps"]),
+        ("--tasks permuted:0", ["--tasks permuted:0", "from 1"]),
+        ("--tasks permuted:51", ["--tasks permuted:51"]),
+        ("--tasks permuted", ["--tasks permuted"]),
+        ("--tasks", ["--tasks is empty"]),
+        ("--tasks mnist svhn mnist", ["expected each task once"]),
+        ("--strength -0.1", ["--strength -0.1", "0 or more"]),
+        ("--strength nan", ["--strength nan"]),
+        ("--strength inf", ["--strength inf"]),
+        ("--method naive --strength 1", ["--strength 1.0", "no penalty"]),
+        ("--method mas --empirical", ["--empirical"]),
+        ("--examples 0", ["--examples 0"]),
+        ("--epochs 0", ["--epochs 0"]),
+        ("--batch-size 0", ["--batch-size 0"]),
+        ("--learning-rate 0", ["--learning-rate 0"]),
+        ("--seed -1", ["--seed -1"]),
+    ],
+)
+def test_bad_flags(hw14_light, tmp_path, capsys, flags, words):
+    argv = ["--synthetic", "--out-dir", tmp_path / "out", *flags.split()]
+    check_sentence(hw14_light, capsys, argv, *words)
+    assert not (tmp_path / "out").exists()
+
+
+def spoil_npz(**changes):
+    def spoil(folder):
+        with np.load(folder / "mnist.npz") as file:
+            arrays = dict(file)
+        for key, change in changes.items():
+            found = change(arrays[key])
+            arrays = {name: found if name == key else array for name, array in arrays.items()}
+        np.savez(folder / "mnist.npz", **{name: array for name, array in arrays.items() if array is not None})
+
+    return spoil
+
+
+def spoil_mat(key, change):
+    def spoil(folder):
+        found = scipy.io.loadmat(folder / "train_32x32.mat", variable_names=["X", "y"])
+        arrays = {name: found[name] for name in ("X", "y")}
+        arrays[key] = change(arrays[key])
+        scipy.io.savemat(folder / "train_32x32.mat", {k: v for k, v in arrays.items() if v is not None})
+
+    return spoil
+
+
+def spoil_h5(key, change):
+    def spoil(folder):
+        with h5py.File(folder / "usps.h5", "r+") as file:
+            found = change(file[key][()])
+            del file[key]
+            if found is not None:
+                file[key] = found
+
+    return spoil
+
+
+def with_entry(value, place=0):
+    def change(array):
+        array = array.copy()
+        array.flat[place] = value
+        return array
+
+    return change
+
+
+def cut(name, share=0.5):
+    def spoil(folder):
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(whole[: int(len(whole) * share)])
+
+    return spoil
+
+
+BAD_FILES = {
+    "mnist missing": ("mnist", lambda folder: (folder / "mnist.npz").unlink(), ["mnist.npz is missing"]),
+    "mnist cut": ("mnist", cut("mnist.npz"), ["mnist.npz is cut short"]),
+    "mnist empty file": ("mnist", cut("mnist.npz", 0), ["mnist.npz is cut short"]),
+    "mnist without labels": ("mnist", spoil_npz(y_train=lambda y: None), ["y_train is missing"]),
+    "mnist shape": ("mnist", spoil_npz(x_train=lambda x: x[:, :27]), ["uint8", "28 x 28"]),
+    "mnist floats": ("mnist", spoil_npz(x_train=lambda x: x / 255), ["float64", "expected uint8"]),
+    "mnist label": ("mnist", spoil_npz(y_test=with_entry(10, 4)), ["label 4 is 10", "expected 0 to 9"]),
+    "mnist fewer labels": ("mnist", spoil_npz(y_train=lambda y: y[1:]), ["(599,)", "600 pictures"]),
+    "mnist no test": (
+        "mnist",
+        spoil_npz(x_test=lambda x: x[:0], y_test=lambda y: y[:0]),
+        ["mnist.npz holds no pictures"],
+    ),
+    "mnist too few": (
+        "permuted:2",
+        spoil_npz(x_train=lambda x: x[:9], y_train=lambda y: y[:9]),
+        ["mnist has 9 training pictures, expected at least 10"],
+    ),
+    "svhn missing": ("svhn", lambda folder: (folder / "test_32x32.mat").unlink(), ["test_32x32.mat is miss"]),
+    "svhn cut": ("svhn", cut("train_32x32.mat"), ["train_32x32.mat is cut short"]),
+    "svhn no X": ("svhn", spoil_mat("X", lambda x: None), ["X is missing"]),
+    "svhn grey": ("svhn", spoil_mat("X", lambda x: x[:, :, 0]), ["(32, 32, 600)", "(32, 32, 3, N)"]),
+    "svhn order": ("svhn", spoil_mat("X", lambda x: np.moveaxis(x, -1, 0)), ["expected uint8, 32 x 32 x 3"]),
+    "svhn label 0": ("svhn", spoil_mat("y", with_entry(0, 2)), ["label 2 is 0", "expected 1 to 10"]),
+    "svhn label 11": ("svhn", spoil_mat("y", with_entry(11)), ["label 0 is 11"]),
+    "usps cut": ("usps", cut("usps.h5"), ["usps.h5 is cut short"]),
+    "usps no data": ("usps", spoil_h5("test/data", lambda x: None), ["test/data is missing"]),
+    "usps NaN": ("usps", spoil_h5("train/data", with_entry(np.nan, 256 * 3 + 5)), ["row 3, column 5", "nan"]),
+    "usps range": ("usps", spoil_h5("train/data", with_entry(-0.5)), ["-0.5", "expected 0 to 1"]),
+    "usps shape": ("usps", spoil_h5("train/data", lambda x: x[:, :255]), ["(600, 255)", "(N, 256)"]),
+    "usps label": ("usps", spoil_h5("train/target", with_entry(-1)), ["label 0 is -1"]),
+    "usps NaN label": ("usps", spoil_h5("train/target", lambda y: y * np.nan), ["label 0 is nan"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_bad_files(hw14_light, whole_set, tmp_path, capsys, case):
+    task, spoil, words = BAD_FILES[case]
+    folder = shutil.copytree(whole_set, tmp_path / "data")
+    spoil(folder)
+    argv = ["--data-dir", folder, "--out-dir", tmp_path / "out", "--tasks", task]
+    check_sentence(hw14_light, capsys, argv, "README.md, or try --synthetic", *words)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_bad_libsvm_files(hw14_light, whole_set, tmp_path, capsys):
+    (tmp_path / "usps.bz2").write_bytes(bz2.compress(b"11 1:0.5 256:-1\n"))
+    argv = ["--data-dir", tmp_path, "--out-dir", tmp_path / "out", "--tasks", "usps"]
+    check_sentence(hw14_light, capsys, argv, "usps.bz2", "label 0 is 11", "expected 1 to 10")
+    (tmp_path / "usps.bz2").write_bytes(b"BZh9 not really")
+    check_sentence(hw14_light, capsys, argv, "usps.bz2 is cut short")
+
+
+def test_models_of_another_training(hw14, tmp_path, capsys):
+    argv = ["--synthetic", "--out-dir", tmp_path]
+    check_sentence(hw14, capsys, argv, "run train.py --synthetic first", script="predict")
+    hw14.train.main([*TRIAL, "--epochs", "1", "--tasks", "mnist", "--out-dir", str(tmp_path)])
+    capsys.readouterr()
+    whole = (tmp_path / "model.keras").read_bytes()
+    for spoilt in (whole[: len(whole) // 2], b"", b"not a zip file"):
+        (tmp_path / "model.keras").write_bytes(spoilt)
+        check_sentence(hw14, capsys, argv, "model.keras is cut short or not a model", script="predict")
+    hw14.model.build_model((28, 28, 1), False).save(tmp_path / "model.keras")
+    check_sentence(hw14, capsys, argv, "reads pictures (28, 28, 1), expected (32, 32, 3)", script="predict")
+    (tmp_path / "model.keras").unlink()
+    check_sentence(hw14, capsys, argv, "model.keras is missing; run train.py first", script="predict")
+    (tmp_path / "metrics.json").write_text("{")
+    check_sentence(hw14, capsys, argv, "metrics.json is cut short", script="predict")
+    assert not (tmp_path / "predictions.csv").exists()
