@@ -74,6 +74,18 @@ def check_hw08(out):
     return out / "translations.txt"
 
 
+def check_hw13(out):
+    assert list(pd.read_csv(out / "history.csv").iteration) == [1, 2, 3, 4]
+    episodes = pd.read_csv(out / "episodes.csv")
+    assert list(episodes.columns) == ["episode", "characters", "accuracy_together", "accuracy_alone"]
+    assert len(episodes) == 10
+    assert all(name.startswith("Arcs/") for row in episodes.characters for name in row.split())
+    assert episodes.accuracy_together.mean() > 0.2
+    with Image.open(out / "episode.png") as picture:
+        picture.verify()
+    return out / "episodes.csv"
+
+
 def check_hw14(out):
     assert list(pd.read_csv(out / "history.csv").task) == [1, 1, 2, 2, 3, 3]
     matrix = pd.read_csv(out / "matrix.csv")
@@ -108,6 +120,7 @@ SMOKE = {
     "hw04_rnn_selftrain": ("--epochs 2 --rounds 1 --threshold 0.5", "--epochs 1 --seeds 1", check_hw04),
     "hw06_adversarial": ("--epsilon 32", "--iterations 1 --seeds 1", check_hw06),
     "hw08_seq2seq": ("--epochs 2 --units 16", "--epochs 1 --seeds 1", check_hw08),
+    "hw13_meta": ("--iterations 4", "--iterations 1 --seeds 1", check_hw13),
     "hw14_lifelong": ("--epochs 2", "--epochs 1 --seeds 1", check_hw14),
     "hw15_rl": ("--iterations 6", "--iterations 2 --seeds 1", check_hw15),
 }

@@ -1,0 +1,149 @@
+"""The two networks, as functions of weights that may differ from task to task.
+
+T tasks with n items each; every weight has the task first, so that all tasks are computed at once:
+
+| sine                          | weights of a task       |
+|-------------------------------|-------------------------|
+| x (T, n, 1) -> ReLU (T, n, 40)| (1, 40), (40,)          |
+| -> ReLU (T, n, 40)            | (40, 40), (40,)         |
+| -> y (T, n, 1)                | (40, 1), (1,)           |
+
+| omniglot                                        | weights of a task       |
+|-------------------------------------------------|-------------------------|
+| x (T, n, 28, 28, 1) -> block (T, n, 14, 14, 32) | (9, 32), (32,), (32,)   |
+| -> block (T, n, 7, 7, 32)                       | (288, 32), (32,), (32,) |
+| -> block (T, n, 4, 4, 32)                       | (288, 32), (32,), (32,) |
+| -> block (T, n, 2, 2, 32)                       | (288, 32), (32,), (32,) |
+| -> logits (T, n, ways)                          | (128, ways), (ways,)    |
+
+A block is a 3x3 convolution of stride 2, batch statistics, scale and offset, ReLU (Finn et al. 2017, with
+half the filters). The last two weights are the head, all others the body.
+"""
+
+import keras
+import tensorflow as tf
+from dataset import BadInput
+
+UNITS = 40  # of a hidden layer of the sine network
+FILTERS = 32  # of a block
+BLOCKS = 4
+EPSILON = 1e-3  # added to a variance
+
+
+@keras.saving.register_keras_serializable(package="hw13_meta")
+class Learner(keras.Model):
+    """A network, with the weights that every task begins from.
+
+    task: "sine" or "omniglot"; ways: the outputs, 1 for sine; inner_rate: the learning rate of a step of
+    adaptation, times a factor for each single weight; head_only: adaptation leaves the body as it
+    is; characters: the names of those that it learnt from.
+    """
+
+    def __init__(self, task, ways, inner_rate, head_only=False, characters=(), **keywords):
+        super().__init__(**keywords)
+        self.settings = {
+            "task": task,
+            "ways": ways,
+            "inner_rate": inner_rate,
+            "head_only": head_only,
+            "characters": list(characters),
+        }
+        self.task, self.ways, self.characters = task, ways, set(characters)
+        self.start = [
+            self.add_weight(shape=shape, initializer=initializer, name=name)
+            for name, shape, initializer in weights_of(task, ways)
+        ]
+        self.factors = [
+            self.add_weight(shape=weight.shape, initializer="ones", name=f"{weight.name}_factor")
+            for weight in self.start
+        ]
+        count = len(self.start)
+        self.moving = range(count - 2, count) if head_only else range(count)  # what a task adapts
+        self.built = True
+
+    def rates(self, factors):
+        """The learning rates of a step of adaptation, shaped as the weights."""
+        return [self.settings["inner_rate"] * factor for factor in factors]
+
+    def get_config(self):
+        return {"name": self.name, **self.settings}
+
+    def forward(self, weights, x, known=None):
+        """The outputs for T tasks with their own weights: x (T, n, ...) -> float32 (T, n, ways).
+
+        The batch statistics of a task are those of its first `known` items; None: of all n.
+        """
+        if self.task == "sine":
+            for layer in range(3):
+                kernel, bias = weights[2 * layer : 2 * layer + 2]
+                x = x @ kernel + bias[:, None]
+                x = tf.nn.relu(x) if layer < 2 else x
+            return x
+        tasks, items, side = x.shape[0], x.shape[1], x.shape[2]
+        x = tf.reshape(x, (tasks * items, side, side, 1))
+        for block in range(BLOCKS):
+            kernel, scale, offset = weights[3 * block : 3 * block + 3]
+            x = patches(x)  # (T n, s, s, 9 C)
+            side = x.shape[1]
+            x = tf.reshape(x, (tasks, items * side * side, x.shape[-1])) @ kernel  # (T, n s s, F)
+            seen = x[:, : known * side * side] if known else x
+            # Not tf.nn.moments: it stops a gradient, which is right for the first derivative alone.
+            mean = tf.reduce_mean(seen, axis=1, keepdims=True)
+            variance = tf.reduce_mean(tf.square(seen - mean), axis=1, keepdims=True)
+            x = (x - mean) * tf.math.rsqrt(variance + EPSILON) * scale[:, None] + offset[:, None]
+            x = tf.reshape(tf.nn.relu(x), (tasks * items, side, side, x.shape[-1]))
+        kernel, bias = weights[-2:]
+        return tf.reshape(x, (tasks, items, -1)) @ kernel + bias[:, None]
+
+    def call(self, x):
+        """The outputs before any adaptation: x (n, ...) -> (n, ways)."""
+        return self.forward([weight[None] for weight in self.start], x[None])[0]
+
+
+def weights_of(task, ways):
+    """Name, shape and initialiser of each weight, the head last. An omniglot head begins as zeros.
+
+    With zeros no class is preferred: the first step makes each class's row of the head from the features of
+    its own drawings.
+    """
+    if task == "sine":
+        shapes = [(1, UNITS), (UNITS,), (UNITS, UNITS), (UNITS,), (UNITS, 1), (1,)]
+        return [
+            (f"layer_{i // 2}_{'bias' if i % 2 else 'kernel'}", shape, "zeros" if i % 2 else "glorot_uniform")
+            for i, shape in enumerate(shapes)
+        ]
+    rows = []
+    for block in range(BLOCKS):
+        rows.append((f"block_{block}_kernel", (9 * (FILTERS if block else 1), FILTERS), "he_normal"))
+        rows.append((f"block_{block}_scale", (FILTERS,), "ones"))
+        rows.append((f"block_{block}_offset", (FILTERS,), "zeros"))
+    return [*rows, ("head_kernel", (4 * FILTERS, ways), "zeros"), ("head_bias", (ways,), "zeros")]
+
+
+def patches(x):
+    """What a 3x3 convolution of stride 2 sees: (N, side, side, C) -> (N, s, s, 9 C), s = ceil(side / 2).
+
+    With the patches laid out, a convolution whose kernels differ by task is one product of matrices.
+    """
+    side = x.shape[1]
+    half = (side + 1) // 2
+    margin = (side % 2, 1)  # zeros before and after, as padding="same" has them
+    x = tf.pad(x, [(0, 0), margin, margin, (0, 0)])
+    ends = 2 * half - 1
+    return tf.concat([x[:, i : i + ends : 2, j : j + ends : 2] for i in range(3) for j in range(3)], axis=-1)
+
+
+def load_learner(path):
+    """Read the model.keras of a training. Raises BadInput when it is missing, cut short or not ours."""
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
+    try:
+        learner = keras.models.load_model(path, compile=False)
+        whole = isinstance(learner, Learner) and all(
+            bool(tf.reduce_all(tf.math.is_finite(weight))) for weight in learner.weights
+        )
+    except Exception:  # whatever Keras says of a file that is not its own: it says it in many ways
+        whole = False
+    if not whole:
+        raise BadInput(f"{path} is cut short or not a model of this chapter; run train.py again.")
+    return learner
