@@ -8,17 +8,18 @@ import json
 import time
 import zipfile
 from contextlib import contextmanager
+from functools import cached_property
 
 import keras
 import numpy as np
 import pandas as pd
 from dataset import BadInput, replacing
-from model import batches, read
-from selftraining import fresh_lines, pseudo_labels
+from model import batches, load_model, read
+from selftraining import agreed, fresh_lines, pseudo_labels, second_reader
 from tqdm import tqdm
 
 AVERAGED_STEPS = 100  # about so many of the last steps are in the moving average
-STUDENT_EPOCHS = 3  # of a round: a student has more to read than the labels
+STUDENT_EPOCHS = 3  # of a round at most: a student has more to read than the labels
 TRUE_TIMES = 2  # a student reads a true label so often as a pseudo label once
 LEAST_TWEETS = 2000  # labelled ones in an epoch: fewer are read several times
 FREE = {"data_dir", "out_dir", "resume", "no_self_training", "rounds"}  # may differ when a training goes on
@@ -33,7 +34,7 @@ class Fit:
 
     def __init__(self, args, model, taught, watched, unlabelled):
         encode = model.get_layer("words").encode
-        self.args, self.model = args, model
+        self.args, self.model, self.taught = args, model, taught
         self.rows, self.labels = encode(taught[0]), taught[1]
         self.watched_rows, self.watched_labels = encode(watched[0]), watched[1]
         self.unlabelled, self.unlabelled_rows = unlabelled, encode(unlabelled)
@@ -44,7 +45,7 @@ class Fit:
                 args.learning_rate, clipnorm=1.0, use_ema=True, ema_momentum=1 - 1 / AVERAGED_STEPS
             ),
             keras.losses.BinaryCrossentropy(from_logits=True),
-            jit_compile=True,
+            jit_compile=False,  # with XLA a step takes longer here: see the README's table
         )
         model.optimizer.build(model.trainable_variables)
 
@@ -63,12 +64,13 @@ class Fit:
             checkpoint.unlink(missing_ok=True)
         plan = [0] * args.epochs  # the round of each epoch
         for number in range(1, rounds + 1):
-            plan += [number] * STUDENT_EPOCHS
+            plan += [number] * min(STUDENT_EPOCHS, args.epochs)
         for epoch, number in list(enumerate(plan, 1))[len(self.history) :]:
             started, first = time.perf_counter(), number not in plan[: epoch - 1]
             if first and number:
-                with self.averaged():
+                if number not in set(self.pseudo["round"]):
                     self.teach(number)
+                    self.save(checkpoint)  # so that it is not asked again when model.keras is the student's
                 self.assign(start)
             loss = self.learn(np.random.default_rng([args.seed, epoch]))
             if not np.isfinite(loss):
@@ -90,12 +92,22 @@ class Fit:
         return pd.DataFrame(self.history, index=pd.RangeIndex(1, len(self.history) + 1, name="epoch"))
 
     def teach(self, number):
-        """Draw fresh unlabelled lines and add the pseudo labels of those that the teacher is sure of."""
+        """Draw fresh unlabelled lines and add the pseudo labels of those that the teacher is sure of.
+
+        The teacher is model.keras, of the last round's best epoch, and with --teacher both a second reader.
+        """
         lines = fresh_lines(len(self.unlabelled), self.args.unlabelled_per_round, number, self.args.seed)
-        probabilities = read(self.model, self.unlabelled_rows[lines])
-        places, labels = pseudo_labels(probabilities, self.args.threshold)
+        said = read(load_model(self.args.out_dir / "model.keras"), self.unlabelled_rows[lines])
+        if self.args.teacher == "both":
+            texts = [self.unlabelled[line] for line in lines]
+            said = agreed(said, self.second.predict_proba(texts)[:, 1])
+        places, labels = pseudo_labels(said, self.args.threshold)
         found = pd.DataFrame({"round": number, "line": lines[places], "label": labels})
         self.pseudo = pd.concat([self.pseudo, found]).drop_duplicates("line", keep="last", ignore_index=True)
+
+    @cached_property
+    def second(self):
+        return second_reader(*self.taught)
 
     def learn(self, rng):
         """One epoch on the labelled tweets and those with pseudo labels; the mean loss of its steps."""

@@ -1,10 +1,11 @@
 """Two readers of tweets: one that reads word after word, and one that throws all words into a bag.
 
-    shape of the rnn             what (batch, words)               rows of WordVectors, int32; 0 is padding, 1
-    a word that is not known (batch, words, size)         the words' vectors, padding masked (batch, words, 2
-    units)      bidirectional LSTM: what was read up to a word, from the left and from the right (batch, 4
-    units)             its largest and its mean value over the words of the tweet (batch, members)
-    log-odds of "positive", one of each member of the ensemble
+    shape of the LSTM            what
+    (batch, words)               rows of WordVectors, int32; 0 is padding, 1 a word that is not known
+    (batch, words, size)         the words' vectors, padding masked
+    (batch, words, 2 units)      bidirectional LSTM: what was read up to a word, from the left and the right
+    (batch, 4 units)             its largest and its mean value over the words of the tweet
+    (batch, 1)                   log-odds of "positive"
 
     shape of the bag of words
     (batch, words, size)         the words' vectors, padding masked
@@ -123,6 +124,7 @@ def load_model(path):
     """The model that train.py saved. Raises BadInput when the file is cut short or of another chapter."""
     try:
         model = keras.saving.load_model(path, compile=False)
+        model.compile(jit_compile=False)  # compiling takes longer than reading
         model.get_layer("words").encode([])
     except Exception as error:  # Keras says in many ways that a file is not its own
         raise BadInput(f"{path} is cut short or not of this chapter; run train.py again.") from error

@@ -25,6 +25,7 @@ import train
 from dataset import SEPARATOR, BadInput, load_labelled, load_unlabelled, make_synthetic, replacing, run
 from matplotlib.figure import Figure
 from model import load_model, read
+from selftraining import second_reader
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -46,7 +47,7 @@ def parse_args(argv=None):
     parser.add_argument("--synthetic", action="store_true", help="use a small data set, write to out/results")
     parser.add_argument("--seeds", type=int, default=3, help="trainings a row, with seeds 0, 1, ...")
     parser.add_argument(
-        "--epochs", type=int, help="for a trial: so many in every training; None: the default's"
+        "--epochs", type=int, help="for a trial: so many in every training, and one round; None: its own"
     )
     return parser.parse_args(argv)
 
@@ -59,7 +60,8 @@ def main(argv=None):
     trials = [Trial(data_dir, args.out_dir / "report", seed, args.epochs) for seed in range(args.seeds)]
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     results.mkdir(parents=True, exist_ok=True)
-    rows, curves = [], {"TF-IDF": [], "labels alone": [], "self-training": []}
+    rows = []
+    curves = {"TF-IDF": [], "n-grams": [], "labels alone": [], "self-training": []}
 
     most = min(trial.most for trial in trials)
     counts = FEW if FEW[-1] < most else [most // 8, most // 4, most // 2]
@@ -67,6 +69,7 @@ def main(argv=None):
         folders = [trial.trained(f"--labelled {count}") for trial in trials]
         found = {
             "TF-IDF": [trial.reference(count) for trial in trials],
+            "n-grams": [trial.second(count) for trial in trials],
             "labels alone": [t.accuracy(f / "labels_alone.keras") for t, f in zip(trials, folders)],
             "self-training": [t.accuracy(f / "model.keras") for t, f in zip(trials, folders)],
         }
@@ -75,6 +78,10 @@ def main(argv=None):
             rows.append(["labels", f"{count} labels, {name}", *summary(values)])
         gain = np.subtract(found["self-training"], found["labels alone"])
         rows.append(["labels", f"{count} labels, gain", *summary(gain)])
+        if count == counts[0]:
+            alone = [trial.trained(f"--labelled {count} --teacher network") for trial in trials]
+            values = [t.accuracy(f / "model.keras") for t, f in zip(trials, alone)]
+            rows.append(["labels", f"{count} labels, the network alone as teacher", *summary(values)])
         if count < most:
             rows += [["precision", *row] for row in precision(trials, folders, count)]
 
@@ -141,7 +148,7 @@ class Trial:
     @staticmethod
     def run(folder, data_dir, seed, flags, epochs):
         if not (folder / "metrics.json").is_file():
-            flags = [*flags.split(), *(["--epochs", str(epochs)] if epochs else [])]
+            flags = [*flags.split(), *(["--epochs", str(epochs), "--rounds", "1"] if epochs else [])]
             where = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--seed", str(seed)]
             train.main([*where, *flags, "--resume"])
         return folder
@@ -158,6 +165,12 @@ class Trial:
         peer = make_pipeline(TfidfVectorizer(token_pattern=r"\S+"), LogisticRegression(max_iter=1000))
         peer.fit([self.sentences[place] for place in places], self.labels[places])
         return peer.score(*self.test)
+
+    def second(self, count):
+        """The same share for the second reader, without the network."""
+        places, _, _ = train.split(self.labels, self.seed, count)
+        reader = second_reader([self.sentences[place] for place in places], self.labels[places])
+        return reader.score(*self.test)
 
 
 def precision(trials, folders, count):

@@ -53,6 +53,12 @@ def parse_args(argv=None):
         "--labelled", type=int, help="use so many labels; the other lines join the unlabelled"
     )
     parser.add_argument("--no-self-training", action="store_true", help="learn from the labels alone")
+    parser.add_argument(
+        "--teacher",
+        choices=["both", "network"],
+        default="both",
+        help="who gives pseudo labels: the network and a reader of n-grams together, or the network alone",
+    )
     parser.add_argument("--threshold", type=float, default=0.8, help="how sure the teacher has to be")
     parser.add_argument(
         "--unlabelled-per-round", type=int, default=10_000, help="fresh unlabelled lines for each round"
@@ -134,7 +140,8 @@ def main(argv=None):
     build = build_rnn if args.model == "rnn" else build_bag
     model = build(known.index_to_key, SIZE, frozen=args.vectors == "frozen")
     model.get_layer("words").place(known.vectors * (SPREAD / known.vectors.std()))
-    print(f"model {args.model}, {len(known)} words, {model.count_params()} parameters")
+    teacher = "none" if args.no_self_training else args.teacher
+    print(f"model {args.model}, {len(known)} words, {model.count_params()} parameters, teacher: {teacher}")
     print(f"writes to {args.out_dir}", flush=True)
 
     fitted = time.perf_counter()

@@ -56,7 +56,7 @@ COMMON_FLAGS = [
 ]
 # Flags of train.py's own, beside --resume: five are enough for a chapter with one method to tune.
 OWN_FLAGS = {chapter: 5 for chapter in CHAPTERS} | {
-    "hw04_rnn_selftrain": 7,
+    "hw04_rnn_selftrain": 8,
     "hw13_meta": 8,
     "hw14_lifelong": 6,
     "hw15_rl": 7,

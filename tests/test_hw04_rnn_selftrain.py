@@ -61,7 +61,7 @@ def test_self_training_beats_labels_alone_and_order_beats_the_bag(hw04, whole_se
     sentences, labels = truth(hw04, whole_set)
     turned = np.array([" but " in sentence for sentence in sentences])
     common = ["--data-dir", str(whole_set), "--out-dir"]
-    few = [*common, str(tmp_path / "rnn"), "--labelled", "120", "--epochs", "4", "--rounds", "1"]
+    few = [*common, str(tmp_path / "rnn"), "--labelled", "120", "--epochs", "3", "--rounds", "1"]
     hw04.train.main(few)
     alone = accuracy(hw04, tmp_path / "rnn" / "labels_alone.keras", sentences, labels)
     taught = accuracy(hw04, tmp_path / "rnn" / "model.keras", sentences, labels)
@@ -164,6 +164,38 @@ def test_pseudo_labels_are_exactly_those_over_the_threshold(hw04_light):
     assert len(hw04_light.selftraining.pseudo_labels(said, 1.0)[0]) == 0
 
 
+def test_two_readers_agree_by_hand(hw04_light):
+    found = hw04_light.selftraining.agreed([0.9, 0.9, 0.5, 1.0], [0.1, 0.9, 0.8, 0.5])
+    assert found[:3] == pytest.approx([0.5, 0.9, 2 / 3])  # odds of 1 and 4 have the mean of odds of 2
+    assert 0.99 < found[3] < 1
+
+
+def test_the_second_reader_knows_letters_and_no_order(hw04_light):
+    sentences, labels = ["so goood it is", "so baaad it is"] * 5, np.array([1, 0] * 5)
+    reader = hw04_light.selftraining.second_reader(sentences, labels)
+    said = reader.predict_proba(["gooood", "baaaad", "xyz"])[:, 1]
+    assert said[0] > 0.6
+    assert said[1] < 0.4
+    assert abs(said[2] - 0.5) < 0.05
+
+
+def test_the_teacher_is_the_best_epoch_and_whom_the_flag_names(hw04, tmp_path, monkeypatch):
+    asked = []
+    for teacher in ("both", "network"):
+        fit = make_fit(hw04, tmp_path, "--threshold", "0.5", "--teacher", teacher)
+        fit.run(rounds=0)
+        fit.model.set_weights([0 * weight for weight in fit.model.get_weights()])  # it is not asked
+        monkeypatch.setattr(hw04.fitting, "pseudo_labels", lambda said, _: asked.append(said) or ([], []))
+        fit.teach(1)
+        lines = hw04.selftraining.fresh_lines(7, 7, 1, 0)
+        best = hw04.model.read(hw04.model.load_model(tmp_path / "model.keras"), fit.unlabelled_rows[lines])
+        assert not np.allclose(best, 0.5)
+        if teacher == "both":
+            texts = [fit.unlabelled[line] for line in lines]
+            best = hw04.selftraining.agreed(best, fit.second.predict_proba(texts)[:, 1])
+        assert np.allclose(asked[-1], best)
+
+
 def test_no_line_comes_twice_before_all_came_once(hw04_light):
     fresh_lines = hw04_light.selftraining.fresh_lines
     rounds = [fresh_lines(10, 4, number, seed=1) for number in (1, 2, 3)]
@@ -194,7 +226,7 @@ def make_fit(hw04, tmp_path, *flags):
 
 
 def test_a_student_starts_anew_and_the_validation_set_is_never_learnt(hw04, tmp_path, monkeypatch):
-    fit = make_fit(hw04, tmp_path, "--threshold", "0.5")
+    fit = make_fit(hw04, tmp_path, "--threshold", "0.5", "--epochs", "5")
     start = [weight.copy() for weight in fit.model.get_weights()]
     seen = []
 
@@ -204,8 +236,8 @@ def test_a_student_starts_anew_and_the_validation_set_is_never_learnt(hw04, tmp_
 
     monkeypatch.setattr(fit, "learn", learn)
     history = fit.run(rounds=1)
-    assert list(history["round"]) == [0, 1, 1, 1]
-    for place in (0, 1):  # before the labels alone, and before the first epoch of the student
+    assert list(history["round"]) == [0, 0, 0, 0, 0, 1, 1, 1]
+    for place in (0, 5):  # before the labels alone, and before the first epoch of the student
         assert all(np.array_equal(a, b) for a, b in zip(seen[place], start))
     assert sorted(fit.pseudo.line) == list(range(7))
     assert not np.isin(fit.watched_rows, fit.model.get_layer("words").encode(["it"])[0, :1]).all()
@@ -383,12 +415,11 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(hw04, whole_s
 
     def stopped(self, path, save=hw04.fitting.Fit.save):
         save(self, path)
-        if len(self.history) in (1, 2):
-            raise KeyboardInterrupt
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(hw04.fitting.Fit, "save", stopped)
-        for flags in ([], ["--resume"]):
+        for flags in ([], ["--resume"], ["--resume"]):  # after an epoch, after the teaching, after an epoch
             with pytest.raises(KeyboardInterrupt):
                 hw04.train.main([*argv, str(tmp_path / "cut"), *flags])
     hw04.train.main([*argv, str(tmp_path / "cut"), "--resume"])
