@@ -26,7 +26,7 @@ from schedules import SCHEDULES
 
 HERE = Path(__file__).resolve().parent
 BEAMS = (1, 3, 5, 10)
-ALPHAS = (0.0, 0.5, 1.0, 1.5)
+ALPHAS = (0.0, 0.5, 1.0, 1.5, 2.0)
 SHORT = "--model attention --epochs 3 --units 128"  # the schedules' trainings
 EXAMPLES = (  # the course's
     "i will be free in ten minutes .",

@@ -28,7 +28,7 @@ BEAM = 5  # of the score
 RECIPES = {  # model: epochs, batch size, learning rate, units, dropout
     "seq2seq": (12, 64, 0.004, 192, 0.2),
     "attention": (12, 64, 0.004, 192, 0.2),
-    "transformer": (12, 128, 0.002, 128, 0.1),
+    "transformer": (24, 128, 0.002, 128, 0.1),
 }
 
 

@@ -392,23 +392,13 @@ def test_four_sentences_are_learnt_by_heart(hw08, kind):
 
 
 def test_attention_beats_none_on_long_sentences(hw08, whole_set, tmp_path):
-    argv = [
-        "--data-dir",
-        whole_set,
-        "--units",
-        48,
-        "--epochs",
-        5,
-        "--learning-rate",
-        0.01,
-        "--out-dir",
-        tmp_path,
-    ]
+    flags = ["--units", "48", "--epochs", "2", "--batch-size", "32", "--learning-rate", "0.01"]
+    argv = ["--data-dir", whole_set, "--out-dir", tmp_path, *flags]
     without, attention = (
         hw08.train.main([str(argument) for argument in [*argv, "--model", kind]])["score"]
         for kind in ("seq2seq", "attention")
     )
-    assert attention > without + 0.05
+    assert attention > without + 0.1
 
 
 def test_a_test_line_is_translated_whatever_is_in_it(hw08, whole_set, spoilt, untrained):
