@@ -8,7 +8,7 @@ words at the latest.
 
 import keras
 import numpy as np
-from dataset import BOS, EOS, PAD, UNK
+from dataset import BOS, EOS, PAD, UNK, Vocabulary
 from keras import ops
 
 ROOM = 10
@@ -18,32 +18,34 @@ SENTENCES = 128  # decoded at a time
 
 
 class Decoding(keras.Model):
-    """call(int32 (n, s)) -> int32 (n, longest): greedy for a beam of 1; <PAD> after <EOS>."""
+    """A translator with a way to decode, compiled once: greedy for a beam of 1, else beam search."""
 
-    def __init__(self, translator, beam, alpha):
+    def __init__(self, translator, beam=1):
         super().__init__()
-        self.translator, self.beam, self.alpha = translator, beam, alpha
+        self.translator, self.beam = translator, beam
         self.compile(jit_compile=False)
 
-    def call(self, source):
+    def call(self, inputs):
+        """(source, alpha), int32 (n, s) and float32 (n,) -> int32 (n, longest); <PAD> after <EOS>."""
+        source, alpha = inputs
         if self.beam == 1:
             return greedy(self.translator, source)
-        return beam_search(self.translator, source, self.beam, self.alpha)
+        return beam_search(self.translator, source, self.beam, alpha)
 
+    def translate(self, source, alpha=ALPHA):
+        """Decode source, int32 (n, length), padded: a list of n lists of words.
 
-def translate(translator, source, beam=1, alpha=ALPHA):
-    """Decode source, int32 (n, length), padded: a list of n lists of words.
-
-    Sentences of one length are decoded together, which changes the time and nothing else.
-    """
-    decoding, lengths = Decoding(translator, beam, alpha), (source != PAD).sum(axis=1)
-    order, sentences = np.argsort(lengths, kind="stable"), [None] * len(source)
-    for start in range(0, len(source), SENTENCES):
-        rows = order[start : start + SENTENCES]
-        found = decoding.predict_on_batch(source[rows, : lengths[rows].max()])
-        for row, ids in zip(rows, found):
-            sentences[row] = [translator.chinese[number] for number in ids[: list(ids).index(EOS)]]
-    return sentences
+        Sentences of one length are decoded together, which changes the time and nothing else.
+        """
+        chinese, lengths = Vocabulary(self.translator.chinese), (source != PAD).sum(axis=1)
+        order, sentences = np.argsort(lengths, kind="stable"), [None] * len(source)
+        for start in range(0, len(source), SENTENCES):
+            rows = order[start : start + SENTENCES]
+            alphas = np.full(len(rows), alpha, "float32")
+            found = self.predict_on_batch((source[rows, : lengths[rows].max()], alphas))
+            for row, ids in zip(rows, found):
+                sentences[row] = chinese.decode(ids)
+        return sentences
 
 
 def greedy(translator, source):
@@ -71,8 +73,10 @@ def beam_search(translator, source, beam, alpha):
 
     A sum of log-probabilities falls with every word, so without the length (alpha 0) short sentences would
     win (Wu et al. 2016). A beginning that has ended stays among the best until better ones push it out.
+    alpha: a number, or one for each sentence, (n,).
     """
     count, vocabulary = ops.shape(source)[0], len(translator.chinese)
+    alpha = ops.reshape(alpha, (-1, 1))
     limits, limit = longest(source)
     state = [ops.repeat(part, beam, axis=0) for part in translator.start(source, limit)]
     first = ops.arange(count)[:, None] * beam  # where each sentence's hypotheses begin in the state
@@ -87,7 +91,7 @@ def beam_search(translator, source, beam, alpha):
         gains = ops.where(done[..., None], only_pad, ops.reshape(gains, (-1, beam, vocabulary)))
         lengths = lengths + ops.cast(ops.logical_not(done), "float32")
         sums = scores[..., None] + gains
-        ranks = sums / lengths[..., None] ** alpha
+        ranks = sums / lengths[..., None] ** alpha[..., None]
         _, best = ops.top_k(ops.reshape(ranks, (-1, beam * vocabulary)), beam)
         best = ops.cast(best, "int32")
         parents, words = best // vocabulary, best % vocabulary

@@ -133,7 +133,7 @@ def load_pairs(path):
 
 
 def make_synthetic(folder, seed):
-    """Write the course's files, 2,000 pairs to train, 60 to validate and 100 to test; return the folder.
+    """Write the course's files, 1,000 pairs to train, 40 to validate and 40 to test; return the folder.
 
     "tom saw three red cats and two old dogs ." becomes 汤姆看见了三只红猫和两只老狗。 Up to three things
     are seen, so that the sentences are long. In half of them the time stands last in English and first in
@@ -141,8 +141,8 @@ def make_synthetic(folder, seed):
     """
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
-    parts = {"training": 2000, "validation": 60, "testing": 100}
-    pairs = list(dict.fromkeys(invent(rng) for _ in range(8000)))[: sum(parts.values())]
+    parts = {"training": 1000, "validation": 40, "testing": 40}
+    pairs = list(dict.fromkeys(invent(rng) for _ in range(4000)))[: sum(parts.values())]
     start = 0
     for name, count in parts.items():
         with replacing(folder / f"{name}.txt") as path:

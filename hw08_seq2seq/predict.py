@@ -57,25 +57,16 @@ def main(argv=None):
     pairs = load_pairs(data_dir / "testing.txt")
 
     from attention_map import attention_maps  # here, with Keras, so that --help need not wait for it
-    from beam_search import translate
+    from beam_search import Decoding
     from model import load_model
 
     model = load_model(path, data_dir)
     english, chinese = vocabularies = Vocabulary(model.english), Vocabulary(model.chinese)
     sources = [pair.english for pair in pairs]
     print(f"testing {len(pairs)} pairs   model {type(model).__name__}, beam {args.beam}", flush=True)
-    words = translate(model, english.encode(sources), args.beam)
+    words = Decoding(model, args.beam).translate(english.encode(sources))
 
-    rows = [
-        {
-            "source": " ".join(pair.english),
-            "reference": "".join(pair.chinese),
-            "translation": "".join(said),
-            "score": round(sentence_bleu("".join(said), "".join(pair.chinese)), 4),
-        }
-        for pair, said in zip(pairs, words)
-    ]
-    table = pd.DataFrame(rows)
+    table = compare(pairs, words)
     shown = [place for place, source in enumerate(sources) if 5 <= len(source) <= 10][:SHOWN] or [0]
     maps = attention_maps(
         model, *([side[place] for place in shown] for side in (sources, words)), vocabularies
@@ -94,6 +85,16 @@ def main(argv=None):
     print(f"BLEU-4 {corpus_bleu_4(*map(list, scored)):.2f}: corpus BLEU by sacrebleu, tokenize zh, 0 to 100")
     print(f"{len(table)} translations   {args.out_dir / 'translations.txt'}")
     return table
+
+
+def compare(pairs, translations):
+    """A row for each pair and its translation, a list of words: source, reference, translation, score."""
+    rows = []
+    for pair, words in zip(pairs, translations):
+        reference, said = "".join(pair.chinese), "".join(words)
+        score = round(sentence_bleu(said, reference), 4)
+        rows.append((" ".join(pair.english), reference, said, score))
+    return pd.DataFrame(rows, columns=["source", "reference", "translation", "score"])
 
 
 if __name__ == "__main__":

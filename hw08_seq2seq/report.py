@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import predict
 import train
 from attention_map import attention_maps
-from beam_search import translate
+from beam_search import Decoding
 from dataset import BadInput, Vocabulary, load_pairs, make_synthetic, replacing, run
 from matplotlib.figure import Figure
 from model import load_model
+from predict import compare
 from schedules import SCHEDULES
 
 HERE = Path(__file__).resolve().parent
@@ -59,7 +59,7 @@ def main(argv=None):
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     results.mkdir(parents=True, exist_ok=True)
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    validation, testing = (load_pairs(data_dir / f"{name}.txt") for name in ("validation", "testing"))
+    parts = {name: load_pairs(data_dir / f"{name}.txt") for name in ("training", "validation", "testing")}
     rows = []
 
     def trained(flags):
@@ -68,29 +68,39 @@ def main(argv=None):
         for seed in range(args.seeds):
             folders.append(args.out_dir / "report" / "_".join([*flags, str(seed)]))
             common = ["--data-dir", str(data_dir), "--out-dir", str(folders[-1]), "--seed", str(seed)]
-            train.main([*flags, *common, "--resume"])
+            if not (folders[-1] / "metrics.json").is_file():
+                train.main([*flags, *common, "--resume"])
         return folders
 
-    models = {model: trained(f"--model {model}") for model in train.RECIPES}
-    for model, folders in models.items():
-        for beam in BEAMS:
-            name = f"{model}, greedy" if beam == 1 else f"{model}, beam {beam}"
-            rows.append(["models", name, *summary(folders, testing, beam)])
-    for model, folders in models.items():
+    folders = {model: trained(f"--model {model}") for model in train.RECIPES}
+    translators = {
+        model: [load_model(folder / "model.keras", folder) for folder in runs]
+        for model, runs in folders.items()
+    }
+    decodings = {
+        (model, beam): [Decoding(translator, beam) for translator in runs]
+        for model, runs in translators.items()
+        for beam in BEAMS
+    }
+    scores = {}
+    for (model, beam), runs in decodings.items():
+        name = f"{model}, greedy" if beam == 1 else f"{model}, beam {beam}"
+        scores[model, beam], seconds = scored(runs, parts["testing"])
+        rows.append(["models", name, *means(scores[model, beam]), seconds, training_seconds(folders[model])])
+    for model in folders:
         for alpha in ALPHAS:
-            found = summary(folders, validation, train.BEAM, alpha=alpha)
-            rows.append(["length", f"{model}, alpha {alpha:g}", *found[:2], "", ""])
+            found, _ = scored(decodings[model, train.BEAM], parts["validation"], alpha=alpha)
+            rows.append(["length", f"{model}, alpha {alpha:g}", *means(found), "", ""])
     for schedule in SCHEDULES:
-        folders = trained(f"{SHORT} --schedule {schedule}")
-        rows.append(["schedules", schedule, *summary(folders, testing, train.BEAM)])
+        runs = trained(f"{SHORT} --schedule {schedule}")
+        rows.append(["schedules", schedule, *means(map(own_score, runs)), "", training_seconds(runs)])
 
-    default = models[train.parse_args([]).model]
-    table = predict.main(["--data-dir", str(data_dir), "--out-dir", str(default[0])])
-    write_examples(results, default[0] / "model.keras", data_dir, table)
-    plot_curves({model: folders[0] for model, folders in models.items()}, results / "losses.png")
+    default = train.parse_args([]).model
+    write_examples(results, decodings[default, train.BEAM][0], parts)
+    plot_curves({model: runs[0] for model, runs in folders.items()}, results / "losses.png")
 
     columns = ["table", "row", "BLEU@1", "BLEU-4", "decoding_seconds", "training_seconds"]
-    metrics_file = score_metrics(args.out_dir / "report", default, testing)
+    metrics_file = write_metrics(args.out_dir / "report", folders[default][0], scores[default, train.BEAM])
     publish(results, pd.DataFrame(rows, columns=columns), metrics_file)
 
 
@@ -108,54 +118,64 @@ def publish(results, tables, metrics_file):
             print("| " + " | ".join(row) + " |")
 
 
-def summary(folders, pairs, beam, **keywords):
-    """What stands in a row: means over the runs, and the median seconds."""
-    scores, seconds, trainings = [], [], []
-    for folder in folders:
-        model = load_model(folder / "model.keras", folder)
+def scored(decodings, pairs, **keywords):
+    """The scores of some runs' translations, and the median of the seconds that a run takes, as text."""
+    scores, seconds = [], []
+    for decoding in decodings:
         started = time.perf_counter()
-        scores.append(train.score(model, pairs, beam, **keywords))
+        scores.append(train.score(decoding, pairs, **keywords))
         seconds.append(time.perf_counter() - started)
-        trainings.append(json.loads((folder / "metrics.json").read_text())["seconds"]["one_fit"])
-    return [
-        f"{np.mean([found['BLEU@1'] for found in scores]):.4f}",
-        f"{np.mean([found['BLEU-4'] for found in scores]):.1f}",
-        f"{np.median(seconds):.1f}",
-        f"{np.median(trainings):.0f}",
-    ]
+    return scores, f"{np.median(seconds):.1f}"
 
 
-def score_metrics(folder, runs, testing):
+def means(scores):
+    """Some runs' scores -> the two means, as text."""
+    scores = pd.DataFrame(scores)
+    return f"{scores['BLEU@1'].mean():.4f}", f"{scores['BLEU-4'].mean():.1f}"
+
+
+def own_score(folder):
+    """A run's score on validation.txt, as train.py measured it."""
+    metrics = json.loads((folder / "metrics.json").read_text())
+    return {"BLEU@1": metrics["score"], "BLEU-4": metrics["corpus_bleu_4"]}
+
+
+def training_seconds(folders):
+    seconds = [json.loads((folder / "metrics.json").read_text())["seconds"]["one_fit"] for folder in folders]
+    return f"{np.median(seconds):.0f}"
+
+
+def write_metrics(folder, run, scores):
     """Write metrics.json: the first run's, with the mean score on testing.txt in place of validation's."""
-    metrics = json.loads((runs[0] / "metrics.json").read_text())
-    scores = [train.score(load_model(run / "model.keras", run), testing) for run in runs]
+    metrics = json.loads((run / "metrics.json").read_text())
     metrics["metric"] = "test BLEU@1"
-    metrics["score"] = float(np.mean([found["BLEU@1"] for found in scores]))
     metrics["score_by_seed"] = [found["BLEU@1"] for found in scores]
+    metrics["score"] = float(np.mean(metrics["score_by_seed"]))
     metrics["corpus_bleu_4"] = float(np.mean([found["BLEU-4"] for found in scores]))
     with replacing(folder / "metrics.json") as path:
         path.write_text(json.dumps(metrics))
     return folder / "metrics.json"
 
 
-def write_examples(results, model_file, data_dir, table):
+def write_examples(results, decoding, parts):
     """Write examples.csv and attention.png: the course's sentences, then good and bad ones of testing.txt.
 
     Good and bad: the first translations that score above 0.9 or below 0.3, of references of 6 characters or
     more, and not of sentences that are in training.txt.
     """
-    parts = {name: load_pairs(data_dir / f"{name}.txt") for name in ("training", "validation", "testing")}
+    model = decoding.translator
+    english, chinese = vocabularies = Vocabulary(model.english), Vocabulary(model.chinese)
     known = {name: [" ".join(pair.english) for pair in pairs] for name, pairs in parts.items()}
+    words = decoding.translate(english.encode([pair.english for pair in parts["testing"]]))
+    table = compare(parts["testing"], words)
     fresh = table[~table.source.isin(known["training"]) & (table.reference.str.len() >= 6)]
     chosen = [
         *((sentence, "the course's") for sentence in EXAMPLES),
         *((sentence, "good") for sentence in fresh.source[fresh.score > 0.9][:GOOD]),
         *((sentence, "bad") for sentence in fresh.source[fresh.score < 0.3][:BAD]),
     ]
-    model = load_model(model_file, data_dir)
-    english, chinese = vocabularies = Vocabulary(model.english), Vocabulary(model.chinese)
     sources = [sentence.split() for sentence, _ in chosen]
-    translations = translate(model, english.encode(sources), train.BEAM)
+    translations = decoding.translate(english.encode(sources))
     rows = []
     for (sentence, kind), said in zip(chosen, translations):
         found = [name for name in parts if sentence in known[name]]

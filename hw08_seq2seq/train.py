@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from bleu import bleu_1, corpus_bleu_4
-from dataset import BadInput, load_pairs, load_vocabularies, make_synthetic, replacing, run
+from dataset import BadInput, Vocabulary, load_pairs, load_vocabularies, make_synthetic, replacing, run
 from schedules import SCHEDULES
 
 HERE = Path(__file__).resolve().parent
@@ -105,6 +105,7 @@ def main(argv=None):
     training, validation = (load_pairs(data_dir / f"{name}.txt") for name in ("training", "validation"))
 
     import keras  # here, with TensorFlow, so that --help and a wrong file need not wait for it
+    from beam_search import Decoding
     from model import build_model
 
     keras.utils.set_random_seed(args.seed)
@@ -119,7 +120,7 @@ def main(argv=None):
 
     history = fit(args, model, training, validation, vocabularies)
     fitted, one_fit = time.perf_counter(), float(history.seconds.sum())
-    scores = score(model, validation)
+    scores = score(Decoding(model, BEAM), validation)
     metrics = {
         "metric": "validation BLEU@1",
         "score": scores["BLEU@1"],
@@ -171,13 +172,10 @@ def fit(args, model, training, validation, vocabularies):
     return pd.DataFrame(checkpoint.rows, index=pd.RangeIndex(1, len(checkpoint.rows) + 1, name="epoch"))
 
 
-def score(model, pairs, beam=BEAM, **keywords):
-    """BLEU@1 and corpus BLEU-4 of the model's translations of some pairs."""
-    from beam_search import translate
-    from dataset import Vocabulary
-
-    source = Vocabulary(model.english).encode([pair.english for pair in pairs])
-    translations = ["".join(words) for words in translate(model, source, beam, **keywords)]
+def score(decoding, pairs, **keywords):
+    """BLEU@1 and corpus BLEU-4 of a Decoding's translations of some pairs."""
+    source = Vocabulary(decoding.translator.english).encode([pair.english for pair in pairs])
+    translations = ["".join(words) for words in decoding.translate(source, **keywords)]
     references = ["".join(pair.chinese) for pair in pairs]
     return {
         "BLEU@1": bleu_1(translations, references),

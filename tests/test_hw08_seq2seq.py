@@ -164,9 +164,9 @@ def test_padding_and_neighbours_change_nothing(hw08, kind, monkeypatch):
         model((source, target.repeat(10, axis=0))), model((wider, target.repeat(10, axis=0))), atol=1e-4
     )
     for beam in (1, 3):
-        together = hw08.beam_search.translate(model, wider, beam)
+        together = hw08.beam_search.Decoding(model, beam).translate(wider)
         monkeypatch.setattr(hw08.beam_search, "SENTENCES", 1)
-        assert hw08.beam_search.translate(model, wider, beam) == together
+        assert hw08.beam_search.Decoding(model, beam).translate(wider) == together
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -346,7 +346,7 @@ def test_unknown_and_padding_are_never_said_and_every_sentence_ends(hw08, beam):
         {(last, word): p for last in range(9) for word, p in ((0, 0.4), (1, 0.2), (UNK, 0.3), (A, 0.1))}
     )
     source = np.array([[4, 5, 2, 0], [4, 5, 5, 2]], np.int32)
-    found = hw08.beam_search.translate(world, source, beam)
+    found = hw08.beam_search.Decoding(world, beam).translate(source)
     room = hw08.beam_search.ROOM
     assert found == [["a"] * (2 * 3 + room - 1), ["a"] * (2 * 4 + room - 1)]
 
@@ -388,11 +388,11 @@ def test_four_sentences_are_learnt_by_heart(hw08, kind):
     for step in range(120):
         model.train_on_batch(*batches[step % len(batches)])
     for beam in (1, 3):
-        assert hw08.beam_search.translate(model, english.encode(sources), beam) == targets
+        assert hw08.beam_search.Decoding(model, beam).translate(english.encode(sources)) == targets
 
 
 def test_attention_beats_none_on_long_sentences(hw08, whole_set, tmp_path):
-    flags = ["--units", "48", "--epochs", "2", "--batch-size", "32", "--learning-rate", "0.01"]
+    flags = ["--units", "48", "--epochs", "4", "--batch-size", "32", "--learning-rate", "0.01"]
     argv = ["--data-dir", whole_set, "--out-dir", tmp_path, *flags]
     without, attention = (
         hw08.train.main([str(argument) for argument in [*argv, "--model", kind]])["score"]
