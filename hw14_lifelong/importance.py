@@ -35,18 +35,20 @@ def per_example_gradients(model, loss, pictures, labels):
     return tf.vectorized_map(gradient, (pictures, labels), warn=False)
 
 
+@tf.function(reduce_retracing=True)
+def summed(model, loss, change, pictures, labels):
+    """The sums of change(gradient) over some examples, compiled once for a model, a loss and a change."""
+    gradients = per_example_gradients(model, loss, tf.cast(pictures, tf.float32), labels)
+    return [tf.reduce_sum(change(gradient), axis=0) for gradient in gradients]
+
+
 def mean_over_examples(model, loss, change, pictures, labels):
     """The mean of change(gradient) over the examples; pictures uint8 (n, h, w, c), labels int64 (n,)."""
-
-    @tf.function(reduce_retracing=True)
-    def summed(pictures, labels):
-        gradients = per_example_gradients(model, loss, tf.cast(pictures, tf.float32), labels)
-        return [tf.reduce_sum(change(gradient), axis=0) for gradient in gradients]
-
     totals = [np.zeros(weight.shape) for weight in model.trainable_variables]
     for start in range(0, len(pictures), CHUNK):
         chunk = slice(start, start + CHUNK)
-        for total, part in zip(totals, summed(pictures[chunk], labels[chunk])):
+        parts = summed(model, loss, change, tf.constant(pictures[chunk]), tf.constant(labels[chunk]))
+        for total, part in zip(totals, parts):
             total += part.numpy()
     return [(total / len(pictures)).astype(np.float32) for total in totals]
 
@@ -81,22 +83,23 @@ def mas(model, pictures):
     return mean_over_examples(model, squared_length, tf.abs, pictures, unused)
 
 
+@tf.function(reduce_retracing=True)
+def jacobian_of_sum(model, pictures):
+    """The derivative of the logits' sum over some examples: a list of (10, *weight.shape)."""
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(model(tf.cast(pictures, tf.float32)), axis=0)  # (10,)
+    return tape.jacobian(total, model.trainable_variables)
+
+
 def scp(model, pictures):
     """E_xi[(d xi . mean f(x) / dw)^2], xi uniform on the unit sphere, of sliced Cramer preservation.
 
     The paper draws some directions xi. Since E[xi xi^T] = I / 10, their mean needs no drawing: it is the mean
     of the ten mean logits' squared gradients.
     """
-
-    @tf.function(reduce_retracing=True)
-    def jacobian(pictures):
-        with tf.GradientTape() as tape:
-            total = tf.reduce_sum(model(tf.cast(pictures, tf.float32)), axis=0)  # (10,)
-        return tape.jacobian(total, model.trainable_variables)  # each (10, *weight.shape)
-
     totals = [np.zeros((model.output_shape[-1], *weight.shape)) for weight in model.trainable_variables]
     for start in range(0, len(pictures), CHUNK):
-        for total, part in zip(totals, jacobian(pictures[start : start + CHUNK])):
+        for total, part in zip(totals, jacobian_of_sum(model, tf.constant(pictures[start : start + CHUNK]))):
             total += part.numpy()
     means = [total / len(pictures) for total in totals]
     return [np.mean(np.square(mean), axis=0).astype(np.float32) for mean in means]
