@@ -68,8 +68,8 @@ def main(argv=None):
     for count in [*counts, most]:
         folders = [trial.trained(f"--labelled {count}") for trial in trials]
         found = {
-            "TF-IDF": [trial.reference(count) for trial in trials],
-            "n-grams": [trial.second(count) for trial in trials],
+            "TF-IDF": [trial.score_of(tf_idf, count) for trial in trials],
+            "n-grams": [trial.score_of(second_reader, count) for trial in trials],
             "labels alone": [t.accuracy(f / "labels_alone.keras") for t, f in zip(trials, folders)],
             "self-training": [t.accuracy(f / "model.keras") for t, f in zip(trials, folders)],
         }
@@ -96,7 +96,7 @@ def main(argv=None):
         kept[name] = [trial.trained(f"{alone} {flags}") for trial in trials]
         values = [t.accuracy(f / "model.keras") for t, f in zip(trials, kept[name])]
         rows.append(["vectors", name, *summary(values)])
-    rows += [["speed", *row] for row in speed(folders[0] / "model.keras")]
+    rows += [["speed", *row] for row in speed(folders[0] / "model.keras", rounds=1 if args.epochs else 5)]
 
     said = {
         "bag of words": [say(folder / "model.keras") for folder in kept["bag of words"]],
@@ -159,18 +159,16 @@ class Trial:
         said = read(model, model.get_layer("words").encode(self.test[0]))
         return np.mean((said > 0.5) == (self.test[1] == 1))
 
-    def reference(self, count):
-        """The same share for scikit-learn's logistic regression on TF-IDF, fitted to the same labels."""
+    def score_of(self, fit, count):
+        """The same share for what fit(sentences, labels) makes of the same labels, without the network."""
         places, _, _ = train.split(self.labels, self.seed, count)
-        peer = make_pipeline(TfidfVectorizer(token_pattern=r"\S+"), LogisticRegression(max_iter=1000))
-        peer.fit([self.sentences[place] for place in places], self.labels[places])
-        return peer.score(*self.test)
+        return fit([self.sentences[place] for place in places], self.labels[places]).score(*self.test)
 
-    def second(self, count):
-        """The same share for the second reader, without the network."""
-        places, _, _ = train.split(self.labels, self.seed, count)
-        reader = second_reader([self.sentences[place] for place in places], self.labels[places])
-        return reader.score(*self.test)
+
+def tf_idf(sentences, labels):
+    """The peer: scikit-learn's logistic regression on TF-IDF, fitted."""
+    peer = make_pipeline(TfidfVectorizer(token_pattern=r"\S+"), LogisticRegression(max_iter=1000))
+    return peer.fit(sentences, labels)
 
 
 def precision(trials, folders, count):
@@ -201,7 +199,7 @@ def say(model_file):
     return read(model, model.get_layer("words").encode(SAME_WORDS))
 
 
-def speed(model_file, tweets=64, words=32, rounds=5, steps=20):
+def speed(model_file, rounds, tweets=64, words=32, steps=20):
     """Yield the tweets that a training step of the RNN takes in a second: compiled by XLA, and step by step.
 
     The two take turns, and the median of the rounds counts.
