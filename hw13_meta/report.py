@@ -19,8 +19,10 @@ import predict
 import train
 from dataset import BadInput, load_characters, make_synthetic, replacing, run
 from matplotlib.figure import Figure
-from model import load_learner
+from methods import Trainer
+from model import Learner, load_learner
 from scoring import Judge
+from tasks import Episodes
 
 HERE = Path(__file__).resolve().parent
 MORE_SHOTS = 5
@@ -128,8 +130,6 @@ def readable(number):
 
 def more_shots(folders, characters, tasks):
     """Accuracy with MORE_SHOTS drawings to adapt to, by the same models."""
-    from tasks import Episodes
-
     found = []
     for folder in folders:
         learner, file = load_learner(folder / "model.keras"), folder / "more_shots.json"
@@ -148,9 +148,6 @@ def more_shots(folders, characters, tasks):
 
 def costs(characters, trial):
     """Milliseconds of an update of first and of second order, alternating, the median: a DataFrame."""
-    from methods import Trainer
-    from model import Learner
-
     rows = []
     for task in ("omniglot", "sine"):
         timers = {}
