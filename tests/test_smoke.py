@@ -74,6 +74,21 @@ def check_hw08(out):
     return out / "translations.txt"
 
 
+def check_hw10(out):
+    history = pd.read_csv(out / "history.csv")
+    assert list(history.columns[:5]) == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss"]
+    assert len(history) == 1
+    submission = pd.read_csv(out / "submission.csv")
+    assert list(submission.columns) == ["id", "anomaly"]
+    assert list(submission.id) == list(range(1, 121))
+    assert np.isfinite(submission.anomaly).all()
+    assert submission.anomaly.nunique() > 100, "a score is hardly ever the same twice"
+    for figure in ("pictures.png", "histogram.png"):
+        with Image.open(out / figure) as picture:
+            picture.verify()
+    return out / "submission.csv"
+
+
 def check_hw13(out):
     assert list(pd.read_csv(out / "history.csv").iteration) == [1, 2, 3, 4]
     episodes = pd.read_csv(out / "episodes.csv")
@@ -120,6 +135,7 @@ SMOKE = {
     "hw04_rnn_selftrain": ("--epochs 2 --rounds 1 --threshold 0.5", "--epochs 1 --seeds 1", check_hw04),
     "hw06_adversarial": ("--epsilon 32", "--iterations 1 --seeds 1", check_hw06),
     "hw08_seq2seq": ("--epochs 2 --units 16", "--epochs 1 --seeds 1", check_hw08),
+    "hw10_anomaly": ("--epochs 1", "--epochs 1 --seeds 1", check_hw10),
     "hw13_meta": ("--iterations 4", "--iterations 1 --seeds 1", check_hw13),
     "hw14_lifelong": ("--epochs 2", "--epochs 1 --seeds 1", check_hw14),
     "hw15_rl": ("--iterations 6", "--iterations 2 --seeds 1", check_hw15),

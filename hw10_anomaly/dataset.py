@@ -1,0 +1,160 @@
+"""The course's two arrays of pictures -> memory-mapped arrays, and a submission's answers -> 0s and 1s.
+
+data.zip of homework 10, from ml2020spring-hw10 on Kaggle:
+
+train.npy    (40000, 32, 32, 3), RGB, floats from -1 to 1: normal pictures of many kinds, without labels
+test.npy     (10000, 32, 32, 3), the same, with anomalies among them
+
+Floats of any size will do, and so will uint8 from 0 to 255; any number of pictures, and of any one size. An
+answers.csv (id,anomaly: ids from 1, and 0 or 1), where there is one, is only ever used to score.
+"""
+
+import os
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+
+HELP = "see hw10_anomaly/README.md, or try --synthetic"
+CHUNK = 1000  # pictures that are looked at together
+SIZE = 32  # pixels a side of a synthetic picture
+
+
+class BadInput(ValueError):
+    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
+
+
+def load_pictures(path):
+    """Open an array of pictures without reading it: float or uint8 (N, h, w, 3), memory-mapped.
+
+    Every value is looked at once, some pictures at a time, so 40,000 pictures need no memory to speak of.
+    Take `as_floats` of a part to use it. Raises BadInput when the file is missing, broken, or holds something
+    else: other shapes, other types, NaN, or values beyond -1..1 (uint8: 0..255).
+    """
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; {HELP}.")
+    try:
+        pictures = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:  # objects, another format, a file cut short
+        raise BadInput(f"{path} is cut short or no .npy array of numbers; {HELP}.") from error
+    if not isinstance(pictures, np.ndarray):
+        pictures.close()
+        raise BadInput(f"{path} is an archive of arrays, expected one array; {HELP}.")
+    if pictures.ndim != 4 or pictures.shape[-1] != 3 or 0 in pictures.shape[1:]:
+        raise BadInput(f"{path} has the shape {pictures.shape}, expected (N, height, width, 3); {HELP}.")
+    if pictures.dtype != np.uint8 and pictures.dtype.kind != "f":
+        raise BadInput(f"{path} is {pictures.dtype}, expected floats from -1 to 1, or uint8; {HELP}.")
+    if len(pictures) == 0:
+        raise BadInput(f"{path} holds no pictures; {HELP}.")
+    for start in range(0, len(pictures), CHUNK):
+        values = as_floats(pictures[start : start + CHUNK])
+        wrong = np.flatnonzero(~(np.abs(values) <= 1 + 1e-3).all(axis=(1, 2, 3)))  # NaN is wrong too
+        if len(wrong):
+            picture = values[wrong[0]].ravel()
+            value = picture[np.argmin(np.abs(picture) <= 1 + 1e-3)]
+            raise BadInput(
+                f"{path}: picture {start + wrong[0] + 1} holds the value {value:g}, expected -1 to 1; {HELP}."
+            )
+    return pictures
+
+
+def as_floats(pictures):
+    """A part of load_pictures' array as float32 from -1 to 1, in memory."""
+    if pictures.dtype == np.uint8:
+        return pictures.astype(np.float32) / 127.5 - 1
+    return np.asarray(pictures, np.float32)
+
+
+def load_answers(path, count):
+    """Read id,anomaly of all `count` test pictures: int64 (count,), 1 for an anomaly, by rising id.
+
+    Raises BadInput when the file is missing, or does not say 0 or 1 of each picture once, or the same of all.
+    """
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; give --answers a CSV file with id,anomaly, or leave it out.")
+    try:
+        table = pd.read_csv(path, encoding="utf-8-sig")
+    except (UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+        raise BadInput(f"{path} is no CSV file; expected the columns id,anomaly.") from error
+    if not {"id", "anomaly"} <= set(table.columns):
+        raise BadInput(f"{path} has the columns {', '.join(table.columns)}; expected id,anomaly.")
+    if sorted(table.id) != list(range(1, count + 1)):
+        raise BadInput(
+            f"{path} has {len(table)} ids; expected each of 1 to {count}, the test pictures, once."
+        )
+    anomaly = table.set_index("id").sort_index().anomaly
+    wrong = np.flatnonzero(~anomaly.isin([0, 1]))
+    if len(wrong):
+        raise BadInput(f"{path}: id {wrong[0] + 1} has {anomaly.iloc[wrong[0]]}; expected 0 or 1.")
+    if anomaly.nunique() == 1:
+        raise BadInput(f"{path} says {anomaly.iloc[0]:g} of every picture; expected some of both.")
+    return anomaly.to_numpy(np.int64)
+
+
+def make_synthetic(folder, seed, count=240, test_count=120):
+    """Write train.npy, test.npy and answers.csv in the course's format, and return the folder.
+
+    Things that stand upright: a house, a tree and a lamp, of any colours and under more or less noise. The
+    anomalies, a quarter of the test, are arrows, which lie on their side, in plainer pictures: who looks for
+    what is hard to copy finds the normal ones.
+    """
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    anomaly = np.arange(test_count) < test_count // 4
+    rng.shuffle(anomaly)
+    for name, kinds in (
+        ("train.npy", rng.integers(0, 3, count)),
+        ("test.npy", np.where(anomaly, 3, rng.integers(0, 3, test_count))),
+    ):
+        with replacing(folder / name) as path, open(path, "wb") as file:
+            np.save(file, draw_things(rng, kinds))
+    with replacing(folder / "answers.csv") as path:
+        ids = np.arange(1, test_count + 1)
+        pd.DataFrame({"id": ids, "anomaly": anomaly.astype(int)}).to_csv(path, index=False)
+    return folder
+
+
+def draw_things(rng, kinds):
+    """Draw a house (0), tree (1), lamp (2) or arrow (3) each: int (n,) -> float32 (n, SIZE, SIZE, 3)."""
+    kinds = np.asarray(kinds)[:, None, None]
+    y, x = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
+    shift_y, shift_x = rng.uniform(-3, 3, (2, len(kinds), 1, 1))
+    down, right = y - shift_y, x - shift_x  # (n, SIZE, SIZE)
+    side = np.abs(right)
+    house = (np.abs(down - 4) < 6) & (side < 7) | (np.abs(down + 5) < 4) & (side < down + 9)
+    tree = (np.abs(down - 6) < 5) & (side < 2) | (np.hypot(down + 3, right) < 7)
+    lamp = (np.abs(down) < 10) & (side < 1.5) | (np.abs(down + 8) < 3) & (side < 6)
+    arrow = (np.abs(right) < 10) & (np.abs(down) < 1.5) | (np.abs(right - 7) < 4) & (
+        np.abs(down) < 11 - right
+    )
+    inside = np.choose(kinds, [house, tree, lamp, arrow])[..., None]
+    sky, thing = rng.uniform(-0.6, 0.6, (2, len(kinds), 1, 1, 3))
+    pictures = np.where(inside, thing + np.where(thing > sky, 0.4, -0.4), sky)
+    noise = np.where(kinds == 3, 0.05, rng.uniform(0.05, 0.25, kinds.shape))[..., None]
+    return np.clip(pictures + noise * rng.normal(size=pictures.shape), -1, 1).astype(np.float32)
+
+
+@contextmanager
+def replacing(path):
+    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
+    beside = path.with_name("half-written-" + path.name)
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def run(main):
+    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
+    try:
+        return main()
+    except BadInput as error:
+        sentence, status = str(error), 2
+    except OSError as error:
+        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
+    except KeyboardInterrupt:
+        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
+    print(sentence, file=sys.stderr)
+    sys.exit(status)

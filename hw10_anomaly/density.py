@@ -1,0 +1,52 @@
+"""How lonely is a code? Three answers, each from the codes of training pictures: large is far from them.
+
+| function    | the score                                              | what it believes             |
+|-------------|--------------------------------------------------------|------------------------------|
+| neighbours  | mean distance to the NEIGHBOURS nearest training codes | nothing                      |
+| mahalanobis | distance to the mean, in deviations                    | one Gaussian                 |
+| mixture     | minus the log density of the first COMPONENTS          | KINDS Gaussians              |
+"""
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import NearestNeighbors
+
+NEIGHBOURS = 5
+KINDS = 8  # Gaussians of a mixture
+COMPONENTS = 32  # of a code that a mixture is made of, at most
+
+
+def nearest(known, codes, count=NEIGHBOURS):
+    """The nearest of the known codes (m, d) to each of codes (n, d): distances and places, (n, count)."""
+    count = min(count, len(known))
+    return NearestNeighbors(n_neighbors=count, algorithm="brute").fit(known).kneighbors(codes)
+
+
+def neighbours(known, codes):
+    """float (m, d), (n, d) -> (n,)."""
+    return nearest(known, codes)[0].mean(axis=1)
+
+
+def whitened(known, codes, components):
+    """Both as uncorrelated components of deviation 1 among the known."""
+    components = min(components, *known.shape)
+    space = PCA(components, whiten=True, svd_solver="full", random_state=0).fit(known)
+    kept = space.explained_variance_ > 1e-7 * space.explained_variance_[0]  # a dead unit has none
+    return space.transform(known)[:, kept], space.transform(codes)[:, kept]
+
+
+def mahalanobis(known, codes):
+    """float (m, d), (n, d) -> (n,). A direction in which the known codes do not vary plays no part."""
+    _, codes = whitened(known, codes, known.shape[1])
+    return np.sqrt(np.square(codes).sum(axis=1))
+
+
+def mixture(known, codes):
+    """float (m, d), (n, d) -> (n,), in nats."""
+    known, codes = whitened(known, codes, COMPONENTS)
+    kinds = min(KINDS, len(known))
+    return -GaussianMixture(kinds, reg_covar=1e-3, random_state=0).fit(known).score_samples(codes)
+
+
+DENSITIES = {"neighbours": neighbours, "mahalanobis": mahalanobis, "mixture": mixture}

@@ -1,0 +1,122 @@
+"""The networks: pictures float32 (n, 32, 32, 3), -1..1, in.
+
+autoencoders: what `encoder` makes of a picture, `decoder` undoes, the same shapes backwards; a code has
+--code-size numbers. Any height and width that 8 divides will do for cnn and vae, any at all for fcn and pca.
+
+| fcn, encoder          | cnn and vae, encoder      | vae, code               | pca, encoder       |
+|-----------------------|---------------------------|-------------------------|--------------------|
+| flatten 3072          | convolution 4x4, 16x16x32 | mean (code,) and        | flatten 3072       |
+| dense 1024, ReLU      | convolution 4x4, 8x8x64   | logarithm of the        | dense (code,)      |
+| dense 256, ReLU       | convolution 4x4, 4x4x128  | variance (code,), drawn |                    |
+| dense (code,)         | flatten 2048, dense (code,)| in training only       |                    |
+
+rotation: `encoder` makes a map of 4x4x192 features and takes its mean over the places, 192 numbers; the
+logits of the four turns are linear in them. Any height and width that are equal will do.
+"""
+
+import math
+import zipfile
+
+import keras
+from dataset import BadInput
+from keras import layers
+from vae import Sampling
+
+AUTOENCODERS = ("fcn", "cnn", "vae", "pca")
+DENSE_WIDTHS = (1024, 256)
+FILTERS = (32, 64, 128)  # of cnn and vae; each halves height and width
+ROTATION_LAYERS = ((4, 48, 2), (3, 96, 2), (3, 96, 1), (3, 192, 2), (3, 192, 1))  # kernel, filters, stride
+ROTATIONS = 4
+
+
+def build_autoencoder(network, shape, code_size):
+    """A model that gives back the picture, of two models: get_layer("encoder") and get_layer("decoder").
+
+    The vae's encoder gives a pair, mean and logarithm of the variance, and its code between them is drawn.
+    """
+    down, up = {"fcn": dense, "pca": linear}.get(network, convolutional)(shape)
+    features = inputs = keras.Input(shape)
+    for layer in down:
+        features = layer(features)
+    names = ("mean", "log_variance") if network == "vae" else ("code",)
+    numbers = [layers.Dense(code_size, name=name)(features) for name in names]
+    encoder = keras.Model(inputs, numbers if network == "vae" else numbers[0], name="encoder")
+    decoder = keras.Sequential([keras.Input((code_size,)), *up], name="decoder")
+    pictures = keras.Input(shape)
+    code = encoder(pictures)
+    return keras.Model(pictures, decoder(Sampling()(code) if network == "vae" else code), name=network)
+
+
+def linear(shape):
+    """What is before the code and after it, as lists of layers: nothing. A dense layer is the components."""
+    return [layers.Flatten()], [layers.Dense(math.prod(shape)), layers.Reshape(shape)]
+
+
+def dense(shape):
+    down = [layers.Flatten(), *(layers.Dense(width, "relu") for width in DENSE_WIDTHS)]
+    up = [layers.Dense(width, "relu") for width in reversed(DENSE_WIDTHS)]
+    return down, [*up, layers.Dense(math.prod(shape), "tanh"), layers.Reshape(shape)]
+
+
+def convolutional(shape):
+    height, width, channels = shape
+    smallest = (height // 2 ** len(FILTERS), width // 2 ** len(FILTERS), FILTERS[-1])
+    half = {"kernel_size": 4, "strides": 2, "padding": "same"}
+    down = [layers.Conv2D(filters, activation="relu", **half) for filters in FILTERS]
+    up = [layers.Conv2DTranspose(filters, activation="relu", **half) for filters in reversed(FILTERS[:-1])]
+    first = [layers.Dense(math.prod(smallest), "relu"), layers.Reshape(smallest)]
+    last = layers.Conv2DTranspose(channels, activation="tanh", **half)
+    return [*down, layers.Flatten()], [*first, *up, last]
+
+
+def set_components(model, mean, components):
+    """Make a pca model of principal components: mean (pixels,), components (code, pixels), orthonormal."""
+    model.get_layer("encoder").set_weights([components.T, -components @ mean])
+    model.get_layer("decoder").set_weights([components, mean])
+
+
+def build_rotation_network(shape):
+    """A model that says how far a picture was turned: logits (n, ROTATIONS)."""
+    steps = []
+    for kernel, filters, stride in ROTATION_LAYERS:
+        # A training is short: the running means follow within some ten steps, not some hundred.
+        steps += [
+            layers.Conv2D(filters, kernel, strides=stride, padding="same", use_bias=False),
+            layers.BatchNormalization(momentum=0.9),
+            layers.ReLU(),
+        ]
+    steps.append(layers.GlobalAveragePooling2D())
+    encoder = keras.Sequential([keras.Input(shape), *steps], name="encoder")
+    pictures = keras.Input(shape)
+    return keras.Model(pictures, layers.Dense(ROTATIONS)(encoder(pictures)), name="rotation")
+
+
+def build_model(network, shape, code_size):
+    """A network by its name: one of AUTOENCODERS, or rotation."""
+    if network == "rotation":
+        return build_rotation_network(shape)
+    return build_autoencoder(network, shape, code_size)
+
+
+def load_model(path, shape):
+    """model.keras, ready for predict(). Raises BadInput when it is missing, broken or of another shape."""
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
+    try:
+        model = keras.saving.load_model(path, compile=False)
+        model.get_layer(name="encoder")
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        raise BadInput(f"{path} is no model of this chapter; run train.py again.") from error
+    if model.input_shape[1:] != shape:
+        raise BadInput(
+            f"{path} was trained for pictures of {model.input_shape[1:]}, the test set has {shape}; "
+            "run train.py on this data set."
+        )
+    return prepared(model)
+
+
+def prepared(model):
+    """The model, its encoder and decoder made ready for predict(), without XLA: compiling takes longer."""
+    for part in (model, *(layer for layer in model.layers if layer.name in ("encoder", "decoder"))):
+        part.jit_compile = False
+    return model

@@ -1,0 +1,177 @@
+"""Score the test pictures with what train.py saved, and show the least and the most anomalous.
+
+    python hw10_anomaly/predict.py                           after train.py
+    python hw10_anomaly/predict.py --threshold 200           and count the scores above it
+    python hw10_anomaly/predict.py --answers answers.csv     and say how good they are
+    python hw10_anomaly/predict.py --synthetic               after train.py --synthetic
+
+Written to <out-dir>: submission.csv with id,anomaly, ids from 1 and a score that is larger the more anomalous
+the picture; pictures.png, the SHOWN least and most anomalous, above what the network gives back, or above the
+nearest training picture if it gives back none; histogram.png of the scores.
+"""
+
+import argparse
+import json
+import zipfile
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from dataset import BadInput, as_floats, load_answers, load_pictures, replacing, run
+
+HERE = Path(__file__).resolve().parent
+SHOWN = 5  # pictures of each kind
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description="Score the test pictures, and show the least and the most anomalous.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of train.npy, test.npy")
+    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder of what train.py saved")
+    parser.add_argument("--synthetic", action="store_true", help="score what train.py --synthetic drew")
+    parser.add_argument("--answers", type=Path, help="CSV file with id,anomaly of the test, only to judge by")
+    parser.add_argument("--threshold", type=float, help="call a picture anomalous from this score on")
+    return parser.parse_args(argv)
+
+
+def check(args):
+    """Raise BadInput where a flag is out of range."""
+    if args.threshold is not None and not args.threshold >= 0:
+        raise BadInput(f"--threshold {args.threshold}: expected 0 or more.")
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    check(args)
+    data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
+    if args.synthetic and not data_dir.is_dir():
+        raise BadInput(f"{data_dir} is missing; run train.py --synthetic first, with the same --out-dir.")
+    trained = learnt(args.out_dir / "metrics.json")
+    training, test = (load_pictures(data_dir / f"{name}.npy") for name in ("train", "test"))
+    answers = data_dir / "answers.csv" if args.synthetic and not args.answers else args.answers
+    anomaly = None if answers is None else load_answers(answers, len(test))
+    codes, known = load_codes(args.out_dir / "codes.npz", len(training))
+
+    from model import load_model  # here, with Keras, so that --help need not wait for it
+    from scoring import against_training, auc, interval, score_pictures, split
+
+    model = load_model(args.out_dir / "model.keras", test.shape[1:])
+    _, held_out = split(len(training), trained.seed)
+    every = np.arange(len(test))
+    scores, others = score_pictures(model, trained.score, codes, test, every, training, held_out)
+    print(f"test {test.shape}   method {trained.method}, score {trained.score}")
+    print(f"ROC-AUC against held-out training pictures {against_training(scores, others):.4f}")
+    if anomaly is not None:
+        low, high = interval(anomaly, scores)
+        print(f"ROC-AUC {auc(anomaly, scores):.4f}, 95% of bootstraps {low:.4f} to {high:.4f}")
+
+    order = np.argsort(scores, kind="stable")
+    normal, anomalous = order[:SHOWN], order[::-1][:SHOWN]
+    if args.threshold is not None:
+        flagged = scores >= args.threshold
+        normal, anomalous = normal[~flagged[normal]], anomalous[flagged[anomalous]]
+        print(
+            f"{flagged.sum()} test pictures ({flagged.mean():.2%}) score {args.threshold:g} or more, and "
+            f"{np.mean(others >= args.threshold):.2%} of the held-out training pictures"
+        )
+    submission = pd.DataFrame({"id": every + 1, "anomaly": scores})
+    if not np.isfinite(scores).all():
+        raise BadInput(
+            f"{args.out_dir / 'model.keras'} gives scores that are not numbers; run train.py again."
+        )
+    with replacing(args.out_dir / "pictures.png") as path:
+        shown = np.concatenate([normal, anomalous])
+        below, what = counterparts(model, test, shown, codes, training, known)
+        plot_pictures(as_floats(test[shown]), below, what, scores[shown], len(normal)).savefig(path)
+    with replacing(args.out_dir / "histogram.png") as path:
+        plot_histogram(scores, others, anomaly, args.threshold).savefig(path)
+    with replacing(args.out_dir / "submission.csv") as path:
+        submission.to_csv(path, index=False)
+    print(f"{len(test)} scores   {args.out_dir / 'submission.csv'}")
+    return submission
+
+
+def learnt(path):
+    """What metrics.json says of the training: a namespace of its method, score and seed."""
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
+    try:
+        found = json.loads(path.read_text("utf-8"))["arguments"]
+        return Namespace(method=found["method"], score=found["score"], seed=int(found["seed"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{path} is cut short or not of this chapter; run train.py again.") from error
+
+
+def load_codes(path, count):
+    """codes.npz: the codes of training pictures, float32 (m, d), and their rows among `count`, int (m,)."""
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            codes, rows = file["codes"].astype(np.float32), file["rows"]
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise BadInput(f"{path} is cut short or not of this chapter; run train.py again.") from error
+    if rows.max() >= count:
+        raise BadInput(f"{path} is of more pictures than train.npy has; run train.py on this data set.")
+    return codes, rows
+
+
+def counterparts(model, test, shown, codes, training, known):
+    """What stands below each of the test pictures shown: float (n, h, w, 3), and a word for it."""
+    from density import nearest
+    from scoring import codes_of, predict
+
+    if model.name != "rotation":
+        return predict(model, as_floats(test[shown])), "given back"
+    _, places = nearest(codes, codes_of(model, test, shown), 1)
+    return as_floats(training[known[places[:, 0]]]), "nearest\nin training"
+
+
+def plot_pictures(pictures, below, what, scores, normal):
+    """Test pictures, float (n, h, w, 3), -1..1, each above its counterpart: `normal` ones first."""
+    from matplotlib.figure import Figure  # here, so that --help need not wait for it
+
+    figure = Figure(figsize=(1.5 * SHOWN, 7.2), dpi=80, layout="constrained")
+    grid = figure.subplots(4, SHOWN)
+    for axes in grid.ravel():
+        axes.set(xticks=[], yticks=[])
+    for start, end, rows, name in (
+        (0, normal, grid[:2], "normal"),
+        (normal, len(scores), grid[2:], "anomalous"),
+    ):
+        for place, above, under in zip(range(start, end), *rows):
+            above.imshow((pictures[place] + 1) / 2)
+            above.set_title(f"{scores[place]:.3g}", fontsize=9)
+            under.imshow(np.clip((below[place] + 1) / 2, 0, 1))
+        rows[0][0].set_ylabel(name)
+        rows[1][0].set_ylabel(what)
+    return figure
+
+
+def plot_histogram(scores, others, anomaly=None, threshold=None):
+    """The scores of the test and of held-out training pictures; with answers, the test's two kinds apart."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    kinds = {"training, held out": others, "test": scores}
+    if anomaly is not None:
+        kinds = {"training, held out": others, "test, normal": scores[anomaly == 0]}
+        kinds["test, anomalous"] = scores[anomaly == 1]
+    both = np.concatenate([scores, others])
+    bins = np.linspace(*np.percentile(both, [0.2, 99.8]), 60)
+    for name, some in kinds.items():
+        axes.hist(np.clip(some, bins[0], bins[-1]), bins, density=True, histtype="step", label=name)
+    if threshold is not None:
+        axes.axvline(threshold, color="grey", linestyle="--", label=f"threshold {threshold:g}")
+    axes.set(xlabel="score", ylabel="density")
+    axes.legend()
+    return figure
+
+
+if __name__ == "__main__":
+    run(main)

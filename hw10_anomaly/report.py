@@ -1,0 +1,288 @@
+"""Answer the report questions of homework 10: every table and figure of README.md.
+
+    python hw10_anomaly/report.py --data-dir trial    on a folder with answers.csv, into results/: an hour
+    python hw10_anomaly/report.py --synthetic         on drawn things, into out/results/
+
+Which score finds the anomalies, and on which code? What is reconstructed well, what do the codes look like,
+and why is it the ROC-AUC that is asked for? A row is train.main() run with some seeds. Trainings and scores
+are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import train
+from comparison import comparison
+from dataset import BadInput, as_floats, load_answers, load_pictures, make_synthetic, replacing, run
+from density import DENSITIES
+from matplotlib.figure import Figure
+from model import load_model
+from predict import load_codes
+from scoring import auc, codes_of, interval, predict, score_pictures, split
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.metrics import roc_curve
+
+HERE = Path(__file__).resolve().parent
+NETWORKS = ("fcn", "cnn", "vae", "pca", "best")  # by the method that trains it
+PASSES = 3  # over the training pictures, the same for all but pca
+METHODS = {  # a row of the first table: whose network, which score
+    "fcn": ("fcn", "error"),
+    "cnn": ("cnn", "error"),
+    "vae": ("vae", "error"),
+    "vae, ELBO": ("vae", "elbo"),
+    "pca": ("pca", "error"),
+    "knn: neighbours of the PCA code": ("pca", "neighbours"),
+    "latent: neighbours of the cnn's code": ("cnn", "neighbours"),
+    "best, score rotation": ("best", "rotation"),
+    "best, score neighbours": ("best", "neighbours"),
+    "best, score comparison (default)": ("best", "comparison"),
+}
+ON_CODES = (*DENSITIES, "comparison")
+SHARES = (0.2, 0.1, 0.05, 0.02)  # of anomalies in the test
+FLAGGED = 0.2  # share of the test that is called anomalous
+SIXTEEN = 16
+DRAWN = 1000  # codes in codes.png
+COLUMNS = ["table", "row", "auc", "against_training", *ON_CODES, "best_f1", "f1_of_a_fifth", "seconds"]
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description="Make every table and figure of the chapter's README.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of train.npy, test.npy")
+    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
+    parser.add_argument("--synthetic", action="store_true", help="draw things, write to out/results")
+    parser.add_argument(
+        "--answers", type=Path, help="CSV file with id,anomaly; None: answers.csv in --data-dir"
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="trainings a row, with seeds 0, 1, ...")
+    parser.add_argument("--epochs", type=int, help="for a trial: so many in every training; None: its own")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    for name in ("seeds", "epochs"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise BadInput(f"--{name} {getattr(args, name)}: expected at least 1.")
+    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    training, test = (load_pictures(data_dir / f"{name}.npy") for name in ("train", "test"))
+    answers = args.answers or data_dir / "answers.csv"
+    anomaly = load_answers(answers, len(test))
+
+    folders, found = {}, {}
+    for method in NETWORKS:
+        folders[method] = []
+        for seed in range(args.seeds):
+            epochs = 1 if method == "pca" else args.epochs or PASSES
+            flags = ["--method", method, "--epochs", str(epochs), "--seed", str(seed)]
+            folder = args.out_dir / "report" / "_".join(flags).replace("--", "")
+            places = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--answers", str(answers)]
+            if not (folder / "metrics.json").is_file():
+                train.main([*flags, *places, "--resume"])
+            folders[method].append(folder)
+        found[method] = [all_scores(folder, training, test) for folder in folders[method]]
+
+    rows = [
+        {"table": "methods", "row": name, **summary(folders[method], found[method], score, anomaly)}
+        for name, (method, score) in METHODS.items()
+    ]
+    for method, runs in found.items():
+        cells = {score: spread([auc(anomaly, one[score][0]) for one in runs]) for score in ON_CODES}
+        rows.append({"table": "codes", "row": f"code of {method}", **cells})
+    first, knn = found["best"][0], found["pca"][0]
+    curves = {}
+    for share in SHARES:
+        kept = thinned(anomaly, share)
+        curves[share] = anomaly[kept], knn["neighbours"][0][kept]
+        # A density scores a picture as before; the comparison is made anew, with what is left of the test.
+        anew = comparison(first["known"], first["codes"][kept], first["others"])[0]
+        for name, scores in (("knn", curves[share][1]), ("best", anew)):
+            row = f"{share:.0%} of the test are anomalies: {name}"
+            rows.append({"table": "shares", "row": row, **with_threshold(anomaly[kept], scores)})
+
+    results.mkdir(parents=True, exist_ok=True)
+    with replacing(results / "sixteen.png") as path:
+        plot_sixteen(folders["cnn"][0], found["cnn"][0]["error"][0], test).savefig(path)
+    with replacing(results / "codes.png") as path:
+        plot_codes(first, anomaly).savefig(path)
+    with replacing(results / "curves.png") as path:
+        plot_roc_and_f1(found, anomaly, curves).savefig(path)
+    tables = pd.DataFrame(rows, columns=COLUMNS).fillna("")
+    publish(results, tables, whole_metrics(args.out_dir / "report", folders["best"], first, anomaly))
+
+
+def publish(results, tables, metrics_file):
+    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
+    with replacing(results / "report.csv") as path:
+        tables.to_csv(path, index=False)
+    metrics = json.loads(metrics_file.read_text())
+    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
+    with replacing(results / "metrics.json") as path:
+        path.write_text(json.dumps(metrics, indent=2) + "\n")
+    for name, table in tables.groupby("table", sort=False):
+        print(f"\n{name}\n")
+        for row in table.drop(columns="table").to_numpy():
+            print("| " + " | ".join(row) + " |")
+
+
+def all_scores(folder, training, test):
+    """Every score that suits a training's network: {score: (test's, held-out pictures')}, and the codes.
+
+    They are kept in the folder's scores.npz.
+    """
+    path = folder / "scores.npz"
+    if not path.is_file():
+        flags = json.loads((folder / "metrics.json").read_text())["arguments"]
+        model = load_model(folder / "model.keras", test.shape[1:])
+        known, _ = load_codes(folder / "codes.npz", len(training))
+        _, held_out = split(len(training), flags["seed"])
+        every = np.arange(len(test))
+        codes, others = codes_of(model, test, every), codes_of(model, training, held_out)
+        arrays = {"known": known, "codes": codes, "others": others}
+        of_pictures = {"rotation": ["rotation"], "vae": ["error", "elbo"]}.get(model.name, ["error"])
+        for score in of_pictures:
+            arrays[score], arrays[score + "_others"] = score_pictures(
+                model, score, known, test, every, training, held_out
+            )
+        for score, function in DENSITIES.items():
+            both = function(known, np.concatenate([codes, others]))
+            arrays[score], arrays[score + "_others"] = np.split(both, [len(codes)])
+        arrays["comparison"], arrays["comparison_others"] = comparison(known, codes, others)
+        with replacing(path) as beside, open(beside, "wb") as file:
+            np.savez(file, **arrays)
+    with np.load(path, allow_pickle=False) as file:
+        arrays = dict(file)
+    codes = {name: arrays.pop(name) for name in ("known", "codes", "others")}
+    names = [name for name in arrays if not name.endswith("_others")]
+    return {**codes, **{name: (arrays[name], arrays[name + "_others"]) for name in names}}
+
+
+def spread(values):
+    """Mean and deviation of the seeds, as a cell."""
+    return f"{np.mean(values):.3f} ± {np.std(values):.3f}"
+
+
+def summary(folders, runs, score, anomaly):
+    """What a method comes to over its seeds, as cells of the first table."""
+    without = [
+        auc(np.repeat([1, 0], [len(scores), len(others)]), np.concatenate([scores, others]))
+        for scores, others in (one[score] for one in runs)
+    ]
+    seconds = [
+        json.loads((folder / "metrics.json").read_text())["seconds"]["processor"] for folder in folders
+    ]
+    return {
+        "auc": spread([auc(anomaly, one[score][0]) for one in runs]),
+        "against_training": spread(without),
+        "seconds": f"{np.median(seconds):.0f}",
+    }
+
+
+def thinned(anomaly, share):
+    """The rows of the test that are left if all but a share of anomalies are taken out, at random."""
+    normal, anomalous = np.flatnonzero(anomaly == 0), np.flatnonzero(anomaly)
+    count = max(2, min(len(anomalous), round(share / (1 - share) * len(normal))))
+    return np.sort(np.concatenate([normal, np.random.default_rng(0).permutation(anomalous)[:count]]))
+
+
+def with_threshold(anomaly, scores):
+    """What the scores come to without and with a threshold, as cells."""
+    f1, flagged = f1_by_share(anomaly, scores), np.arange(1, len(scores) + 1) / len(scores)
+    return {
+        "auc": f"{auc(anomaly, scores):.3f}",
+        "best_f1": f"{f1.max():.3f}",
+        "f1_of_a_fifth": f"{f1[np.argmin(np.abs(flagged - FLAGGED))]:.3f}",
+    }
+
+
+def f1_by_share(anomaly, scores):
+    """F1 if the 1, 2, ..., n highest scores are called anomalies: (n,)."""
+    right = np.cumsum(anomaly[np.argsort(-scores, kind="stable")])
+    return 2 * right / (np.arange(1, len(scores) + 1) + anomaly.sum())
+
+
+def whole_metrics(folder, runs, first, anomaly):
+    """Write metrics.json: the first run's, with the mean score of all seeds."""
+    found = [json.loads((run / "metrics.json").read_text()) for run in runs]
+    scores = [one["score"] for one in found]
+    metrics = {**found[0], "score": float(np.mean(scores)), "score_by_seed": scores}
+    metrics["interval"] = interval(anomaly, first["comparison"][0])
+    metrics["arguments"].pop("answers")
+    with replacing(folder / "metrics.json") as path:
+        path.write_text(json.dumps(metrics))
+    return folder / "metrics.json"
+
+
+def plot_sixteen(folder, errors, test):
+    """The SIXTEEN test pictures that an autoencoder gives back best, and worst, and what it makes of them."""
+    model = load_model(folder / "model.keras", test.shape[1:])
+    order = np.argsort(errors, kind="stable")
+    figure = Figure(figsize=(SIXTEEN * 0.75, 4 * 0.85), dpi=56, layout="constrained")
+    grid = figure.subplots(4, SIXTEEN)
+    for (above, under), rows, name in (
+        (grid[:2], order[:SIXTEEN], "best"),
+        (grid[2:], order[::-1][:SIXTEEN], "worst"),
+    ):
+        pictures = as_floats(test[rows])
+        for axes, some in ((above, pictures), (under, predict(model, pictures))):
+            for place, picture in enumerate(some):
+                axes[place].imshow(np.clip((picture + 1) / 2, 0, 1))
+                axes[place].set(xticks=[], yticks=[])
+        above[0].set_ylabel(name)
+        under[0].set_ylabel("given back")
+    return figure
+
+
+def plot_codes(one, anomaly):
+    """The default's codes of some test pictures by PCA and by t-SNE, coloured by score and by answer."""
+    chosen = np.random.default_rng(0).permutation(len(anomaly))[:DRAWN]
+    codes, ranks = one["codes"][chosen], np.argsort(np.argsort(one["comparison"][0]))[chosen]
+    components = PCA(min(50, *codes.shape), random_state=0).fit_transform(codes)
+    places = TSNE(perplexity=min(30, len(codes) / 4), random_state=0, init="pca").fit_transform(components)
+    figure = Figure(figsize=(9, 8), dpi=64, layout="constrained")
+    for row, values in zip(figure.subplots(2, 2), (ranks, anomaly[chosen])):
+        for axes, points, name in zip(row, (components, places), ("PCA", "t-SNE")):
+            drawn = axes.scatter(*points[:, :2].T, c=values, s=6, cmap="coolwarm")
+            axes.set(title=name, xticks=[], yticks=[])
+        if values is ranks:
+            figure.colorbar(drawn, ax=row, label="rank of the score")
+        else:
+            figure.colorbar(drawn, ax=row, label="answer: 1 for an anomaly", ticks=[0, 1])
+    return figure
+
+
+def plot_roc_and_f1(found, anomaly, curves):
+    """Left: ROC curves of some methods, seed 0. Right: knn's F1 by how many are called anomalies."""
+    figure = Figure(figsize=(10, 4.2), dpi=80, layout="constrained")
+    roc, f1 = figure.subplots(1, 2)
+    for name, (method, score) in METHODS.items():
+        if name in ("cnn", "pca") or method == "best":
+            scores = found[method][0][score][0]
+            roc.plot(*roc_curve(anomaly, scores)[:2], label=f"{name}: {auc(anomaly, scores):.3f}")
+    roc.plot([0, 1], [0, 1], color="grey", linestyle="--")
+    roc.set(xlabel="share of the normal pictures called anomalous", ylabel="share of the anomalies found")
+    for share, (kinds, scores) in curves.items():
+        curve = f1_by_share(kinds, scores)
+        f1.plot(
+            np.arange(1, len(curve) + 1) / len(curve),
+            curve,
+            label=f"{share:.0%}: AUC {auc(kinds, scores):.3f}",
+        )
+    f1.set(xlabel="share of the test called anomalous", ylabel="F1 of knn")
+    f1.legend(title="anomalies in the test")
+    roc.legend(title="ROC-AUC")
+    for axes in (roc, f1):
+        axes.grid(alpha=0.3)
+    return figure
+
+
+if __name__ == "__main__":
+    run(main)

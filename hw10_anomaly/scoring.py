@@ -1,0 +1,135 @@
+"""Pictures -> scores (large: anomalous), and scores -> how good they are.
+
+| --score     | of             | what makes a picture anomalous                       | where         |
+|-------------|----------------|------------------------------------------------------|---------------|
+| error       | an autoencoder | squared error of the reconstruction, over all pixels | vae.py        |
+| elbo        | vae            | an unlikely picture: minus the lower bound           | vae.py        |
+| neighbours, | any code       | a lonely code                                        | density.py    |
+| mahalanobis,|                |                                                      |               |
+| mixture     |                |                                                      |               |
+| rotation    | rotation       | not knowing which way is up                          | rotation.py   |
+| comparison  | any code       | a code that the test has more of than training has   | comparison.py |
+"""
+
+import numpy as np
+from comparison import comparison
+from dataset import CHUNK, as_floats
+from density import DENSITIES
+from keras import ops
+from model import ROTATIONS
+from rotation import surprise, turned
+from sklearn.metrics import roc_auc_score
+from vae import elbo, squared_error
+
+HELD_OUT = 0.1  # share of the training pictures that nothing is fitted on
+KNOWN = 20_000  # training pictures whose codes are kept, at most
+BATCH = 200  # pictures that a network looks at together
+RESAMPLES = 1000  # of a bootstrap
+
+
+def split(count, seed):
+    """Rows of `count` training pictures: to learn from, and held out. Both sorted, the second never empty."""
+    mixed = np.random.default_rng(seed).permutation(count)
+    held_out = max(1, round(HELD_OUT * count))
+    return np.sort(mixed[held_out:]), np.sort(mixed[:held_out])
+
+
+def parts(pictures, rows):
+    """These rows of load_pictures' array as float32, some at a time."""
+    for start in range(0, len(rows), CHUNK):
+        yield as_floats(pictures[rows[start : start + CHUNK]])
+
+
+def predict(model, inputs):
+    """model.predict of any inputs (n, ...), filled up to whole batches, so that one shape is compiled."""
+    filled = np.concatenate([inputs, np.zeros((-len(inputs) % BATCH, *inputs.shape[1:]), inputs.dtype)])
+    found = model.predict(filled, batch_size=BATCH, verbose=0)
+    if isinstance(found, list | tuple):
+        return [array[: len(inputs)] for array in found]
+    return found[: len(inputs)]
+
+
+def codes_of(model, pictures, rows):
+    """The codes of some pictures: float32 (n, d).
+
+    A vae's code is its mean. A rotation network's is what it sees in all four turns of the picture, side by
+    side: square roots, since a few large features would outweigh all others.
+    """
+    encoder, found = model.get_layer("encoder"), []
+    for part in parts(pictures, rows):
+        if model.name == "rotation":
+            features = np.sqrt(predict(encoder, turned(part)[0]))  # (4 n, 192)
+            found.append(np.concatenate(np.split(features, ROTATIONS), axis=1))
+        else:
+            code = predict(encoder, part)
+            found.append(code[0] if model.name == "vae" else code)
+    return np.concatenate(found)
+
+
+def score_pictures(model, score, known, pictures, rows, training, held_out):
+    """Score test pictures, and training pictures that were held out: float (n,), float (k,).
+
+    known : float (m, d), codes of training pictures; pictures[rows] : the test's n, training[held_out] : k
+    score : a row of the table above that suits the model
+    """
+    both = ((pictures, rows), (training, held_out))
+    if score in DENSITIES or score == "comparison":
+        codes, others = (codes_of(model, *some) for some in both)
+        if score == "comparison":
+            return comparison(known, codes, others)
+        scores = DENSITIES[score](known, np.concatenate([codes, others]))
+        return scores[: len(codes)], scores[len(codes) :]
+    of_a_part = {"error": errors, "elbo": bounds, "rotation": surprises}[score]
+    return tuple(np.concatenate([of_a_part(model, part) for part in parts(*some)]) for some in both)
+
+
+def errors(model, pictures):
+    return ops.convert_to_numpy(squared_error(pictures, predict(model, pictures)))
+
+
+def bounds(model, pictures):
+    mean, log_variance = predict(model.get_layer("encoder"), pictures)
+    drawn = predict(model.get_layer("decoder"), mean)
+    return -ops.convert_to_numpy(elbo(pictures, drawn, mean, log_variance))
+
+
+def surprises(model, pictures):
+    turns, quarters = turned(pictures)
+    return surprise(predict(model, turns), quarters)
+
+
+def against_training(scores, held_out):
+    """The share of pairs (test, held-out training picture) in which the test scores higher: needs no answers.
+
+    0.5: the score sees no difference. If a share s of the test is anomalous and the rest is like the training
+    pictures, then it is 0.5 + s * (ROC-AUC - 0.5), up to chance.
+    """
+    return auc(np.repeat([1, 0], [len(scores), len(held_out)]), np.concatenate([scores, held_out]))
+
+
+def auc(anomaly, scores):
+    """The share of pairs (anomaly, normal picture) in which the anomaly scores higher; a tie counts half."""
+    return float(roc_auc_score(anomaly, scores))
+
+
+def interval(anomaly, scores, seed=0):
+    """95% of the AUCs of RESAMPLES bootstrap samples: (low, high). Each kind is drawn from by itself."""
+    rng = np.random.default_rng(seed)
+    # Sorted once, an AUC is a sum of ranks: each picture is then only counted as often as it was drawn.
+    of_anomalies, of_normal = np.sort(scores[anomaly == 1]), np.sort(scores[anomaly == 0])
+    below = (
+        np.searchsorted(of_normal, of_anomalies, "left"),
+        np.searchsorted(of_normal, of_anomalies, "right"),
+    )
+    found = []
+    for _ in range(RESAMPLES):
+        drawn, times = (
+            np.bincount(rng.integers(0, len(kind), len(kind)), minlength=len(kind))
+            for kind in (of_anomalies, of_normal)
+        )
+        passed = np.concatenate(
+            [[0], np.cumsum(times)]
+        )  # normal pictures drawn among the lowest 0, 1, 2, ...
+        wins = (passed[below[0]] + passed[below[1]]) / 2
+        found.append(drawn @ wins / (len(of_anomalies) * len(of_normal)))
+    return tuple(float(end) for end in np.percentile(found, [2.5, 97.5]))

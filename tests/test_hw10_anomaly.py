@@ -1,0 +1,564 @@
+"""Homework 10: divergence, densities, turns and comparison by hand, planted anomalies, and bad input."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import check_sentence
+from scipy.spatial.distance import mahalanobis
+from sklearn.decomposition import PCA
+from sklearn.metrics import f1_score
+
+CHAPTER = "hw10_anomaly"
+
+
+@pytest.fixture
+def hw10(load_chapter):
+    return load_chapter(CHAPTER)
+
+
+@pytest.fixture
+def hw10_light(load_chapter):
+    """The modules that need no TensorFlow."""
+    return load_chapter(CHAPTER, "dataset", "train", "predict", "density", "comparison")
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """tiny(count, test_count, dtype) writes random pictures of 8x8 and returns their folder."""
+
+    def make(count=60, test_count=20, dtype=np.float32, size=8):
+        rng, folder = np.random.default_rng(0), tmp_path / "tiny"
+        folder.mkdir(exist_ok=True)
+        for name, number in (("train", count), ("test", test_count)):
+            pictures = rng.uniform(-1, 1, (number, size, size, 3))
+            if dtype == np.uint8:
+                pictures = np.rint((pictures + 1) * 127.5)
+            np.save(folder / f"{name}.npy", pictures.astype(dtype))
+        ids = rng.permutation(test_count) + 1
+        table = pd.DataFrame({"id": ids, "anomaly": (ids <= 5).astype(int)})
+        table.to_csv(folder / "answers.csv", index=False)
+        return folder
+
+    return make
+
+
+def flags(folder, out, *more):
+    return ["--data-dir", str(folder), "--out-dir", str(out), *more]
+
+
+# --- the variational autoencoder -----------------------------------------------------------
+
+
+def test_a_unit_gaussian_code_costs_nothing_and_others_what_the_integral_says(hw10):
+    assert np.allclose(hw10.vae.divergence(np.zeros((3, 5)), np.zeros((3, 5))), 0)
+    z = np.linspace(-40, 40, 400_001)
+    total = 0.0
+    for mean, variance in ((0.7, 0.3), (-1.5, 2.0)):
+        log_p = -((z - mean) ** 2) / (2 * variance) - 0.5 * np.log(2 * np.pi * variance)
+        log_unit = -(z**2) / 2 - 0.5 * np.log(2 * np.pi)
+        total += np.trapezoid(np.exp(log_p) * (log_p - log_unit), z)
+    found = hw10.vae.divergence(np.array([[0.7, -1.5]]), np.log([[0.3, 2.0]]))
+    np.testing.assert_allclose(found, [total], rtol=1e-4)
+
+
+def test_codes_are_drawn_in_training_and_the_mean_in_predict(hw10):
+    keras.utils.set_random_seed(0)
+    layer = hw10.vae.Sampling()
+    mean, log_variance = np.full((20_000, 2), (1.0, -2.0)), np.log(np.full((20_000, 2), (0.25, 4.0)))
+    np.testing.assert_array_equal(layer([mean, log_variance]), mean.astype(np.float32))
+    drawn = np.asarray(layer([mean, log_variance], training=True))
+    np.testing.assert_allclose(drawn.mean(axis=0), [1, -2], atol=0.06)
+    np.testing.assert_allclose(drawn.std(axis=0), [0.5, 2], atol=0.04)
+    assert not np.array_equal(drawn, layer([mean, log_variance], training=True))
+    expected = 2 * hw10.vae.NOISE * np.mean(hw10.vae.divergence(mean, log_variance))
+    np.testing.assert_allclose(layer.losses[-1], expected, rtol=1e-5)
+
+
+def test_errors_are_summed_and_the_bound_is_theirs_and_the_divergence(hw10):
+    pictures, drawn = np.zeros((2, 4, 4, 3)), np.zeros((2, 4, 4, 3))
+    drawn[1] = 0.5
+    np.testing.assert_allclose(hw10.vae.squared_error(pictures, drawn), [0, 48 * 0.25])
+    bound = hw10.vae.elbo(pictures, drawn, np.ones((2, 3)), np.zeros((2, 3)))
+    np.testing.assert_allclose(bound, [-1.5, -12 / (2 * hw10.vae.NOISE) - 1.5], rtol=1e-6)
+
+
+def test_scores_of_pictures_follow_the_network(hw10):
+    keras.utils.set_random_seed(1)
+    model = hw10.model.prepared(hw10.model.build_model("vae", (8, 8, 3), 4))
+    x = np.random.default_rng(0).uniform(-1, 1, (7, 8, 8, 3)).astype(np.float32)
+    mean, log_variance = (np.asarray(part) for part in model.get_layer("encoder")(x))
+    drawn = np.asarray(model.get_layer("decoder")(mean))
+    np.testing.assert_allclose(hw10.scoring.errors(model, x), np.sum((x - drawn) ** 2, (1, 2, 3)), rtol=1e-4)
+    expected = -np.asarray(hw10.vae.elbo(x, drawn, mean, log_variance))
+    np.testing.assert_allclose(hw10.scoring.bounds(model, x), expected, rtol=1e-4)
+    np.testing.assert_allclose(hw10.scoring.codes_of(model, x, np.array([4, 1])), mean[[4, 1]], atol=1e-5)
+
+
+# --- networks ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code_size", [1, 7, 64])
+@pytest.mark.parametrize("network", ["fcn", "cnn", "vae", "pca"])
+def test_encoder_and_decoder_mirror_each_other(hw10, network, code_size):
+    model = hw10.model.build_model(network, (16, 24, 3), code_size)
+    encoder, decoder = (model.get_layer(name) for name in ("encoder", "decoder"))
+
+    def shapes(part):
+        found = [part.input_shape[1:], *(tuple(layer.output.shape[1:]) for layer in part.layers)]
+        return [shape for place, shape in enumerate(found) if place == 0 or shape != found[place - 1]]
+
+    assert shapes(encoder) == shapes(decoder)[::-1]
+    assert shapes(encoder)[-1] == (code_size,)
+    assert model.output_shape == model.input_shape == (None, 16, 24, 3)
+
+
+def test_principal_components_as_an_autoencoder(hw10):
+    x = np.random.default_rng(0).normal(size=(50, 4, 4, 3)).astype(np.float32)
+    flat = x.reshape(50, -1)
+    space = PCA(5, svd_solver="full").fit(flat)
+    model = hw10.model.prepared(hw10.model.build_model("pca", (4, 4, 3), 5))
+    hw10.model.set_components(model, space.mean_, space.components_)
+    expected = space.inverse_transform(space.transform(flat)).reshape(x.shape)
+    np.testing.assert_allclose(hw10.scoring.predict(model, x), expected, atol=1e-4)
+    np.testing.assert_allclose(
+        hw10.scoring.codes_of(model, x, np.arange(50)), space.transform(flat), atol=1e-4
+    )
+
+
+def test_a_picture_is_scored_alone_and_any_number_at_once(hw10):
+    """Batch normalisation with its running means: who else is in the batch does not matter."""
+    keras.utils.set_random_seed(0)
+    model = hw10.model.prepared(hw10.model.build_model("rotation", (8, 8, 3), 4))
+    rng = np.random.default_rng(0)
+    for weight in model.get_layer("encoder").weights:
+        if "moving" in weight.path:
+            weight.assign(rng.uniform(0.5, 2, weight.shape))
+    x = rng.uniform(-1, 1, (hw10.scoring.BATCH + 3, 8, 8, 3)).astype(np.float32)
+    x[5:] *= 0.1
+    together = hw10.scoring.predict(model, x)
+    assert len(together) == len(x)
+    np.testing.assert_allclose(together[:5], hw10.scoring.predict(model, x[:5]), atol=1e-5)
+    np.testing.assert_allclose(together[-2:], np.asarray(model(x[-2:], training=False)), atol=1e-4)
+
+
+# --- turned pictures ---------------------------------------------------------------------------
+
+
+def test_pictures_are_turned_and_the_answers_follow(hw10):
+    x = np.arange(2 * 3 * 3 * 3).reshape(2, 3, 3, 3)
+    turns, quarters = hw10.rotation.turned(x)
+    assert list(quarters) == [0, 0, 1, 1, 2, 2, 3, 3]
+    for place, quarter in enumerate(quarters):
+        back = np.rot90(turns[place], -quarter, axes=(0, 1))
+        np.testing.assert_array_equal(back, x[place % 2])
+    np.testing.assert_array_equal(turns[2][0], x[0][:, -1])  # counter-clockwise: the right edge comes up
+
+
+def test_surprise_is_summed_over_the_turns_of_one_picture(hw10):
+    probabilities = np.full((8, 4), 0.1)
+    probabilities[np.arange(8), np.repeat(np.arange(4), 2)] = 0.7
+    probabilities[3] = [0.4, 0.3, 0.2, 0.1]  # the second picture, turned by one quarter: 0.3 right
+    scores = hw10.rotation.surprise(np.log(probabilities) + 5, np.repeat(np.arange(4), 2))
+    np.testing.assert_allclose(scores, [-4 * np.log(0.7), -3 * np.log(0.7) - np.log(0.3)])
+    assert np.isfinite(hw10.rotation.surprise(np.full((4, 4), 900.0), np.arange(4))).all()
+
+
+def test_pictures_are_moved_and_mirrored_in_training_alone(hw10):
+    margin, x = hw10.rotation.MARGIN, np.zeros((400, 32, 32, 3), np.float32)
+    x[:, 16, 10] = 1
+    moved = hw10.rotation.jittered(x, np.random.default_rng(0))
+    places = np.argwhere(moved[..., 0])  # (400, 3): one point each
+    assert len(places) == 400
+    assert set(places[:, 1]) == set(range(16 - margin, 16 + margin + 1))
+    columns = {10 + shift for shift in range(-margin, margin + 1)}
+    assert set(places[:, 2]) == columns | {31 - column for column in columns}
+    rows = np.arange(6)
+    still, quarters = hw10.rotation.Turns(x, rows, 6)[0]
+    np.testing.assert_array_equal(still, hw10.rotation.turned(x[:6])[0])
+    jittered, _ = hw10.rotation.Turns(x, rows, 6, training=True)[0]
+    assert not np.array_equal(still, jittered)
+    assert list(quarters) == list(np.repeat(range(4), 6))
+
+
+def test_a_rotation_code_is_the_four_turns_side_by_side(hw10):
+    keras.utils.set_random_seed(0)
+    model = hw10.model.prepared(hw10.model.build_model("rotation", (8, 8, 3), 4))
+    x = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 3)).astype(np.float32)
+    codes = hw10.scoring.codes_of(model, x, np.arange(3))
+    for quarter in range(4):
+        features = np.asarray(model.get_layer("encoder")(np.rot90(x, quarter, (1, 2)).copy()))
+        width = features.shape[1]
+        expected = np.sqrt(features)
+        np.testing.assert_allclose(codes[:, quarter * width : (quarter + 1) * width], expected, atol=1e-4)
+
+
+# --- batches -----------------------------------------------------------------------------------
+
+
+def test_an_epoch_has_each_row_once_in_an_order_of_its_own(hw10):
+    x = np.repeat(np.arange(50), 12).reshape(50, 2, 2, 3).astype(np.float32) / 50
+    rows = np.arange(3, 50)
+
+    def epoch(batches):
+        found = [np.rint(50 * batches[place][0][:, 0, 0, 0]).astype(int) for place in range(len(batches))]
+        assert sorted(np.concatenate(found)) == list(rows)
+        return [tuple(part) for part in found]
+
+    batches = hw10.batches.Pictures(x, rows, 8, training=True, seed=1)
+    first = epoch(batches)
+    assert [len(part) for part in first] == [8] * 5 + [7]
+    batches.on_epoch_end()
+    second = epoch(batches)
+    assert first != second
+    assert second == epoch(hw10.batches.Pictures(x, rows, 8, training=True, seed=1, epoch=1))
+    assert np.concatenate(epoch(hw10.batches.Pictures(x, rows, 8))).tolist() == list(rows)
+    inputs, outputs = batches[0]
+    np.testing.assert_array_equal(inputs, outputs)
+
+
+def test_held_out_pictures_are_apart_and_follow_the_seed(hw10):
+    rows, held_out = hw10.scoring.split(101, 3)
+    assert sorted([*rows, *held_out]) == list(range(101))
+    assert len(held_out) == 10
+    assert list(rows) == sorted(rows)
+    assert not np.array_equal(held_out, hw10.scoring.split(101, 4)[1])
+
+
+# --- densities and the comparison --------------------------------------------------------------
+
+
+def test_a_planted_outlier_ranks_first_for_every_density(hw10_light):
+    rng = np.random.default_rng(0)
+    shape = np.diag([1.0, 3.0, 0.2, 1.0, 0.0])  # the last number never varies
+    known, codes = rng.normal(size=(300, 5)) @ shape, rng.normal(size=(50, 5)) @ shape
+    codes[17] = 0, 0, 3, 0, 0  # near in metres, far in deviations
+    codes[3, 4] = 0.01
+    for name, density in hw10_light.density.DENSITIES.items():
+        scores = density(known, codes)
+        assert scores.shape == (50,)
+        assert np.isfinite(scores).all()
+        assert np.argmax(scores) == 17, name
+    inverse = np.linalg.inv(np.cov(known[:, :4].T))
+    expected = [mahalanobis(code[:4], known[:, :4].mean(axis=0), inverse) for code in codes]
+    np.testing.assert_allclose(hw10_light.density.mahalanobis(known, codes), expected, rtol=1e-6)
+
+
+def test_neighbours_by_hand(hw10_light):
+    known = np.array([[0.0], [1], [2], [3], [4], [100]])
+    np.testing.assert_allclose(hw10_light.density.neighbours(known, np.array([[0.0], [101]])), [2, 79])
+    distances, places = hw10_light.density.nearest(known, np.array([[90.0]]), 1)
+    assert (distances.item(), places.item()) == (10, 5)
+    assert hw10_light.density.neighbours(known[:2], known[:1]).item() == 0.5
+
+
+def test_a_planted_cluster_is_found_exactly(hw10):
+    rng = np.random.default_rng(0)
+    known, codes = rng.normal(size=(800, 6)), rng.normal(size=(240, 6))
+    anomaly = np.arange(240) < 40
+    codes[anomaly, 3] += 8
+    scores, others = hw10.comparison.comparison(known, codes, rng.normal(size=(100, 6)))
+    assert set(np.argsort(-scores)[:40]) == set(range(40))
+    assert (scores.shape, others.shape) == ((240,), (100,))
+    np.testing.assert_array_equal(
+        scores, hw10.comparison.comparison(known, codes, others[:, None] + codes[0])[0]
+    )
+    assert abs(np.median(others) - np.median(scores[40:])) < 0.5
+
+
+def test_the_comparison_has_not_seen_what_it_scores(hw10):
+    """Codes of one kind in many dimensions: learnt by heart, the test would stand out entirely."""
+    rng = np.random.default_rng(0)
+    known, codes, others = (rng.normal(size=(number, 150)) for number in (300, 300, 300))
+    scores, of_others = hw10.comparison.comparison(known, codes, others)
+    assert abs(hw10.scoring.against_training(scores, of_others) - 0.5) < 0.12
+
+
+# --- ROC-AUC -----------------------------------------------------------------------------------
+
+
+def test_auc_of_a_case_by_hand(hw10):
+    anomaly, scores = np.array([0, 0, 1, 1, 0]), np.array([0.1, 0.4, 0.4, 0.8, 0.9])
+    assert hw10.scoring.auc(anomaly, scores) == pytest.approx((1 + 0.5 + 0 + 1 + 1 + 0) / 6)
+    assert hw10.scoring.auc(anomaly, -scores) == pytest.approx(1 - 3.5 / 6)
+    assert hw10.scoring.against_training(np.array([1.0, 2.0]), np.array([0.0, 1.5])) == 0.75
+
+
+def test_the_interval_is_that_of_a_bootstrap_done_plainly(hw10):
+    rng = np.random.default_rng(0)
+    anomaly = np.arange(300) < 60
+    scores = np.round(rng.normal(size=300) + anomaly)  # with many ties
+    low, high = hw10.scoring.interval(anomaly, scores)
+    plain = []
+    for _ in range(400):
+        drawn = np.concatenate([rng.integers(0, 60, 60), rng.integers(60, 300, 240)])
+        plain.append(hw10.scoring.auc(anomaly[drawn], scores[drawn]))
+    np.testing.assert_allclose([low, high], np.percentile(plain, [2.5, 97.5]), atol=0.02)
+    assert low < hw10.scoring.auc(anomaly, scores) < high
+
+
+def test_without_answers_a_share_of_the_auc_shows(hw10):
+    rng = np.random.default_rng(0)
+    normal, anomalous, others = rng.normal(size=40_000), rng.normal(1, 1, 10_000), rng.normal(size=30_000)
+    scores, anomaly = np.concatenate([normal, anomalous]), np.repeat([0, 1], [40_000, 10_000])
+    expected = 0.5 + 0.2 * (hw10.scoring.auc(anomaly, scores) - 0.5)
+    assert hw10.scoring.against_training(scores, others) == pytest.approx(expected, abs=0.006)
+
+
+def test_f1_by_the_share_that_is_flagged(load_chapter):
+    report = load_chapter(CHAPTER, "report").report
+    rng = np.random.default_rng(0)
+    anomaly, scores = rng.integers(0, 2, 30), rng.normal(size=30)
+    curve = report.f1_by_share(anomaly, scores)
+    for count in (1, 7, 30):
+        flagged = np.argsort(np.argsort(-scores)) < count
+        assert curve[count - 1] == pytest.approx(f1_score(anomaly, flagged))
+    kept = report.thinned(np.repeat([1, 0], 100), 0.2)
+    assert (len(kept), np.sum(kept < 100)) == (125, 25)
+    cells = report.with_threshold(np.array([1, 0, 0, 0, 0]), np.array([4.0, 5, 1, 2, 3]))
+    assert cells == {"auc": "0.750", "best_f1": "0.667", "f1_of_a_fifth": "0.000"}
+
+
+# --- training, handing in, going on ----------------------------------------------------------------
+
+
+def test_the_default_beats_reconstruction_where_the_anomalies_are_easy_to_copy(hw10, whole_set, tmp_path):
+    scores = {
+        method: hw10.train.main(
+            flags(
+                whole_set, tmp_path / method, "--method", method, "--answers", str(whole_set / "answers.csv")
+            )
+        )
+        for method in ("pca", "best")
+    }
+    assert scores["pca"]["score"] < 0.6
+    assert scores["best"]["score"] > 0.85
+    assert scores["best"]["interval"][0] > scores["pca"]["interval"][1]
+
+
+def test_the_hand_in_has_the_scores_that_were_judged(hw10, tiny, tmp_path, capsys):
+    folder, out = tiny(), tmp_path / "out"
+    answers = ["--answers", str(folder / "answers.csv")]
+    metrics = hw10.train.main(flags(folder, out, "--method", "knn", "--code-size", "4", *answers))
+    capsys.readouterr()
+    hw10.predict.main(flags(folder, out, *answers, "--threshold", "0"))
+    printed = capsys.readouterr().out
+    assert f"ROC-AUC {metrics['score']:.4f}, " in printed
+    assert f"against held-out training pictures {metrics['against_training']:.4f}" in printed
+    assert "20 test pictures (100.00%) score 0 or more, and 100.00% of" in printed
+    table = pd.read_csv(out / "submission.csv")
+    assert list(table.columns) == ["id", "anomaly"]
+    assert list(table.id) == list(range(1, 21))
+    assert table.anomaly.nunique() == 20
+    truth = pd.read_csv(folder / "answers.csv").set_index("id").anomaly
+    assert hw10.scoring.auc(truth[table.id].to_numpy(), table.anomaly) == pytest.approx(metrics["score"])
+    middle = table.anomaly.median()
+    hw10.predict.main(flags(folder, out, "--threshold", str(middle)))
+    assert "10 test pictures (50.00%)" in capsys.readouterr().out
+
+
+def test_uint8_and_floats_are_the_same_pictures(hw10_light, tiny):
+    folder = tiny(dtype=np.uint8)
+    whole = hw10_light.dataset.load_pictures(folder / "train.npy")
+    assert isinstance(whole, np.memmap)
+    floats = hw10_light.dataset.as_floats(whole[:5])
+    assert floats.dtype == np.float32
+    np.testing.assert_allclose(floats, np.asarray(whole[:5]) / 127.5 - 1, atol=1e-6)
+    assert hw10_light.dataset.as_floats(np.array([0, 255], np.uint8)).tolist() == [-1, 1]
+
+
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(hw10, tiny, tmp_path, monkeypatch):
+    training = hw10.dataset.load_pictures(tiny() / "train.npy")
+    words = ["--method", "vae", "--epochs", "2", "--batch-size", "16", "--code-size", "4"]
+
+    def fit(name, *more):
+        (tmp_path / name).mkdir(exist_ok=True)
+        args = hw10.train.parse_args([*words, "--out-dir", str(tmp_path / name), *more])
+        keras.utils.set_random_seed(args.seed)
+        model = hw10.model.build_model("vae", (8, 8, 3), args.code_size)
+        history = hw10.train.fit(args, model, training, *hw10.scoring.split(60, args.seed))
+        return history[["loss", "val_loss"]].to_numpy(), model.get_weights()
+
+    whole, weights = fit("whole")
+    kept = hw10.checkpoint.EveryEpoch.on_epoch_end
+
+    def stop(self, epoch, logs=None):
+        kept(self, epoch, logs)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hw10.checkpoint.EveryEpoch, "on_epoch_end", stop)
+        with pytest.raises(KeyboardInterrupt):
+            fit("cut")
+    resumed, others = fit("cut", "--resume")
+    np.testing.assert_array_equal(resumed, whole)
+    for one, other in zip(weights, others):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(hw10.dataset.BadInput, match="--epochs 2, expected 3"):
+        fit("cut", "--resume", "--epochs", "3")
+
+
+def test_a_training_that_diverges_says_so_and_writes_no_model(hw10, tiny, tmp_path, capsys):
+    folder, out = tiny(), tmp_path / "out"
+    argv = flags(folder, out, "--method", "fcn", "--learning-rate", "1e30", "--epochs", "2")
+    check_sentence(hw10, capsys, argv, "--learning-rate 1e+30")
+    assert not list(out.glob("model*"))
+
+
+# --- bad input ---------------------------------------------------------------------------------
+
+
+def spoil(path, change):
+    array = np.load(path)
+    with open(path, "wb") as file:
+        np.save(file, change(array), allow_pickle=True)
+
+
+def with_value(value, dtype=None):
+    def change(array):
+        array = array.astype(dtype or array.dtype)
+        array[3, 1, 2, 0] = value
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda x: x[..., 0], ["(60, 8, 8)", "expected (N, height, width, 3)"]),
+        (lambda x: x[..., :2], ["(60, 8, 8, 2)"]),
+        (lambda x: x[:0], ["holds no pictures"]),
+        (lambda x: x[:, :0], ["(60, 0, 8, 3)"]),
+        (lambda x: x.astype(np.int64), ["int64", "expected floats from -1 to 1, or uint8"]),
+        (lambda x: x.astype(complex), ["complex128"]),
+        (lambda x: x.astype(object), ["no .npy array of numbers"]),
+        (with_value(np.nan), ["picture 4", "nan", "expected -1 to 1"]),
+        (with_value(-np.inf), ["picture 4", "-inf"]),
+        (with_value(1.5), ["picture 4", "1.5"]),
+        (lambda x: (x + 1) * 127.5, ["picture 1", "expected -1 to 1"]),
+        (lambda x: x[:19], ["19 and 20 pictures", "at least 20 and 10"]),
+        (lambda x: x[:, :, :4], ["test.npy", "(8, 8, 3)", "(8, 4, 3)"]),
+    ],
+)
+def test_pictures_that_cannot_be_used(hw10_light, tiny, tmp_path, capsys, change, words):
+    folder = tiny()
+    spoil(folder / "train.npy", change)
+    check_sentence(hw10_light, capsys, flags(folder, tmp_path / "out"), *words)
+    assert not [path for path in tmp_path.glob("out/**/*") if path.is_file()]
+
+
+def test_files_that_are_no_arrays(hw10_light, tiny, tmp_path, capsys):
+    folder = tiny()
+    whole = (folder / "test.npy").read_bytes()
+    np.savez(tmp_path / "archive.npz", pictures=np.zeros(3))
+    archive = (tmp_path / "archive.npz").read_bytes()
+    for content, words in (
+        (whole[:-100], "cut short"),
+        (b"", "cut short"),
+        (b"id,anomaly\n", "no .npy array"),
+        (archive, "an archive of arrays"),
+    ):
+        (folder / "test.npy").write_bytes(content)
+        check_sentence(hw10_light, capsys, flags(folder, tmp_path / "out"), folder / "test.npy", words)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["no CSV file"]),
+        ("id,label\n1,0\n", ["columns id, label", "expected id,anomaly"]),
+        ("id,anomaly\n1,0\n", ["has 1 ids", "1 to 20"]),
+        ("id,anomaly\n" + "".join(f"{i},{i % 2}\n" for i in range(20)), ["each of 1 to 20"]),
+        ("id,anomaly\n" + "".join(f"{i},{i}\n" for i in range(1, 21)), ["id 2 has 2", "0 or 1"]),
+        ("id,anomaly\n" + "".join(f"{i},1\n" for i in range(1, 21)), ["says 1 of every picture"]),
+    ],
+)
+def test_answers_that_cannot_be_used(hw10_light, tiny, tmp_path, capsys, text, words):
+    folder = tiny()
+    (folder / "answers.csv").write_text(text)
+    argv = flags(folder, tmp_path / "out", "--answers", str(folder / "answers.csv"))
+    check_sentence(hw10_light, capsys, argv, folder / "answers.csv", *words)
+    missing = flags(folder, tmp_path / "out", "--answers", str(folder / "none.csv"))
+    check_sentence(hw10_light, capsys, missing, "none.csv is missing")
+
+
+def test_answers_are_put_in_the_order_of_their_ids(hw10_light, tmp_path):
+    path = tmp_path / "answers.csv"
+    path.write_text("anomaly,id\n1,3\n0,1\n0,4\n1,2\n")
+    assert hw10_light.dataset.load_answers(path, 4).tolist() == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--seed", "-1"], "--seed -1"),
+        (["--epochs", "0"], "--epochs 0"),
+        (["--batch-size", "0"], "--batch-size 0"),
+        (["--learning-rate", "nan"], "--learning-rate nan"),
+        (["--code-size", "0"], "--code-size 0"),
+        (["--score", "error"], "--method best has no such score"),
+        (["--method", "cnn", "--score", "elbo"], "--method cnn has no such score"),
+        (["--method", "vae", "--score", "rotation"], "--method vae has no such score"),
+    ],
+)
+def test_flags_that_cannot_be_used(hw10_light, tiny, tmp_path, capsys, argv, words):
+    check_sentence(hw10_light, capsys, flags(tiny(), tmp_path / "out", *argv), words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_sizes_that_do_not_suit_a_network(hw10_light, tiny, tmp_path, capsys):
+    folder = tiny(size=12)
+    check_sentence(hw10_light, capsys, flags(folder, tmp_path / "o", "--method", "cnn"), "12x12", "of 8")
+    for name in ("train", "test"):
+        spoil(folder / f"{name}.npy", lambda x: x[:, :, :8])
+    check_sentence(hw10_light, capsys, flags(folder, tmp_path / "o"), "8x12", "squares to turn")
+
+
+@pytest.mark.parametrize("threshold", ["-1", "nan"])
+def test_a_negative_threshold(hw10_light, tiny, tmp_path, capsys, threshold):
+    argv = flags(tiny(), tmp_path / "out", "--threshold", threshold)
+    check_sentence(hw10_light, capsys, argv, f"--threshold {float(threshold)}", script="predict")
+
+
+def test_more_components_than_there_can_be(hw10, tiny, tmp_path, capsys):
+    argv = flags(tiny(), tmp_path / "out", "--method", "pca", "--code-size", "60")
+    check_sentence(hw10, capsys, argv, "--code-size 60", "at most 54")
+
+
+def test_a_saved_model_that_does_not_fit(hw10, tiny, tmp_path, capsys):
+    folder, out = tiny(), tmp_path / "out"
+    hw10.train.main(flags(folder, out, "--method", "pca", "--code-size", "4"))
+
+    def sentence(*words):
+        check_sentence(hw10, capsys, flags(folder, out), *words, script="predict")
+
+    whole = shutil.copytree(folder, tmp_path / "whole")
+    for name in ("train", "test"):
+        spoil(folder / f"{name}.npy", lambda x: np.repeat(x, 2, axis=1))
+    sentence("model.keras was trained for pictures of (8, 8, 3)", "(16, 8, 3)")
+    shutil.rmtree(folder)
+    whole.rename(folder)
+    for name, words in (
+        ("model.keras", "no model of this"),
+        ("codes.npz", "cut short"),
+        ("metrics.json", "cut"),
+    ):
+        content = (out / name).read_bytes()
+        (out / name).write_bytes(content[: len(content) // 2])
+        sentence(out / name, words)
+        (out / name).unlink()
+        sentence(out / name, "is missing; run train.py first")
+        (out / name).write_bytes(content)
+    spoil(folder / "train.npy", lambda x: x[:30])
+    sentence("codes.npz is of more pictures than train.npy has")
+
+
+def test_metrics_without_answers_say_what_they_are(hw10, tiny, tmp_path):
+    out = tmp_path / "out"
+    found = hw10.train.main(flags(tiny(), out, "--method", "pca", "--code-size", "4"))
+    assert found["metric"] == "ROC-AUC of the test against held-out training pictures"
+    assert json.loads((out / "metrics.json").read_text())["score"] == found["score"]
