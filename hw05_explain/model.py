@@ -1,0 +1,108 @@
+"""The classifier that is explained: any whole Keras file, or a small one of this chapter's own.
+
+    shape of the small one        what
+    (batch, 32, 32, 3)            pixels, 0 to 255, scaled to -1..1
+    (batch, 16, 16, 32)           3 x 3 convolution, batch normalisation, ReLU, pooling
+    (batch, 8, 8, 64)             the same
+    (batch, 4, 4, 128)            the same
+    (batch, 4, 4, 128)            a last convolution, batch normalisation, ReLU
+    (batch, 128)                  the mean over the places
+    (batch, classes)              log-odds
+
+A model's own preprocessing, if it has any, lies inside it: it takes pixels from 0 to 255.
+"""
+
+import keras
+from dataset import HELP, BadInput
+from keras import layers, ops
+
+CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D, layers.Conv2DTranspose)
+
+
+def build_small(size, classes):
+    """pixels (batch, size, size, 3) -> log-odds (batch, classes)."""
+    pixels = keras.Input((size, size, 3), name="pixels")
+    x = layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
+    for number, filters in enumerate((32, 64, 128, 128), 1):
+        x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"convolution_{number}")(x)
+        x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+        if number < 4:
+            x = layers.MaxPooling2D(padding="same")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(pixels, layers.Dense(classes, name="log_odds")(x), name="small")
+
+
+def load_classifier(path):
+    """A classifier of square RGB pictures, of a whole Keras file. Raises BadInput when it is none."""
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir, or name a --model.")
+    try:
+        model = keras.saving.load_model(path, compile=False)
+        (_, height, width, channels), (_, classes) = model.input_shape, model.output_shape
+    except Exception as error:  # Keras says in many ways that a file is not its own
+        raise BadInput(f"{path} is no whole Keras classifier of pictures; {HELP}.") from error
+    if (height, channels) != (width, 3) or height is None or classes < 2:
+        raise BadInput(
+            f"{path} takes {model.input_shape[1:]} and says {classes} numbers, expected square RGB pictures "
+            f"and a number for each class; {HELP}."
+        )
+    model.compile(jit_compile=False)  # compiling takes longer than predicting
+    return model
+
+
+def scores_of(model, pixels):
+    """Pixels (n, size, size, 3), 0 to 255 -> (n, classes): log-odds; after a softmax, log-probabilities."""
+    return as_scores(model, model(pixels, training=False))
+
+
+def as_scores(model, outputs):
+    last = model.layers[-1]
+    ends_with_softmax = isinstance(last, layers.Softmax) or (
+        getattr(last, "activation", None) is keras.activations.softmax
+    )
+    return ops.log(ops.maximum(outputs, 1e-12)) if ends_with_softmax else outputs
+
+
+def find_layer(model, name=None):
+    """The layer of this name, or the last convolution: its outputs are maps (batch, rows, columns, k).
+
+    A model inside the model counts as one layer. Raises BadInput when there is none, or it makes no maps.
+    """
+    if name is not None:
+        found = [layer for layer in model.layers if layer.name == name]
+        if not found:
+            names = ", ".join(layer.name for layer in model.layers)
+            raise BadInput(f"--layer {name}: the model has no such layer, expected one of {names}.")
+    else:
+        found = [layer for layer in model.layers if convolves(layer)]
+        if not found:
+            raise BadInput(
+                f"the model {model.name} has no convolution, so it has no maps to look at; {HELP}."
+            )
+    if len(found[-1].output.shape) != 4:
+        raise BadInput(f"--layer {found[-1].name}: its output is {found[-1].output.shape}, expected maps.")
+    return found[-1]
+
+
+def convolves(layer):
+    if isinstance(layer, keras.Model):
+        return len(layer.output_shape) == 4 and any(convolves(inner) for inner in layer.layers)
+    return isinstance(layer, CONVOLUTIONS)
+
+
+def last_maps(model):
+    """The last layer whose output has the places of the last convolution: its normalisation's, its ReLU's.
+
+    A convolution before its normalisation has any mean, and a sum of its maps would say little.
+    """
+    convolution = find_layer(model)
+    places = convolution.output.shape[1:3]
+    later = model.layers[model.layers.index(convolution) :]
+    return [layer for layer in later if layer.output.shape[1:3] == places and len(layer.output.shape) == 4][
+        -1
+    ]
+
+
+def with_maps(model, layer):
+    """The model with a layer's maps beside its own output: pixels -> [maps, outputs]."""
+    return keras.Model(model.inputs, [layer.output, model.outputs[0]])

@@ -1,0 +1,186 @@
+"""Say why a classifier says what it says of some pictures: a page for each, and a sheet.
+
+    python hw05_explain/predict.py                                        of the small classifier
+    python hw05_explain/predict.py --model hw03_cnn/out/model.keras       of any other, a whole Keras file
+    python hw05_explain/predict.py --pictures 83,4218,4707,8598           of these pictures of training/
+    python hw05_explain/predict.py --layer convolution_2 --filters 0,5    what these filters see and look for
+    python hw05_explain/predict.py --synthetic                            after train.py --synthetic
+
+Written to <out-dir>: sheet.png, all pictures with all maps; page_{index}.png, a picture with its maps and
+what the filters respond to in it; filters.png, what the filters look for; explanations.csv, what the model
+says: index,file,true,said,probability.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from dataset import BadInput, labelled_paths, load_pictures, replacing, run
+
+HERE = Path(__file__).resolve().parent
+PICTURES = (83, 4218, 4707, 8598)  # the course's
+FILTERS = 8
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description="Say why a classifier says what it says of some pictures.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder that holds food-11")
+    parser.add_argument(
+        "--out-dir", type=Path, default=HERE / "out", help="folder of model.keras, and to write to"
+    )
+    parser.add_argument(
+        "--synthetic", action="store_true", help="use the data set that train.py --synthetic made"
+    )
+    parser.add_argument("--model", type=Path, help="a whole Keras classifier; None: that of --out-dir")
+    parser.add_argument(
+        "--pictures",
+        type=numbers,
+        help="places among the sorted names of training/; None: the course's four, or four spread evenly",
+    )
+    parser.add_argument("--layer", help="whose filters, and Grad-CAM's; None: the last convolution")
+    parser.add_argument(
+        "--filters", type=numbers, help=f"of the layer; None: the {FILTERS} that respond most to the pictures"
+    )
+    return parser.parse_args(argv)
+
+
+def numbers(text):
+    """ "3,14" -> [3, 14]; argparse turns a ValueError into its own message."""
+    return [int(part) for part in text.split(",")]
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
+    if args.synthetic and not data_dir.is_dir():
+        raise BadInput(f"{data_dir} is missing; run train.py --synthetic first, with the same --out-dir.")
+    path = args.model or args.out_dir / "model.keras"
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir, or give a --model.")
+    paths, labels = labelled_paths(data_dir / "food-11" / "training")
+    chosen = args.pictures
+    if chosen is None:
+        chosen = PICTURES if max(PICTURES) < len(paths) else np.linspace(0, len(paths) - 1, 4).astype(int)
+    for number in chosen:
+        if not 0 <= number < len(paths):
+            raise BadInput(f"--pictures {number}: expected 0 to {len(paths) - 1}, as training/ has so many.")
+
+    from explain import METHODS  # here, with TensorFlow, so that --help need not wait for it
+    from faithfulness import probability
+    from filters import activation_maps, dream, strongest
+    from model import find_layer, load_classifier, scores_of
+
+    model = load_classifier(path)
+    if labels.max() >= model.output_shape[1]:
+        raise BadInput(
+            f"{path} knows {model.output_shape[1]} classes, and training/ has a class {labels.max()}."
+        )
+    layer = find_layer(model, args.layer)
+    pictures = load_pictures([paths[number] for number in chosen], model.input_shape[1])
+    said = np.asarray(scores_of(model, pictures.astype(np.float32))).argmax(axis=1)
+    filters = args.filters
+    if filters is None:
+        filters = strongest(model, layer, pictures, FILTERS)
+    for number in filters:
+        if not 0 <= number < layer.output.shape[-1]:
+            raise BadInput(f"--filters {number}: expected 0 to {layer.output.shape[-1] - 1} of {layer.name}.")
+    print(f"pictures {', '.join(map(str, chosen))}   model {path}, layer {layer.name}", flush=True)
+
+    maps = {name: method(model, pictures, said, args.layer) for name, method in METHODS.items()}
+    responses = activation_maps(model, layer, pictures, filters)
+    dreams = dream(model, layer, filters)
+    table = pd.DataFrame(
+        {
+            "index": [int(number) for number in chosen],
+            "file": [paths[number].name for number in chosen],
+            "true": labels[list(chosen)],
+            "said": said,
+            "probability": probability(model, pictures, said).round(4),
+        }
+    )
+    args.out_dir.mkdir(parents=True, exist_ok=True)
+    titles = [f"{row.file}: {row.true}, said {row.said}" for row in table.itertuples()]
+    with replacing(args.out_dir / "sheet.png") as beside:
+        plot_sheet(pictures, maps, titles).savefig(beside)
+    for place, number in enumerate(table["index"]):
+        own = {name: values[place] for name, values in maps.items()}
+        page = plot_page(pictures[place], own, responses[place], filters, titles[place])
+        with replacing(args.out_dir / f"page_{number}.png") as beside:
+            page.savefig(beside)
+    with replacing(args.out_dir / "filters.png") as beside:
+        plot_filters(dreams, filters, layer.name).savefig(beside)
+    with replacing(args.out_dir / "explanations.csv") as beside:
+        table.to_csv(beside, index=False)
+    print(f"{len(table)} pages   {args.out_dir / 'sheet.png'}")
+    return table
+
+
+def show(axes, picture, values=None):
+    """A picture, and over it, where there is one, a map in its own colours."""
+    axes.set(xticks=[], yticks=[])
+    if values is None:
+        axes.imshow(picture)
+        return
+    axes.imshow(picture.mean(axis=-1), cmap="Greys_r", vmin=0, vmax=255)
+    limit = max(np.quantile(np.abs(values), 0.99), 1e-12)
+    if values.min() < 0:
+        axes.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=0.7)
+    else:
+        axes.imshow(values, cmap="magma", vmin=0, vmax=limit, alpha=0.7)
+
+
+def plot_sheet(pictures, maps, titles):
+    """A row for each picture, a column for each method."""
+    from matplotlib.figure import Figure  # here, so that --help need not wait for it
+
+    columns = len(maps) + 1
+    figure = Figure(figsize=(2 * columns, 2.2 * len(pictures)), layout="constrained")
+    grid = figure.subplots(len(pictures), columns, squeeze=False)
+    for place, line in enumerate(grid):
+        show(line[0], pictures[place])
+        line[0].set_title(titles[place], fontsize=7)
+        for axes, (name, values) in zip(line[1:], maps.items()):
+            show(axes, pictures[place], values[place])
+            axes.set_title(name, fontsize=9)
+    return figure
+
+
+def plot_page(picture, maps, responses, filters, title):
+    """One picture: its maps, and below them the maps of some filters."""
+    from matplotlib.figure import Figure
+
+    columns = max(len(maps) + 1, len(filters))
+    figure = Figure(figsize=(1.9 * columns, 4.4), layout="constrained")
+    grid = figure.subplots(2, columns, squeeze=False)
+    for axes in grid.ravel():
+        axes.axis("off")
+    show(grid[0, 0], picture)
+    for axes, (name, values) in zip(grid[0, 1:], maps.items()):
+        show(axes, picture, values)
+        axes.set_title(name, fontsize=9)
+    for axes, number, response in zip(grid[1], filters, np.moveaxis(responses, -1, 0)):
+        axes.imshow(response, cmap="viridis")
+        axes.set_title(f"filter {number}", fontsize=9)
+    figure.suptitle(title)
+    return figure
+
+
+def plot_filters(dreams, filters, layer):
+    """What each filter looks for."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(1.9 * len(filters), 2.4), layout="constrained")
+    for axes, number, picture in zip(figure.subplots(1, len(filters), squeeze=False)[0], filters, dreams):
+        show(axes, picture)
+        axes.set_title(f"filter {number}", fontsize=9)
+    figure.suptitle(f"what the filters of {layer} look for")
+    return figure
+
+
+if __name__ == "__main__":
+    run(main)

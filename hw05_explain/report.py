@@ -1,0 +1,142 @@
+"""Answer the report questions of homework 5: every table and figure of README.md.
+
+    python hw05_explain/report.py                 on the course's pictures, into results/: half an hour
+    python hw05_explain/report.py --synthetic     without them, into out/results/
+
+Do the maps point at what the model looks at? Each is asked of some validation pictures: how fast does the
+probability fall when the pixels are taken away in the map's order, how fast does it come back, against a
+random order; and does the map change when the model's weights are shuffled? The training and the maps are
+kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import predict
+import train
+from dataset import BadInput, labelled_paths, load_pictures, make_synthetic, replacing, run
+from explain import METHODS
+from faithfulness import areas, rank_correlation, shuffled
+from model import load_classifier, scores_of
+
+HERE = Path(__file__).resolve().parent
+COUNT = 200  # validation pictures
+TRIAL = 8
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description="Make every table and figure of the chapter's README.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder that holds food-11")
+    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the training")
+    parser.add_argument(
+        "--synthetic", action="store_true", help="draw a small data set, write to out/results"
+    )
+    parser.add_argument("--seeds", type=int, default=1, help="classifiers to explain, with seeds 0, 1, ...")
+    parser.add_argument("--epochs", type=int, help="for a trial: so many, and few pictures; None: its own")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    if args.seeds < 1:
+        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
+    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    paths, labels = labelled_paths(data_dir / "food-11" / "validation")
+    chosen = np.linspace(0, len(paths) - 1, TRIAL if args.epochs else COUNT).astype(int)
+    results.mkdir(parents=True, exist_ok=True)
+    runs, classifiers = [], []
+    for seed in range(args.seeds):
+        folder = args.out_dir / "report" / f"seed_{seed}"
+        if not (folder / "metrics.json").is_file():
+            common = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--seed", str(seed)]
+            train.main([*common, *(["--epochs", str(args.epochs)] if args.epochs else [])])
+        classifiers.append(json.loads((folder / "metrics.json").read_text()))
+        if not (folder / "maps.csv").is_file():
+            model = load_classifier(folder / "model.keras")
+            pictures = load_pictures([paths[place] for place in chosen], model.input_shape[1])
+            with replacing(folder / "maps.csv") as path:
+                measured(model, pictures, seed).to_csv(path, index=False)
+        runs.append(pd.read_csv(folder / "maps.csv"))
+
+    rows = [["maps", *row, ""] for row in summary(pd.concat(runs))]
+    accuracy = f"{np.mean([metrics['score'] for metrics in classifiers]):.4f}"
+    rows.append(["classifier", "the small one, validation accuracy", *[""] * 6, accuracy])
+    columns = ["table", "row", "deletion", "insertion", "gain", "error", "shuffled", "seconds", "accuracy"]
+    first = args.out_dir / "report" / "seed_0"
+    predict.main(["--data-dir", str(data_dir), "--out-dir", str(first)])
+    for name in ("sheet.png", "filters.png"):
+        with replacing(results / name) as path:
+            path.write_bytes((first / name).read_bytes())
+    metrics_file = weakest(args.out_dir / "report", classifiers[0], pd.concat(runs))
+    publish(results, pd.DataFrame(rows, columns=columns), metrics_file)
+
+
+def measured(model, pictures, seed):
+    """A row for each picture and method: the areas, those of a random order, the correlation, the seconds."""
+    rng = np.random.default_rng(seed)
+    said = np.asarray(scores_of(model, pictures.astype(np.float32))).argmax(axis=1)
+    other, found = shuffled(model, seed), []
+    by_chance = areas(model, pictures, said, rng.random(pictures.shape[:3]))
+    for name, method in {"random order": None, **METHODS}.items():
+        began = time.perf_counter()
+        maps = method(model, pictures, said) if method else rng.random(pictures.shape[:3])
+        seconds = (time.perf_counter() - began) / len(pictures)
+        deletion, insertion = areas(model, pictures, said, maps)
+        same = rank_correlation(maps, method(other, pictures, said)) if method else np.nan
+        found.append(
+            pd.DataFrame(
+                {"method": name, "deletion": deletion, "insertion": insertion, "shuffled": same}
+                | {"gain": by_chance[0] - deletion, "seconds": seconds}
+            )
+        )
+        print(f"{name}: deletion {deletion.mean():.3f}, insertion {insertion.mean():.3f}", flush=True)
+    return pd.concat(found)
+
+
+def summary(table):
+    """Yield each method's means; `gain` is what it is below a random order in deletion, `error` its error."""
+    for name, rows in table.groupby("method", sort=False):
+        yield [
+            name,
+            *(f"{rows[column].mean():.3f}" for column in ("deletion", "insertion", "gain")),
+            f"{rows.gain.std() / np.sqrt(len(rows)):.3f}",
+            "" if rows.shuffled.isna().all() else f"{rows.shuffled.mean():.2f}",
+            f"{rows.seconds.mean():.3f}",
+        ]
+
+
+def weakest(folder, metrics, table):
+    """Write metrics.json: the classifier's, with the gain of the map that gains least as the score."""
+    gains = table[table.method != "random order"].groupby("method").gain.mean()
+    metrics = {**metrics, "metric": "deletion area below a random order's, of the weakest map"}
+    metrics |= {"score": float(gains.min()), "map": str(gains.idxmin())}
+    with replacing(folder / "metrics.json") as path:
+        path.write_text(json.dumps(metrics))
+    return folder / "metrics.json"
+
+
+def publish(results, tables, metrics_file):
+    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
+    with replacing(results / "report.csv") as path:
+        tables.to_csv(path, index=False)
+    metrics = json.loads(metrics_file.read_text())
+    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
+    with replacing(results / "metrics.json") as path:
+        path.write_text(json.dumps(metrics, indent=2) + "\n")
+    for name, table in tables.groupby("table", sort=False):
+        print(f"\n{name}\n")
+        for row in table.drop(columns="table").to_numpy():
+            print("| " + " | ".join(row) + " |")
+
+
+if __name__ == "__main__":
+    run(main)

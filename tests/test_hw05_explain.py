@@ -1,0 +1,333 @@
+"""Homework 5: maps of models that can be seen through, LIME's regression, areas, filters, bad input."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import check_sentence
+from PIL import Image
+
+CHAPTER = "hw05_explain"
+
+
+@pytest.fixture
+def hw05(load_chapter):
+    return load_chapter(CHAPTER)
+
+
+@pytest.fixture
+def hw05_light(load_chapter):
+    """The modules that need no Keras."""
+    return load_chapter(CHAPTER, "dataset", "train", "predict")
+
+
+def linear(size=8, classes=3, softmax=False, seed=0):
+    """Log-odds = pixels . weights: a Keras model and its weights (size, size, 3, classes)."""
+    import keras
+
+    pixels = keras.Input((size, size, 3))
+    outputs = keras.layers.Dense(classes, activation="softmax" if softmax else None)
+    model = keras.Model(pixels, outputs(keras.layers.Flatten()(pixels)))
+    weights = np.random.default_rng(seed).normal(0, 0.01, (size, size, 3, classes)).astype(np.float32)
+    model.set_weights([weights.reshape(-1, classes), np.zeros(classes)])
+    return model, weights
+
+
+def pictures_of(count=2, size=8, seed=1):
+    return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3)).astype(np.uint8)
+
+
+@pytest.fixture
+def untrained(hw05, tmp_path):
+    """An out folder with a model.keras that has learnt nothing, which is enough here."""
+    (tmp_path / "out").mkdir()
+    hw05.model.build_small(16, 4).save(tmp_path / "out" / "model.keras")
+    return tmp_path / "out"
+
+
+# --- maps -----------------------------------------------------------------
+
+
+def test_the_saliency_of_a_linear_model_is_its_weight(hw05):
+    model, weights = linear()
+    pictures, classes = pictures_of(), np.array([2, 0])
+    found = hw05.saliency.saliency(model, pictures, classes)
+    for row, label in zip(found, classes):
+        np.testing.assert_allclose(row, np.abs(weights[..., label]).max(axis=-1), rtol=1e-5)
+    smooth = hw05.saliency.smoothgrad(model, pictures, classes)
+    np.testing.assert_allclose(smooth, found, rtol=1e-4)
+
+
+def test_smoothgrad_averages_before_it_takes_the_size(hw05, monkeypatch):
+    """Gradients that differ in sign from copy to copy leave nothing."""
+    signs = iter([1, -1] * 8)
+    ones = np.ones((1, 4, 4, 3), np.float32)
+    monkeypatch.setattr(hw05.saliency, "gradients", lambda *_: next(signs) * ones)
+    assert np.abs(hw05.saliency.smoothgrad(None, ones, [0], copies=16)).max() == 0
+
+
+def test_after_a_softmax_the_score_is_the_log_probability(hw05):
+    plain, _ = linear()
+    ending, _ = linear(softmax=True)
+    x = pictures_of().astype(np.float32)
+    odds = np.asarray(hw05.model.scores_of(plain, x))
+    expected = odds - np.log(np.exp(odds).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(hw05.model.scores_of(ending, x), expected, atol=1e-4)
+
+
+def test_grad_cam_of_one_filter_is_its_map(hw05):
+    """The score is 5 times the map's mean: the weight is 5 / places, and what is below 0 is cut off."""
+    import keras
+
+    pixels = keras.Input((6, 6, 3))
+    maps = keras.layers.Conv2D(1, 1, name="only")(pixels)
+    model = keras.Model(pixels, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(maps)))
+    values = [np.ones((1, 1, 3, 1)), [-300.0], [[5.0, -5.0]], [0.0, 0.0]]
+    model.set_weights([np.array(value) for value in values])
+    pictures = pictures_of(2, 6)
+    seen = pictures.astype(float).sum(axis=-1) - 300
+    found = hw05.saliency.grad_cam(model, pictures, np.array([0, 1]))
+    np.testing.assert_allclose(found[0], np.maximum(5 / 36 * seen[0], 0), rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(found[1], np.maximum(-5 / 36 * seen[1], 0), rtol=1e-4, atol=1e-3)
+
+
+def test_the_last_convolution_is_found_also_in_a_model_within(hw05):
+    import keras
+
+    pixels = keras.Input((8, 8, 3))
+    inner = keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.layers.ReLU()], name="body"
+    )
+    x = keras.layers.Conv2D(3, 1, name="first")(pixels)
+    x = keras.layers.GlobalMaxPooling2D()(inner(x))
+    model = keras.Model(pixels, keras.layers.Dense(2)(x))
+    assert hw05.model.find_layer(model).name == "body"
+    assert hw05.model.find_layer(model, "first").name == "first"
+    maps = hw05.saliency.grad_cam(model, pictures_of(), np.array([0, 1]))
+    assert maps.shape == (2, 8, 8)
+    assert np.isfinite(maps).all()
+
+
+# --- LIME -----------------------------------------------------------------
+
+
+def test_a_model_that_looks_at_one_superpixel_gives_it_all_the_weight(hw05):
+    there = np.random.default_rng(0).random((500, 12)) < 0.5
+    weights = hw05.lime.ridge(there, 3.0 * there[:, 7] + 2.0)
+    assert weights[7] == pytest.approx(3, abs=0.15)  # the ridge draws it to 0 a little
+    assert np.abs(np.delete(weights, 7)).max() < 0.05
+
+
+def test_the_ridge_is_scikit_learns(hw05):
+    from sklearn.linear_model import Ridge
+
+    rng = np.random.default_rng(1)
+    there, scores = rng.random((200, 9)) < 0.5, rng.normal(size=200)
+    near = np.exp(-np.square(1 - np.sqrt(there.mean(axis=1))) / 0.3**2)
+    theirs = Ridge(alpha=2.0).fit(there, scores, near).coef_
+    np.testing.assert_allclose(hw05.lime.ridge(there, scores, width=0.3, strength=2.0), theirs, rtol=1e-6)
+
+
+def test_copies_show_what_is_there_and_paint_over_the_rest(hw05, monkeypatch):
+    seen = []
+
+    def scores_of(model, copies):
+        seen.append(copies)
+        return np.zeros((len(copies), 2))
+
+    monkeypatch.setattr(hw05.lime, "scores_of", scores_of)
+    picture, segments = pictures_of(1, 4)[0], np.repeat([[0, 0, 1, 1]], 4, axis=0)
+    hw05.lime.score_copies(None, picture, segments, np.array([[True, True], [False, True]]), 0)
+    whole, half = seen[0]
+    np.testing.assert_array_equal(whole, picture)
+    np.testing.assert_array_equal(half[:, 2:], picture[:, 2:])
+    np.testing.assert_allclose(half[:, :2], np.broadcast_to(picture.mean(axis=(0, 1)), (4, 2, 3)), rtol=1e-5)
+
+
+def test_lime_finds_the_corner_that_counts(hw05):
+    """Log-odds that hang on the top left quarter alone, which is one colour and so some superpixels."""
+    model, weights = linear(size=16, classes=2)
+    weights[:] = 0
+    weights[:8, :8, :, 1] = 0.01
+    model.set_weights([weights.reshape(-1, 2), np.zeros(2)])
+    picture = pictures_of(1, 16) // 8
+    picture[:, :8, :8] = 240
+    found = hw05.lime.lime(model, picture, [1], samples=600)[0]
+    assert found[:8, :8].mean() > 10 * np.abs(found[9:, 9:]).mean()
+
+
+# --- numbers --------------------------------------------------------------
+
+
+def test_the_right_order_deletes_fast_and_inserts_fast(hw05):
+    """The class is decided by four pixels: an order that has them first against one that has them last."""
+    model, weights = linear(size=8, classes=2)
+    weights[:] = 0
+    weights[3, 2:6, :, 1] = 0.1
+    model.set_weights([weights.reshape(-1, 2), np.array([0.0, -250.0])])
+    picture = np.zeros((1, 8, 8, 3), np.uint8)
+    picture[0, 3, 2:6] = 255
+    first = (picture.max(axis=-1) > 0).astype(float)
+    classes = np.array([1])
+    fast, slow = (hw05.faithfulness.areas(model, picture, classes, values) for values in (first, -first))
+    assert fast[0] < 0.1
+    assert slow[0] > 0.9
+    assert fast[1] > 0.9
+    assert slow[1] < 0.1
+
+
+def test_the_area_of_a_model_that_never_changes_its_mind(hw05):
+    model, weights = linear(size=8, classes=2)
+    model.set_weights([np.zeros((192, 2)), np.log([0.3, 0.7])])
+    deletion, insertion = hw05.faithfulness.areas(
+        model, pictures_of(3), np.array([0, 1, 1]), np.ones((3, 8, 8))
+    )
+    np.testing.assert_allclose(deletion, [0.3, 0.7, 0.7], rtol=1e-5)
+    np.testing.assert_allclose(insertion, deletion, rtol=1e-5)
+
+
+def test_shuffling_keeps_the_numbers_and_their_places_not(hw05):
+    model, weights = linear()
+    other = hw05.faithfulness.shuffled(model).get_weights()
+    np.testing.assert_array_equal(np.sort(other[0].ravel()), np.sort(weights.ravel()))
+    assert (other[0] != weights.reshape(-1, 3)).mean() > 0.9
+    np.testing.assert_array_equal(model.get_weights()[0], weights.reshape(-1, 3))
+    maps = [
+        hw05.saliency.saliency(m, pictures_of(), [0, 0]) for m in (model, hw05.faithfulness.shuffled(model))
+    ]
+    assert np.abs(hw05.faithfulness.rank_correlation(*maps)).max() < 0.5
+
+
+def test_rank_correlation(hw05):
+    values = np.arange(16.0).reshape(1, 4, 4)
+    correlation = hw05.faithfulness.rank_correlation
+    assert correlation(values, values**3)[0] == pytest.approx(1)
+    assert correlation(values, -values)[0] == pytest.approx(-1)
+    assert correlation(values, np.ones_like(values))[0] == 0
+
+
+# --- filters --------------------------------------------------------------
+
+
+def test_a_dream_is_what_the_filter_responds_to(hw05):
+    """A filter of one colour less the others dreams in that colour."""
+    import keras
+
+    pixels = keras.Input((8, 8, 3))
+    maps = keras.layers.Conv2D(2, 1, name="colours")(pixels)
+    model = keras.Model(pixels, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(maps)))
+    kernel = np.array([[1.0, -1], [-1, 1], [-1, -1]]).reshape(1, 1, 3, 2)
+    model.set_weights([kernel, np.zeros(2), np.zeros((2, 2)), np.zeros(2)])
+    layer = hw05.model.find_layer(model)
+    red, green = hw05.filters.dream(model, layer, [0, 1], steps=60).astype(int)
+    assert red[..., 0].min() > red[..., 1:].max() + 50
+    assert green[..., 1].min() > green[..., [0, 2]].max() + 50
+    reddish = np.zeros((1, 8, 8, 3), np.uint8)
+    reddish[..., 0] = 200
+    assert list(hw05.filters.strongest(model, layer, reddish, 2)) == [0, 1]
+    np.testing.assert_allclose(hw05.filters.activation_maps(model, layer, reddish, [1]), -200)
+
+
+# --- the whole ------------------------------------------------------------
+
+
+def test_maps_point_at_the_thing(hw05, whole_set, tmp_path):
+    """On the synthetic set it is known where the shape lies."""
+    hw05.train.main(
+        ["--data-dir", str(whole_set), "--out-dir", str(tmp_path), *["--epochs", "5", "--batch-size", "32"]]
+    )
+    model = hw05.model.load_classifier(tmp_path / "model.keras")
+    rng = np.random.default_rng(5)
+    drawn = [hw05.dataset.draw(shape, rng) for shape in hw05.dataset.SHAPES * 4]
+    pictures, classes = np.array([pixels for pixels, _ in drawn]), np.arange(16) % 4
+    y, x = np.mgrid[:32, :32]
+    near = np.array([np.maximum(abs(y - row), abs(x - column)) <= 7 for _, (row, column) in drawn])
+    for name in ("saliency", "SmoothGrad", "Grad-CAM"):
+        maps = hw05.explain.METHODS[name](model, pictures, classes)
+        share = (maps * near).sum(axis=(1, 2)) / maps.sum(axis=(1, 2)).clip(1e-9)
+        assert share.mean() > 1.7 * near.mean(), name
+        chance = rng.random(maps.shape)
+        deletion, by_chance = (
+            hw05.faithfulness.areas(model, pictures, classes, m)[0] for m in (maps, chance)
+        )
+        assert deletion.mean() < by_chance.mean() - 0.05, name
+
+
+def test_a_page_for_each_picture(hw05, whole_set, untrained):
+    flags = ["--pictures", "3,200,479", "--layer", "convolution_2", "--filters", "0,7"]
+    table = hw05.predict.main(["--data-dir", str(whole_set), "--out-dir", str(untrained), *flags])
+    assert list(table["index"]) == [3, 200, 479]
+    names = sorted(path.name for path in (whole_set / "food-11" / "training").iterdir())
+    assert list(table.file) == [names[3], names[200], names[479]]
+    assert list(table.true) == [int(name.split("_")[0]) for name in table.file]
+    written = pd.read_csv(untrained / "explanations.csv")
+    assert list(written.columns) == ["index", "file", "true", "said", "probability"]
+    for name in ("sheet", "page_3", "page_200", "page_479", "filters"):
+        with Image.open(untrained / f"{name}.png") as picture:
+            picture.verify()
+
+
+# --- bad input ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("--pictures 480", ["--pictures 480", "0 to 479"]),
+        ("--pictures -1", ["--pictures -1", "expected"]),
+        ("--layer nothing", ["--layer nothing", "convolution_4"]),
+        ("--layer log_odds", ["--layer log_odds", "expected maps"]),
+        ("--filters 128", ["--filters 128", "0 to 127"]),
+    ],
+)
+def test_what_is_not_there_cannot_be_explained(hw05, whole_set, untrained, capsys, flags, words):
+    argv = ["--data-dir", whole_set, "--out-dir", untrained, *flags.replace(" -1", "=-1").split()]
+    check_sentence(hw05, capsys, argv, *words, script="predict")
+    assert not (untrained / "sheet.png").exists()
+
+
+def test_a_model_that_is_none_or_of_other_pictures(hw05, whole_set, capsys, tmp_path):
+    import keras
+
+    broken = tmp_path / "broken.keras"
+    broken.write_text("nothing")
+    argv = ["--data-dir", whole_set, "--out-dir", tmp_path, "--model"]
+    check_sentence(hw05, capsys, [*argv, broken], broken, "no whole Keras classifier", script="predict")
+    for name, shape, classes in (("grey", (8, 8, 1), 4), ("wide", (8, 9, 3), 4)):
+        pixels = keras.Input(shape)
+        path = tmp_path / f"{name}.keras"
+        keras.Model(pixels, keras.layers.Dense(classes)(keras.layers.Flatten()(pixels))).save(path)
+        check_sentence(hw05, capsys, [*argv, path], path, "expected square RGB", script="predict")
+    path = tmp_path / "linear.keras"
+    linear(8, 4)[0].save(path)
+    check_sentence(hw05, capsys, [*argv, path], "has no convolution", script="predict")
+    linear(8, 2)[0].save(path)
+    check_sentence(hw05, capsys, [*argv, path], "knows 2 classes", script="predict")
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--seed -1",
+        "--epochs 0",
+        "--batch-size 0",
+        "--learning-rate 0",
+        "--learning-rate inf",
+        "--image-size 15",
+    ],
+)
+def test_a_flag_out_of_range(hw05_light, whole_set, capsys, flag):
+    check_sentence(hw05_light, capsys, ["--data-dir", whole_set, *flag.split()], flag, "expected")
+
+
+def test_broken_pictures_and_names_without_a_class(hw05_light, whole_set, capsys, tmp_path):
+    data = shutil.copytree(whole_set, tmp_path / "data")
+    folder = data / "food-11" / "training"
+    (folder / "0_0.png").write_bytes((folder / "0_0.png").read_bytes()[:200])
+    check_sentence(hw05_light, capsys, ["--data-dir", data], folder / "0_0.png", "not a whole picture")
+    (folder / "0_0.png").rename(folder / "bread.png")
+    check_sentence(hw05_light, capsys, ["--data-dir", data], folder / "bread.png", "no class")
+    for path in folder.iterdir():
+        path.unlink()
+    check_sentence(hw05_light, capsys, ["--data-dir", data], folder, "no pictures")
