@@ -45,6 +45,17 @@ def check_hw04(out):
     return out / "submission.csv"
 
 
+def check_hw05(out):
+    assert list(pd.read_csv(out / "history.csv").epoch) == [1, 2]
+    explanations = pd.read_csv(out / "explanations.csv")
+    assert list(explanations["index"]) == [0, 159, 319, 479]
+    assert explanations.probability.between(0, 1).all()
+    for name in ("sheet", "filters", *(f"page_{number}" for number in explanations["index"])):
+        with Image.open(out / f"{name}.png") as picture:
+            picture.verify()
+    return out / "explanations.csv"
+
+
 def check_hw06(out):
     history = pd.read_csv(out / "history.csv")
     assert history.read_right.iloc[0] == history.looked_at.iloc[0], "a misread picture was attacked"
@@ -72,6 +83,19 @@ def check_hw08(out):
     with Image.open(out / "attention.png") as picture:
         picture.verify()
     return out / "translations.txt"
+
+
+def check_hw09(out):
+    assert list(pd.read_csv(out / "history.csv").epoch) == [1, 2]
+    assert (out / "submission.csv").read_text().startswith("id,label\n")
+    submission = pd.read_csv(out / "submission.csv")
+    assert list(submission.id) == list(range(300))
+    assert submission.label.isin([0, 1]).all()
+    assert submission.label.nunique() == 2
+    for figure in ("reconstructions.png", "embedding.png"):
+        with Image.open(out / figure) as picture:
+            picture.verify()
+    return out / "submission.csv"
 
 
 def check_hw10(out):
@@ -133,8 +157,10 @@ SMOKE = {
     "hw01_regression": ("--epochs 20", "--epochs 2 --seeds 1", check_hw01),
     "hw02_classification": ("--epochs 100", "--epochs 2 --seeds 1", check_hw02),
     "hw04_rnn_selftrain": ("--epochs 2 --rounds 1 --threshold 0.5", "--epochs 1 --seeds 1", check_hw04),
+    "hw05_explain": ("--epochs 2", "--epochs 1 --seeds 1", check_hw05),
     "hw06_adversarial": ("--epsilon 32", "--iterations 1 --seeds 1", check_hw06),
     "hw08_seq2seq": ("--epochs 2 --units 16", "--epochs 1 --seeds 1", check_hw08),
+    "hw09_autoencoder": ("--epochs 2", "--epochs 1 --seeds 1", check_hw09),
     "hw10_anomaly": ("--epochs 1", "--epochs 1 --seeds 1", check_hw10),
     "hw13_meta": ("--iterations 4", "--iterations 1 --seeds 1", check_hw13),
     "hw14_lifelong": ("--epochs 2", "--epochs 1 --seeds 1", check_hw14),

@@ -1,0 +1,80 @@
+"""From codes to two groups, without a label: whitening, k-means, a vote, and names for the groups."""
+
+import numpy as np
+
+WHITENED = 16  # directions of a code that are kept, at most
+SHARE = 0.95  # of the variance that they hold together; the rest is noise, and would be blown up
+NEIGHBOURS = 10  # training pictures that vote on the group of a picture
+PERPLEXITY = 30  # of t-SNE: about how many neighbours a point has
+
+
+def whitening(codes, size=WHITENED, share=SHARE):
+    """The matrix (d, k) and offset (k,) after which the codes' first k principal directions have variance 1.
+
+    codes: float32 (n, d). codes @ matrix + offset has mean 0 and covariance 1. k is the fewest directions
+    that hold this share of the variance, and at most `size`.
+    """
+    mean = codes.mean(axis=0, dtype=np.float64)
+    variances, directions = np.linalg.eigh(np.cov(codes - mean, rowvar=False, ddof=0))
+    variances, directions = variances[::-1], directions[:, ::-1]  # the widest first
+    held = np.cumsum(variances) / np.sum(variances)
+    kept = min(size, 1 + np.searchsorted(held, share), np.sum(variances > 1e-9 * variances[0]))
+    matrix = directions[:, :kept] / np.sqrt(variances[:kept])
+    return matrix.astype(np.float32), (-mean @ matrix).astype(np.float32)
+
+
+def on_a_plane(codes, seed):
+    """t-SNE: places float32 (n, 2), where near codes are near; far ones are just anywhere else."""
+    from sklearn.manifold import TSNE  # here: scikit-learn is slow to import, and --help need not wait for it
+
+    perplexity = min(PERPLEXITY, (len(codes) - 1) / 3)
+    return TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(codes)
+
+
+def two_groups(points, seed):
+    """k-means with two means, the best of 20 starts: float32 (n, d) -> int64 (n,), 0 or 1."""
+    from sklearn.cluster import KMeans
+
+    return KMeans(2, n_init=20, random_state=seed).fit_predict(points).astype(np.int64)
+
+
+def vote(groups):
+    """What most of some clusterings say: int64 (k, n) -> (n,). The first decides between equals.
+
+    A cluster's number means nothing, so each clustering is turned over first where that brings it nearer to
+    the first.
+    """
+    groups = np.asarray(groups)
+    turned = np.mean(groups != groups[0], axis=1) > 0.5
+    shares = np.mean(groups ^ turned[:, None], axis=0)
+    return np.where(shares == 0.5, groups[0], shares > 0.5).astype(np.int64)
+
+
+def named(groups, pictures):
+    """Turn the groups over if needed, so that 0 is that of the bluer pictures (blue less red, on average).
+
+    groups: int64 (n,), pictures: uint8 (n, h, w, 3). A rule must say which group is called 0, and it must not
+    look at labels.
+    """
+    blueness = pictures[..., 2].mean(axis=(1, 2)) - pictures[..., 0].mean(axis=(1, 2))
+    if groups.min() == groups.max():
+        return groups
+    return groups if blueness[groups == 0].mean() >= blueness[groups == 1].mean() else 1 - groups
+
+
+def of_neighbours(codes, known, groups):
+    """The group of most of a code's NEIGHBOURS nearest among the training pictures.
+
+    codes: float32 (n, d), known: (m, d), groups: int64 (m,). Returns int64 (n,). This is how any picture gets
+    its group, one of valX too: t-SNE has no place for a picture that was not there.
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    count = min(NEIGHBOURS, len(known))
+    return KNeighborsClassifier(count).fit(known, groups).predict(codes).astype(np.int64)
+
+
+def accuracy(groups, labels):
+    """The share that agrees, under the better of the two namings: 0.5 to 1. A clustering has no names."""
+    share = float(np.mean(groups == labels))
+    return max(share, 1 - share)

@@ -1,0 +1,127 @@
+"""The course's pictures -> arrays.
+
+trainX.npy   uint8 (N, 32, 32, 3), RGB, without labels: to learn from, and what is handed in, ids 0 to N - 1
+valX.npy     uint8 (500, 32, 32, 3), as many as there are labels
+valY.npy     (500,), integers 0 or 1: which of the two groups. Only for scoring
+
+NumPy's own format. A file that holds Python objects is refused: to read it would run what is in it.
+"""
+
+import os
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+
+HELP = "see hw09_autoencoder/README.md, or try --synthetic"
+SHAPE = (32, 32, 3)  # of a picture: rows, columns, RGB
+
+
+class BadInput(ValueError):
+    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
+
+
+def load_pictures(path):
+    """Read trainX.npy or valX.npy: uint8 (n, 32, 32, 3).
+
+    Floats or wider integers are taken if they are whole numbers from 0 to 255. Raises BadInput when the file
+    is missing, cut short, empty, or holds something else.
+    """
+    pictures = load_array(path)
+    if pictures.shape[1:] != SHAPE or pictures.dtype.kind not in "uif":
+        raise BadInput(f"{path} holds {described(pictures)}, expected uint8 (N, 32, 32, 3); {HELP}.")
+    if len(pictures) == 0:
+        raise BadInput(f"{path} holds no pictures; {HELP}.")
+    if pictures.dtype != np.uint8:
+        with np.errstate(invalid="ignore"):  # NaN is no uint8, and is caught by the comparison
+            wrong = np.argwhere(pictures.astype(np.uint8) != pictures)
+        if len(wrong):
+            place = tuple(int(number) for number in wrong[0])
+            raise BadInput(
+                f"{path}: picture {place[0]} has {pictures[place]} at row {place[1]}, column {place[2]}, "
+                f"expected whole numbers from 0 to 255; {HELP}."
+            )
+    return pictures.astype(np.uint8)
+
+
+def load_labels(path, count):
+    """Read valY.npy: int64 (count,), each 0 or 1. Raises BadInput otherwise."""
+    labels = load_array(path)
+    if labels.shape != (count,) or labels.dtype.kind not in "uif":
+        raise BadInput(f"{path} holds {described(labels)}, expected {count} labels, as in valX.npy; {HELP}.")
+    wrong = np.flatnonzero(~np.isin(labels, (0, 1)))
+    if len(wrong):
+        raise BadInput(f"{path}: label {wrong[0]} is {labels[wrong[0]]}, expected 0 or 1; {HELP}.")
+    return labels.astype(np.int64)
+
+
+def load_array(path):
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; {HELP}.")
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise BadInput(f"{path} is cut short, holds objects, or is not of NumPy's format; {HELP}.") from error
+    if not isinstance(array, np.ndarray):
+        raise BadInput(f"{path} holds several arrays, expected one; {HELP}.")
+    return array
+
+
+def described(array):
+    return f"{array.dtype} {array.shape}"
+
+
+def make_synthetic(folder, seed, count=300, validation_count=100):
+    """Write small views and close-ups as trainX.npy, valX.npy and valY.npy, and return the folder.
+
+    Group 0 is a far thing: a small square before a smooth bluish ground. Group 1 is a near one: coarse
+    brownish texture up to the edges. The light differs from picture to picture by far more than the groups
+    do, so whoever compares pixels tells bright pictures from dark ones. A crop shows which group it is from.
+    """
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures, labels = draw_pictures(rng, count)
+    for name, array in zip(("trainX", "valX", "valY"), (pictures, *draw_pictures(rng, validation_count))):
+        with replacing(folder / f"{name}.npy") as path, open(path, "wb") as file:
+            np.save(file, array)
+    return folder
+
+
+def draw_pictures(rng, count):
+    """Pictures uint8 (count, 32, 32, 3) and their groups int64 (count,), about half and half."""
+    labels = rng.integers(0, 2, count)
+    light = rng.uniform(60, 200, (count, 1, 1, 1))
+    tint = np.where(labels == 0, 1, -1)[:, None, None, None] * np.array([-0.1, 0.0, 0.1])
+    slope = rng.uniform(-0.2, 0.2, (count, 1, 1, 1)) * np.linspace(-1, 1, 32)[:, None, None]
+    blocks = rng.normal(0, 0.25, (count, 8, 8, 1)).repeat(4, axis=1).repeat(4, axis=2)
+    far = 1 + slope + rng.normal(0, 0.02, (count, *SHAPE))
+    for picture in far:
+        top, left = rng.integers(4, 20, 2)
+        picture[top : top + 8, left : left + 8] += rng.uniform(-0.4, 0.4)
+    relative = np.where(labels[:, None, None, None] == 0, far, 1 + blocks) + tint
+    return np.clip(light * relative, 0, 255).astype(np.uint8), labels
+
+
+@contextmanager
+def replacing(path):
+    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
+    beside = path.with_name("half-written-" + path.name)
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def run(main):
+    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
+    try:
+        return main()
+    except BadInput as error:
+        sentence, status = str(error), 2
+    except OSError as error:
+        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
+    except KeyboardInterrupt:
+        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
+    print(sentence, file=sys.stderr)
+    sys.exit(status)

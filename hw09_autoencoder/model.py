@@ -1,0 +1,147 @@
+"""The autoencoder: an encoder, a decoder that mirrors it, and what is done to a picture before it is encoded.
+
+| encoder: 3x3 convolutions, stride 2 | decoder: 4x4 transposed convolutions |
+|-------------------------------------|--------------------------------------|
+| picture (32, 32, 3)                 | picture (32, 32, 3)                  |
+| (16, 16, 32)                        | (16, 16, 32)                         |
+| (8, 8, 64)                          | (8, 8, 64)                           |
+| (4, 4, 128)                         | (4, 4, 128)                          |
+| (2, 2, 128)                         | (2, 2, 128)                          |
+| code (code_size,)                   | code (code_size,)                    |
+
+Read the left column downwards, the right one upwards. Pictures are 0..1 in both; model.keras takes pixels
+0..255 and has the scaling inside.
+"""
+
+import keras
+import numpy as np
+from contrast import noised, nt_xent, views
+from dataset import SHAPE, BadInput
+from keras import layers, ops
+
+FILTERS = (32, 64, 128, 128)
+PROJECTION = (128, 64)  # units of the layers between the code and the contrastive loss
+RECONSTRUCTION = 3.0  # weight of the squared error beside the contrastive loss
+MOMENTUM = 0.9  # of the running means: Keras' 0.99 needs more steps than a training here has
+
+
+def build_encoder(code_size, name="encoder"):
+    """A model of pictures float32 (n, 32, 32, 3), 0..1 -> codes (n, code_size)."""
+    inputs = keras.Input(SHAPE, name="picture")
+    hidden = inputs
+    for number, filters in enumerate(FILTERS, 1):
+        hidden = layers.Conv2D(filters, 3, strides=2, padding="same", name=f"convolution_{number}")(hidden)
+        hidden = layers.BatchNormalization(momentum=MOMENTUM, name=f"normalization_{number}")(hidden)
+        hidden = layers.ReLU(name=f"relu_{number}")(hidden)
+    hidden = layers.Flatten(name="flatten")(hidden)
+    return keras.Model(inputs, layers.Dense(code_size, name="code")(hidden), name=name)
+
+
+def build_decoder(code_size, name="decoder"):
+    """A model of codes (n, code_size) -> pictures (n, 32, 32, 3), about 0..1."""
+    side = SHAPE[0] // 2 ** len(FILTERS)
+    inputs = keras.Input((code_size,), name="code")
+    hidden = layers.Dense(side * side * FILTERS[-1], activation="relu", name="widen")(inputs)
+    hidden = layers.Reshape((side, side, FILTERS[-1]), name="reshape")(hidden)
+    for number, filters in reversed(list(enumerate(FILTERS[:-1], 1))):
+        wider = layers.Conv2DTranspose(
+            filters, 4, strides=2, padding="same", activation="relu", name=f"transposed_{number + 1}"
+        )
+        hidden = wider(hidden)
+    picture = layers.Conv2DTranspose(SHAPE[-1], 4, strides=2, padding="same", name="transposed_1")
+    return keras.Model(inputs, picture(hidden), name=name)
+
+
+class Autoencoder(keras.Model):
+    """Decodes the clean picture from the code of a spoilt one; with contrast, from a view's, and views agree.
+
+    noise: standard deviation, of pixels 0..1. The spoiling is on in training only: at any other time the
+    model is decoder(encoder(pictures)).
+    """
+
+    def __init__(self, code_size, noise, contrast, seed, number=1):
+        super().__init__(name="autoencoder")
+        self.encoder = build_encoder(code_size, f"encoder_{number}")
+        self.decoder = build_decoder(code_size, f"decoder_{number}")
+        self.projector = None
+        if contrast:
+            narrow = [layers.Dense(PROJECTION[0], activation="relu"), layers.Dense(PROJECTION[1])]
+            self.projector = keras.Sequential([keras.Input((code_size,)), *narrow], name="projector")
+        self.noise, self.generator = noise, keras.random.SeedGenerator(seed)
+        self.reconstruction = keras.metrics.Mean(name="reconstruction")
+        self.contrast = keras.metrics.Mean(name="contrast") if contrast else None
+
+    def spoilt(self, pictures):
+        """What the encoder sees in training, float32 (n, 32, 32, 3), 0..1."""
+        return (noised if self.projector is None else views)(pictures, self.noise, self.generator)
+
+    def call(self, pictures, training=False):
+        """float32 (n, 32, 32, 3), 0..1 -> the decoded pictures; in training also the views' projections."""
+        if not training:
+            return self.decoder(self.encoder(pictures))
+        if self.projector is None:
+            return self.decoder(self.encoder(self.spoilt(pictures), training=True))
+        both = ops.concatenate([self.spoilt(pictures), self.spoilt(pictures)])
+        codes = self.encoder(both, training=True)  # together, so that both have one mean and deviation
+        # One of the views is decoded: the second would cost as much again, and teach little more.
+        return self.decoder(codes[: ops.shape(pictures)[0]]), self.projector(codes)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        decoded, projections = (y_pred, None) if self.projector is None else y_pred
+        squares = ops.mean(ops.square(decoded - x))
+        self.reconstruction.update_state(squares)
+        if projections is None:
+            return squares
+        loss = nt_xent(*ops.split(projections, 2))
+        self.contrast.update_state(loss)
+        return loss + RECONSTRUCTION * squares
+
+
+def whole_model(members, reductions):
+    """One model of all that a training learnt, to be saved: pixels 0..255 (n, 32, 32, 3) -> a list of
+
+    codes : float32 (n, d), the members' codes side by side, each times its reduction's matrix plus its offset
+    decoded : float32 (n, 32, 32, 3), about 0..1, by the first member
+
+    members: list of Autoencoder. reductions: for each a matrix (code_size, k) and an offset (k,), or None.
+    """
+    inputs = keras.Input(SHAPE, name="pixels")
+    unit = layers.Rescaling(1 / 255, name="to_unit")(inputs)
+    raw = [member.encoder(unit) for member in members]
+    codes = []
+    for number, (code, reduction) in enumerate(zip(raw, reductions), 1):
+        if reduction is not None:
+            linear = layers.Dense(reduction[0].shape[1], name=f"reduction_{number}")
+            code = linear(code)
+            linear.set_weights(reduction)
+        codes.append(code)
+    joined = layers.Concatenate(name="codes")(codes) if len(codes) > 1 else codes[0]
+    return keras.Model(inputs, [joined, members[0].decoder(raw[0])], name="whole")
+
+
+def load_model(path):
+    """Read model.keras. Raises BadInput when it is missing, cut short, or not for these pictures."""
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
+    try:
+        model = keras.models.load_model(path, compile=False)
+        finite = all(np.isfinite(weight).all() for weight in model.get_weights())
+        outputs = [len(shape) for shape in model.output_shape]
+    except Exception:  # Keras has many ways to say that a file is not its own
+        finite = False
+    if not finite or outputs != [2, 4]:
+        raise BadInput(f"{path} is cut short or not a model of this chapter; run train.py again.")
+    if model.input_shape[1:] != SHAPE:
+        raise BadInput(
+            f"{path} reads pictures {model.input_shape[1:]}, expected {SHAPE}; run train.py again."
+        )
+    return model
+
+
+def in_batches(function, pictures, batch=500):
+    """What a model makes of pictures (n, ...), a batch at a time: float32 (n, ...). Nothing is compiled."""
+    parts = [
+        ops.convert_to_numpy(function(pictures[start : start + batch].astype(np.float32)))
+        for start in range(0, len(pictures), batch)
+    ]
+    return np.concatenate(parts)

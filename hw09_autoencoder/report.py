@@ -1,0 +1,224 @@
+"""Answer the report questions of homework 9: every table and figure of README.md.
+
+    python hw09_autoencoder/report.py                 on the course's files, into results/: some 50 minutes
+    python hw09_autoencoder/report.py --synthetic     on drawn pictures, into out/results/
+
+Two improvements on the course's method, before and after; what is decoded; whether a smaller reconstruction
+error means better groups; and how much the seed decides. A training is train.main(), and serves several rows.
+Trainings and groups are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
+"""
+
+import argparse
+import itertools
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import train
+from clustering import accuracy, of_neighbours, on_a_plane, two_groups, vote, whitening
+from dataset import BadInput, load_labels, load_pictures, make_synthetic, replacing, run
+from matplotlib.figure import Figure
+from predict import plot_embedding
+
+HERE = Path(__file__).resolve().parent
+COMPONENTS = 128  # of the pixels, as many as a code has numbers
+VOTERS = 3  # autoencoders in a vote
+COLUMNS = ["table", "row", "median", "best", "worst", "error", "correlation", "seconds"]
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description="Make every table and figure of the chapter's README.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of the course's files")
+    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
+    parser.add_argument("--synthetic", action="store_true", help="draw pictures, write to out/results")
+    parser.add_argument("--seeds", type=int, default=5, help="trainings a row, with seeds 0, 1, ...")
+    parser.add_argument("--epochs", type=int, help="for a trial: so many in every training; None: its own")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    for name, value in (("seeds", args.seeds), ("epochs", args.epochs)):
+        if value is not None and value < 1:
+            raise BadInput(f"--{name} {value}: expected at least 1.")
+    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    parts = [load_pictures(data_dir / f"{name}.npy") for name in ("trainX", "valX")]
+    labels = load_labels(data_dir / "valY.npy", len(parts[1]))
+    results.mkdir(parents=True, exist_ok=True)
+    kept, rows, panels, found = args.out_dir / "report", [], {}, {}
+
+    def spread(groups):
+        """Median, best and worst accuracy of some runs' groups of valX, a list each."""
+        return of_scores([accuracy(each, labels) for each in groups])
+
+    def row(table, name, cells=("", "", ""), more=("", "", "")):
+        rows.append([table, name, *cells, *more])
+        print(" | ".join(rows[-1]), flush=True)
+
+    pixels = principal_components(*parts)
+    for reduction, name in (
+        ("none", "k-means"),
+        ("whitened", "whitened, k-means"),
+        ("tsne", "t-SNE, k-means"),
+    ):
+        runs = [grouped(kept / "pixels", seed, pixels, reduction) for seed in range(args.seeds)]
+        row("references", f"pixels, {name}", spread([run["found"] for run in runs]))
+    row("references", "pixels, Gaussian mixture", spread(mixtures(pixels, args.seeds)))
+
+    for model in train.RECIPES:
+        folders = trained(args, data_dir, model)
+        metrics = [json.loads((folder / "metrics.json").read_text()) for folder in folders]
+        codes = [raw_codes(folder, parts) for folder in folders]
+        for reduction in train.REDUCTIONS:
+            runs = [grouped(kept / model, seed, each, reduction) for seed, each in enumerate(codes)]
+            found[reduction] = [run["found"] for run in runs]
+            as_trained = metrics[0]["arguments"]["reduce"] == reduction  # then train.py has counted already
+            scores = of_scores([run["score"] for run in metrics]) if as_trained else spread(found[reduction])
+            row("methods", f"{model}, {reduction}", scores)
+        panels[f"{model}, codes as they are"] = runs[0]["places"], runs[0]["known"]
+        row("training", model, more=summary(folders))
+        with replacing(results / f"{model}.png") as path:
+            shutil.copy(folders[0] / "reconstructions.png", path)
+
+    white = of_variance_one(codes[0])[0]
+    panels[f"{model}, whitened"] = (
+        on_a_plane(white, 0),
+        grouped(kept / model, 0, codes[0], "whitened")["known"],
+    )
+    triples = list(itertools.combinations(found["whitened"], min(VOTERS, args.seeds)))
+    row("votes", f"{model}, whitened, {VOTERS} vote", spread([vote(triple) for triple in triples]))
+
+    for name, figure in (("embeddings", plot_embedding(panels)), ("errors", plot_errors(kept, args.seeds))):
+        with replacing(results / f"{name}.png") as path:
+            figure.savefig(path, dpi=80)
+    order = ["references", "methods", "votes", "training"]
+    table = pd.DataFrame(sorted(rows, key=lambda cells: order.index(cells[0])), columns=COLUMNS)
+    publish(results, table, median_of_metrics(kept, metrics))
+
+
+def trained(args, data_dir, model):
+    """The folders of train.main() with some seeds; a run whose metrics.json stands is not repeated."""
+    folders = [args.out_dir / "report" / f"{model}_{seed}" for seed in range(args.seeds)]
+    for seed, folder in enumerate(folders):
+        if (folder / "metrics.json").is_file():
+            continue
+        flags = ["--model", model, "--seed", str(seed), "--data-dir", str(data_dir), "--out-dir", str(folder)]
+        flags += ["--reduce", "none"] if model == "denoising" else []  # its t-SNE is made here, once
+        train.main(flags + (["--epochs", str(args.epochs)] if args.epochs else []))
+    return folders
+
+
+def raw_codes(folder, parts):
+    """The codes of trainX and valX before any reduction, float32 (n, code_size) each."""
+    from model import in_batches, load_model  # here, with Keras, so that --help need not wait for it
+
+    encoder = load_model(folder / "model.keras").get_layer("encoder_1")
+    return [in_batches(encoder, part / np.float32(255)) for part in parts]
+
+
+def principal_components(pictures, validation):
+    """The first COMPONENTS principal components of the pixels, fitted on trainX: float32 (n, k) each."""
+    flat = [part.reshape(len(part), -1) / np.float32(255) for part in (pictures, validation)]
+    mean = flat[0].mean(axis=0)
+    directions = np.linalg.svd(flat[0] - mean, full_matrices=False)[2][:COMPONENTS]
+    return [(part - mean) @ directions.T for part in flat]
+
+
+def of_variance_one(codes, *limits):
+    """Codes of trainX and valX, whitened as the former ask; see whitening() for the limits."""
+    matrix, offset = whitening(codes[0], *limits)
+    return [part @ matrix + offset for part in codes]
+
+
+def grouped(folder, seed, codes, reduction):
+    """What a reduction and k-means make of codes: the groups of trainX and valX, `known` and `found`."""
+    path = folder / f"{reduction}_{seed}.npz"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        known, others = of_variance_one(codes) if reduction == "whitened" else codes
+        points = on_a_plane(known, seed) if reduction == "tsne" else known
+        groups = two_groups(points, seed)
+        with replacing(path) as beside, open(beside, "wb") as file:
+            np.savez(file, known=groups, found=of_neighbours(others, known, groups), places=points[:, :2])
+    with np.load(path) as file:
+        return dict(file)
+
+
+def mixtures(codes, seeds):
+    """The groups of valX by two Gaussians with any covariance, on all whitened components, a list a seed."""
+    from sklearn.mixture import GaussianMixture  # here: slow to import too
+
+    known, others = of_variance_one(codes, COMPONENTS, 1.0)
+    # A little is added to the variances: a Gaussian of few pictures has none in some direction.
+    fits = [GaussianMixture(2, reg_covar=1e-4, random_state=seed).fit(known) for seed in range(seeds)]
+    return [fit.predict(others) for fit in fits]
+
+
+def of_scores(scores):
+    return [f"{number:.3f}" for number in (np.median(scores), max(scores), min(scores))]
+
+
+def histories(folders):
+    return pd.concat([pd.read_csv(folder / "history.csv") for folder in folders], ignore_index=True)
+
+
+def summary(folders):
+    """Median reconstruction error after the last epoch, its rank correlation with accuracy, seconds a fit."""
+    table = histories(folders)
+    last = table[table.epoch == table.epoch.max()]
+    correlation = table.validation_error.rank().corr(table.accuracy.rank()) if len(table) > 2 else np.nan
+    seconds = table.seconds.sum() / len(folders)
+    return [f"{last.validation_error.median():.4f}", f"{correlation:.2f}", f"{seconds:.0f}"]
+
+
+def plot_errors(kept, seeds):
+    """Reconstruction error against accuracy: a point an epoch and seed, a colour a method."""
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for number, model in enumerate(train.RECIPES):
+        for seed in range(seeds):
+            table = histories([kept / f"{model}_{seed}"])
+            label = model if seed == 0 else None
+            axes.plot(
+                table.validation_error, table.accuracy, ".-", color=f"C{number}", alpha=0.5, label=label
+            )
+            axes.plot(table.validation_error.iloc[-1], table.accuracy.iloc[-1], "o", color=f"C{number}")
+    axes.set(
+        xscale="log", xlabel="squared error of decoded validation pictures", ylabel="validation accuracy"
+    )
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def median_of_metrics(folder, runs):
+    """Write metrics.json: the first run's, with the median score of all."""
+    scores = [run["score"] for run in runs]
+    with replacing(folder / "metrics.json") as path:
+        path.write_text(json.dumps({**runs[0], "score": float(np.median(scores)), "score_by_seed": scores}))
+    return folder / "metrics.json"
+
+
+def publish(results, tables, metrics_file):
+    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
+    with replacing(results / "report.csv") as path:
+        tables.to_csv(path, index=False)
+    metrics = json.loads(metrics_file.read_text())
+    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
+    with replacing(results / "metrics.json") as path:
+        path.write_text(json.dumps(metrics, indent=2) + "\n")
+    for name, table in tables.groupby("table", sort=False):
+        print(f"\n{name}\n")
+        for row in table.drop(columns="table").to_numpy():
+            print("| " + " | ".join(row) + " |")
+
+
+if __name__ == "__main__":
+    run(main)

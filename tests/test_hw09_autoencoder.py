@@ -1,0 +1,555 @@
+"""Homework 9: planted groups, views by algebra, the loss by a loop, noise only in training, and bad input."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import check_sentence
+
+CHAPTER = "hw09_autoencoder"
+TRIAL = ["--synthetic", "--epochs", "1", "--batch-size", "100", "--code-size", "8"]
+
+
+@pytest.fixture
+def hw09(load_chapter):
+    return load_chapter(CHAPTER)
+
+
+@pytest.fixture
+def hw09_light(load_chapter):
+    """The modules that need no Keras."""
+    return load_chapter(CHAPTER, "dataset", "clustering", "train", "predict", "report")
+
+
+def planted(rng, count=200):
+    """Points (count, 3) that lie left or right in the last number, the smallest of the three; and which."""
+    side = rng.integers(0, 2, count)
+    return np.stack([rng.uniform(-50, 50, count), rng.normal(0, 9, count), 2 * side - 1.0], axis=1), side
+
+
+# --- groups ---------------------------------------------------------------
+
+
+def test_a_planted_group_is_found_exactly(hw09_light):
+    clustering, rng = hw09_light.clustering, np.random.default_rng(0)
+    points, side = planted(rng)
+    assert clustering.accuracy(clustering.two_groups(points, 0), side) < 0.65
+    matrix, offset = clustering.whitening(points.astype(np.float32), share=1.0)
+    groups = clustering.two_groups(points @ matrix + offset, 0)
+    assert clustering.accuracy(groups, side) == 1
+    fresh, where = planted(rng, 50)
+    found = clustering.of_neighbours(fresh @ matrix + offset, points @ matrix + offset, groups)
+    assert clustering.accuracy(found, where) == 1
+
+
+def test_whitened_codes_have_covariance_1_the_widest_direction_first(hw09_light):
+    rng = np.random.default_rng(0)
+    codes = (rng.normal(size=(400, 6)) * [9, 1, 4, 0, 0.1, 2] + 7).astype(np.float32)
+    whitening = hw09_light.clustering.whitening
+    matrix, offset = whitening(codes, size=3, share=1.0)
+    white = codes @ matrix + offset
+    np.testing.assert_allclose(white.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(white.T @ white / len(white), np.eye(3), atol=1e-3)
+    assert list(np.argmax(np.abs(matrix) * codes.std(axis=0)[:, None], axis=0)) == [0, 2, 5]
+    assert whitening(codes, share=1.0)[0].shape == (6, 5)  # one number never varies
+    shares = np.cumsum(np.sort(codes.var(axis=0))[::-1]) / codes.var(axis=0).sum()  # 0.79, 0.95, 0.99, ...
+    for share, kept in ((0.5, 1), (0.9, 2), (0.97, 3), (0.995, 4)):
+        assert shares[kept - 2] < share < shares[kept - 1] or kept == 1
+        assert whitening(codes, share=share)[0].shape == (6, kept)
+    wide = rng.normal(size=(50, 30)).astype(np.float32)
+    assert whitening(wide)[0].shape == (30, 16)
+
+
+def test_t_sne_keeps_two_crowds_apart_and_repeats_itself(hw09_light):
+    rng = np.random.default_rng(0)
+    side = rng.integers(0, 2, 60)
+    codes = (rng.normal(size=(60, 5)) + 20 * side[:, None]).astype(np.float32)
+    places = hw09_light.clustering.on_a_plane(codes, 0)
+    assert places.shape == (60, 2)
+    assert hw09_light.clustering.accuracy(hw09_light.clustering.two_groups(places, 0), side) == 1
+    np.testing.assert_array_equal(places, hw09_light.clustering.on_a_plane(codes, 0))
+    assert np.isfinite(hw09_light.clustering.on_a_plane(codes[:5], 0)).all()
+
+
+def test_a_vote_turns_clusterings_over_before_it_counts(hw09_light):
+    vote = hw09_light.clustering.vote
+    first, second, third = [0, 0, 0, 1, 1, 1], [1, 1, 1, 1, 0, 0], [0, 0, 1, 1, 1, 1]
+    assert list(vote([first, second, third])) == [0, 0, 0, 1, 1, 1]  # one dissent each, at 3 and at 2
+    assert list(vote([second, first])) == second  # equals: the first decides
+    assert list(vote([first, second])) == first
+    assert list(vote([first])) == first
+
+
+def test_the_bluer_group_is_0(hw09_light):
+    pictures = np.full((6, 32, 32, 3), 100, np.uint8)
+    pictures[[1, 4], ..., 2] = 150
+    pictures[[0, 5], ..., 0] = 150
+    pictures[3, ..., 1] = 250  # green says nothing
+    named = hw09_light.clustering.named
+    for groups in ([1, 0, 1, 1, 0, 1], [0, 1, 0, 0, 1, 0]):
+        assert list(named(np.array(groups), pictures)) == [1, 0, 1, 1, 0, 1]
+    assert list(named(np.zeros(6, int), pictures)) == [0] * 6
+
+
+def test_neighbours_outvote_the_nearest(hw09_light):
+    known = np.concatenate([np.zeros(9), [0.1], np.full(20, 5.0)])[:, None]
+    groups = np.concatenate([np.ones(9, int), [0], np.zeros(20, int)])
+    found = hw09_light.clustering.of_neighbours(np.array([[0.1], [4.9], [0.0]]), known, groups)
+    assert list(found) == [1, 0, 1]
+    few = hw09_light.clustering.of_neighbours(known[:1], known[:3], groups[:3])
+    assert list(few) == [1]
+    split = np.concatenate([np.full(4, -1.0), np.full(6, 1.2), np.full(9, 9.0)])[:, None]
+    of = np.concatenate([np.ones(4, int), np.zeros(6, int), np.ones(9, int)])
+    assert list(hw09_light.clustering.of_neighbours(np.zeros((1, 1)), split, of)) == [
+        0
+    ]  # ten, not nine or twelve
+
+
+def test_accuracy_by_hand(hw09_light):
+    accuracy, labels = hw09_light.clustering.accuracy, np.array([0, 0, 1, 1, 1])
+    assert accuracy(np.array([0, 0, 1, 1, 0]), labels) == 0.8
+    assert accuracy(np.array([1, 1, 0, 0, 1]), labels) == 0.8
+    assert accuracy(labels, labels) == accuracy(1 - labels, labels) == 1
+    assert accuracy(np.zeros(5, int), labels) == 0.6
+
+
+# --- views and their loss -------------------------------------------------
+
+
+def generator():
+    import keras
+
+    return keras.random.SeedGenerator(0)
+
+
+def ramp(count):
+    """Pictures whose red is 0.25 at the left and 0.75 at the right, green the same downwards, blue 0.5."""
+    line = np.linspace(0.25, 0.75, 32, dtype=np.float32)
+    across = np.broadcast_to(line, (32, 32))
+    return np.repeat(np.stack([across, across.T, np.full((32, 32), 0.5)], axis=-1)[None], count, axis=0)
+
+
+def test_a_view_is_a_piece_of_the_picture_perhaps_mirrored(hw09, monkeypatch):
+    monkeypatch.setattr(hw09.contrast, "LIGHT", 0.0)
+    seen = np.asarray(hw09.contrast.views(ramp(300).astype(np.float32), 0.0, generator()))
+    red, green = seen[:, 16, :, 0], seen[:, :, 16, 1]
+    np.testing.assert_allclose(seen[..., 2], 0.5, atol=1e-5)
+    np.testing.assert_allclose(np.diff(red, 2, axis=1), 0, atol=1e-4)  # nothing is repeated at an edge
+    np.testing.assert_allclose(np.diff(green, 2, axis=1), 0, atol=1e-4)
+    slope, downwards = (red[:, -1] - red[:, 0]) / 0.5, (green[:, -1] - green[:, 0]) / 0.5
+    np.testing.assert_allclose(
+        np.abs(slope), downwards, atol=1e-4
+    )  # one side length both ways; never upside down
+    assert 0.4 < np.mean(slope < 0) < 0.6
+    area = np.square(slope)
+    assert 0.1 <= area.min() < 0.13
+    assert 0.95 < area.max() <= 1
+    assert 0.5 < area.mean() < 0.6
+    for edge, line in ((red.min(axis=1), red), (green.min(axis=1), green)):
+        free = 0.5 * (1 - np.ptp(line, axis=1) / 0.5)
+        where = (edge - 0.25)[free > 0.1] / free[free > 0.1]  # 0: at the very left, 1: at the very right
+        assert where.min() < 0.05
+        assert where.max() > 0.95
+        assert 0.45 < where.mean() < 0.55
+
+
+def test_light_changes_brightness_and_contrast(hw09, monkeypatch):
+    monkeypatch.setattr(hw09.contrast, "SMALLEST", 1.0)
+    picture = np.where(np.arange(32)[:, None, None] < 16, 0.4, 0.6) * np.ones((200, 1, 32, 3), np.float32)
+    seen = np.asarray(hw09.contrast.views(picture.astype(np.float32), 0.0, generator()))
+    means, depths = seen.mean(axis=(1, 2, 3)), seen[:, 31, 0, 0] - seen[:, 0, 0, 0]
+    assert 0.4 <= means.min() < 0.41
+    assert 0.59 < means.max() <= 0.6001
+    contrast = depths / 0.2 / (means / 0.5)
+    assert 0.8 <= contrast.min() + 1e-4 < 0.82
+    assert 1.18 < contrast.max() <= 1.2001
+
+
+def test_noise_has_its_deviation_and_0_is_none(hw09):
+    grey = np.full((8, 32, 32, 3), 0.5, np.float32)
+    spots = np.asarray(hw09.contrast.noised(grey, 0.1, generator())) - 0.5
+    assert abs(spots.mean()) < 0.003
+    assert spots.std() == pytest.approx(0.1, rel=0.03)
+    np.testing.assert_array_equal(hw09.contrast.noised(grey, 0.0, generator()), grey)
+    loud = np.asarray(hw09.contrast.noised(grey, 9.0, generator()))
+    assert loud.min() == 0
+    assert loud.max() == 1
+
+
+def test_nt_xent_meets_a_loop(hw09):
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(2, 5, 4)).astype(np.float32)
+    everyone = np.concatenate([first, second])
+    everyone /= np.linalg.norm(everyone, axis=1, keepdims=True)
+    losses = []
+    for place, vector in enumerate(everyone):
+        odds = np.exp(everyone @ vector / 0.3)
+        losses.append(-np.log(odds[(place + 5) % 10] / (odds.sum() - odds[place])))
+    assert float(hw09.contrast.nt_xent(first, second)) == pytest.approx(np.mean(losses), rel=1e-4)
+    assert float(hw09.contrast.nt_xent(3 * first, 7 * second)) == pytest.approx(np.mean(losses), rel=1e-4)
+    same = np.ones((5, 4), np.float32)
+    assert float(hw09.contrast.nt_xent(same, same)) == pytest.approx(np.log(9), rel=1e-4)
+    assert float(hw09.contrast.nt_xent(np.eye(4, dtype="f"), np.eye(4, dtype="f"), 0.05)) < 1e-5
+
+
+# --- the autoencoder ------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [2, 5, 128])
+def test_the_decoder_mirrors_the_encoder(hw09, size):
+    encoder, decoder = hw09.model.build_encoder(size), hw09.model.build_decoder(size)
+    down = [layer.output.shape[1:] for layer in encoder.layers if layer.name.startswith("convolution")]
+    up = [
+        layer.output.shape[1:] for layer in decoder.layers if layer.name.startswith(("reshape", "transposed"))
+    ]
+    assert down == [(16, 16, 32), (8, 8, 64), (4, 4, 128), (2, 2, 128)]
+    assert [*reversed(down), encoder.input_shape[1:]] == up
+    assert encoder.output_shape == decoder.input_shape == (None, size)
+    assert decoder.output_shape == encoder.input_shape
+
+
+@pytest.fixture
+def pictures():
+    return np.random.default_rng(0).uniform(0, 1, (6, 32, 32, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("contrast", [False, True])
+def test_noise_is_off_when_it_is_not_training(hw09, pictures, contrast):
+    model = hw09.model.Autoencoder(4, 0.5, contrast, seed=0)
+    quiet = np.asarray(model(pictures))
+    np.testing.assert_array_equal(quiet, model(pictures))
+    np.testing.assert_array_equal(quiet, model.decoder(model.encoder(pictures)))
+    spoilt = [np.asarray(model.spoilt(pictures)) for _ in range(2)]
+    assert np.abs(spoilt[0] - spoilt[1]).mean() > 0.1
+    training = model(pictures, training=True)
+    decoded, *projections = training if contrast else (training,)
+    assert decoded.shape == pictures.shape
+    assert [p.shape for p in projections] == ([(12, 64)] if contrast else [])
+    assert np.abs(np.asarray(decoded) - quiet).max() > 1e-3
+
+
+def test_the_loss_compares_with_the_clean_picture(hw09, pictures):
+    compute = hw09.model.Autoencoder(4, 0.5, False, seed=0).compute_loss
+    assert float(compute(pictures, y_pred=pictures)) == 0
+    assert float(compute(pictures, y_pred=pictures + 0.1)) == pytest.approx(0.01, rel=1e-3)
+    projections = np.random.default_rng(1).normal(size=(12, 64)).astype(np.float32)
+    compute = hw09.model.Autoencoder(4, 0.5, True, seed=0).compute_loss
+    expected = float(hw09.contrast.nt_xent(projections[:6], projections[6:]))
+    assert float(compute(pictures, y_pred=(pictures, projections))) == pytest.approx(expected, rel=1e-5)
+    off = float(compute(pictures, y_pred=(pictures + 0.1, projections)))
+    assert off == pytest.approx(expected + 0.01 * hw09.model.RECONSTRUCTION, rel=1e-4)
+
+
+def test_the_whole_model_scales_reduces_and_joins(hw09, pictures, tmp_path):
+    members = [hw09.model.Autoencoder(4, 0.1, False, seed=0, number=number) for number in (1, 2)]
+    rng = np.random.default_rng(0)
+    reduction = rng.normal(size=(4, 3)).astype(np.float32), rng.normal(size=3).astype(np.float32)
+    whole = hw09.model.whole_model(members, [reduction, None])
+    pixels = np.round(255 * pictures)
+    codes, decoded = (np.asarray(part) for part in whole(pixels))
+    first, second = (np.asarray(member.encoder(pixels / 255)) for member in members)
+    np.testing.assert_allclose(codes, np.hstack([first @ reduction[0] + reduction[1], second]), atol=1e-4)
+    np.testing.assert_allclose(decoded, members[0](pixels / 255), atol=1e-5)
+    np.testing.assert_allclose(
+        np.asarray(whole(pixels[:1])[0])[0], codes[0], atol=1e-4
+    )  # no batch statistics
+    whole.save(tmp_path / "model.keras")
+    again = hw09.model.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(
+        hw09.model.in_batches(lambda x: again(x)[0], pixels, batch=4), again(pixels)[0]
+    )
+    np.testing.assert_allclose(again(pixels)[0], codes, atol=1e-5)
+
+
+@pytest.mark.parametrize("contrast", [False, True])
+def test_a_step_moves_all_weights(hw09, pictures, contrast):
+    model = hw09.model.Autoencoder(4, 0.1, contrast, seed=0)
+    model.compile("sgd", run_eagerly=True)
+    before = [np.array(weight) for weight in model.trainable_variables]
+    logs = model.fit(pictures, batch_size=6, verbose=0).history
+    for weight, old in zip(model.trainable_variables, before, strict=True):
+        if weight.path.startswith("encoder") and "kernel" in weight.path:
+            assert not np.array_equal(weight, old), weight.path
+    assert set(logs) == {"loss", "reconstruction", *(["contrast"] if contrast else [])}
+
+
+# --- train.py and predict.py ----------------------------------------------
+
+
+@pytest.fixture
+def untrained(hw09, monkeypatch):
+    """train.py as it is, but for the steps of fit(); the list of what fit() was given."""
+    calls = []
+
+    def fit(self, *args, callbacks, **keywords):
+        calls.append((args, keywords, self.optimizer))
+        for callback in callbacks:
+            callback.set_model(self)
+            callback.on_epoch_begin(0)
+            callback.on_epoch_end(0, {"loss": untrained.loss, "reconstruction": 0.1})
+
+    untrained = type("Untrained", (), {"loss": 1.0, "calls": calls})
+    monkeypatch.setattr(hw09.model.Autoencoder, "fit", fit)
+    return untrained
+
+
+def test_the_labels_and_valX_change_nothing_but_the_score(hw09, untrained, whole_set, tmp_path):
+    folder = shutil.copytree(whole_set, tmp_path / "data")
+    argv = ["--data-dir", str(folder), "--code-size", "8"]
+    metrics = hw09.train.main([*argv, "--out-dir", str(tmp_path / "one")])
+    assert sum(metrics["pictures_in_group"]) == 300
+    labels, validation = (np.load(folder / f"{name}.npy") for name in ("valY", "valX"))
+    np.save(folder / "valX.npy", validation[::-1, ::-1][:90])
+    np.save(folder / "valY.npy", np.roll(labels, 7)[:90])
+    hw09.train.main([*argv, "--out-dir", str(tmp_path / "two")])
+    one, two = (hw09.predict.load_clusters(tmp_path / name / "clusters.npz") for name in ("one", "two"))
+    np.testing.assert_array_equal(one["codes"], two["codes"])
+    np.testing.assert_array_equal(one["groups"], two["groups"])
+    covariance = np.cov(one["codes"], rowvar=False, ddof=0)
+    np.testing.assert_allclose(covariance, np.eye(len(covariance)), atol=2e-2)
+    for (given,), keywords, _ in untrained.calls:
+        np.testing.assert_allclose(255 * given, np.load(folder / "trainX.npy"), atol=1e-3)
+        assert set(keywords) == {"batch_size", "epochs", "verbose"}
+
+
+def test_the_score_is_of_valX_and_valY(hw09, untrained, whole_set, tmp_path):
+    """On copies of trainX, labelled as predict.py says but for a fifth, it is 0.8."""
+    folder = shutil.copytree(whole_set, tmp_path / "data")
+    argv = ["--data-dir", str(folder), "--out-dir", str(tmp_path)]
+    own = [*argv, "--code-size", "8", "--reduce", "none"]
+    hw09.train.main(own)
+    label = hw09.predict.main(argv).label.to_numpy()
+    np.save(folder / "valX.npy", np.load(folder / "trainX.npy")[::-1])
+    np.save(folder / "valY.npy", np.where(np.arange(300) % 5 == 0, label[::-1], 1 - label[::-1]))
+    metrics = hw09.train.main(own)
+    assert metrics["score"] == 0.8
+    assert json.loads((tmp_path / "metrics.json").read_text())["score"] == 0.8
+
+
+def test_several_seeds_vote_and_predict_repeats_the_groups(hw09, untrained, tmp_path):
+    argv = ["--synthetic", "--seeds", "2", "--reduce", "tsne", "--code-size", "8", "--out-dir", str(tmp_path)]
+    hw09.train.main([*argv, "--learning-rate", "0.5", "--epochs", "3"])
+    assert list(pd.read_csv(tmp_path / "history.csv").member) == [1, 2]
+    for *_, optimizer in untrained.calls:
+        for step, rate in ((0, 0.5), (9, 0.25), (18, 0.0)):  # 6 steps an epoch
+            optimizer.iterations.assign(step)
+            assert float(optimizer.learning_rate) == pytest.approx(rate, abs=1e-6)
+    clusters = hw09.predict.load_clusters(tmp_path / "clusters.npz")
+    first, second = np.split(clusters["codes"], 2, axis=1)
+    assert first.shape == second.shape == (300, 8)
+    assert not np.allclose(first, second), "the members are one and the same"
+    assert clusters["places"].shape == (300, 2)
+    table = hw09.predict.main(["--synthetic", "--out-dir", str(tmp_path)])
+    found = hw09.clustering.of_neighbours(clusters["codes"], clusters["codes"], clusters["groups"])
+    np.testing.assert_array_equal(table.label, found)
+    assert (tmp_path / "submission.csv").read_text().startswith("id,label\n0,")
+
+
+def test_not_a_number_ends_in_a_sentence(hw09, untrained, tmp_path, capsys):
+    untrained.loss = np.nan
+    argv = [*TRIAL, "--learning-rate", "1e30", "--out-dir", tmp_path]
+    check_sentence(hw09, capsys, argv, "epoch 1", "not a number", "--learning-rate 1e+30")
+    assert [path.name for path in tmp_path.iterdir()] == ["synthetic"]
+
+
+def test_the_groups_are_of_the_points_that_the_reduction_made(hw09_light):
+    points, side = planted(np.random.default_rng(0), 90)
+    pictures = np.zeros((90, 32, 32, 3), np.uint8)
+    pictures[side == 0, ..., 2] = 9
+    argv = ["--seeds", "3", "--reduce", "none"]
+    many = np.hstack([points * [0, 0, 1], points, points * [0, 0, 1]])
+    arrays = hw09_light.train.part(hw09_light.train.parse_args(argv), many, pictures)
+    assert list(arrays["groups"]) == list(side)  # two of three outvote the one that is led astray
+    assert set(arrays) == {"codes", "groups"}
+
+
+def test_no_two_trainings_share_a_seed(hw09_light):
+    drawn = []
+    for seed in (0, 1):
+        args = hw09_light.train.parse_args(["--seed", str(seed), "--seeds", "3"])
+        drawn += [hw09_light.train.member_seed(args, number) for number in range(3)]
+    assert len(set(drawn)) == 6
+
+
+def test_recipes_and_own_flags(hw09_light):
+    parse = hw09_light.train.parse_args
+    args = parse(["--model", "denoising"])
+    assert (args.noise, args.reduce, args.code_size, args.seeds) == (0.2, "tsne", 128, 1)
+    assert parse([]).reduce == "whitened"
+    assert parse(["--noise", "0"]).noise == 0
+
+
+def test_the_claim(hw09, whole_set, tmp_path):
+    """On drawn pictures in any light, codes that views share beat pixels, and codes of noised pictures."""
+    pictures, validation = (np.load(whole_set / f"{name}.npy") for name in ("trainX", "valX"))
+    labels, clustering = np.load(whole_set / "valY.npy"), hw09.clustering
+    flat = [part.reshape(len(part), -1) / 255 for part in (pictures, validation)]
+    by_pixels = clustering.of_neighbours(flat[1], flat[0], clustering.two_groups(flat[0], 0))
+    assert clustering.accuracy(by_pixels, labels) < 0.65
+    argv = ["--data-dir", str(whole_set), "--epochs", "6", "--batch-size", "50", "--out-dir", str(tmp_path)]
+    ours = hw09.train.main(argv)["score"]
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history.validation_error.iloc[-1] < 0.5 * history.validation_error.iloc[0]
+    before = hw09.train.main([*argv, "--model", "denoising", "--reduce", "none"])["score"]
+    assert ours > 0.8
+    assert ours > before + 0.1
+
+
+# --- the report -----------------------------------------------------------
+
+
+def test_principal_components_are_scikit_learns(hw09_light):
+    from sklearn.decomposition import PCA
+
+    pictures = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)
+    known, others = hw09_light.report.principal_components(pictures[:30], pictures[30:])
+    flat = pictures.reshape(40, -1) / 255
+    pca = PCA(29).fit(flat[:30])
+    np.testing.assert_allclose(np.abs(known[:, :5]), np.abs(pca.transform(flat[:30])[:, :5]), atol=1e-3)
+    np.testing.assert_allclose(np.abs(others[:, :5]), np.abs(pca.transform(flat[30:])[:, :5]), atol=1e-3)
+
+
+def test_the_correlation_is_of_ranks_and_the_error_of_the_last_epoch(hw09_light, tmp_path):
+    table = pd.DataFrame(
+        {
+            "epoch": [1, 2, 3],
+            "validation_error": [0.9, 0.2, 0.1],
+            "accuracy": [0.5, 0.6, 0.99],
+            "seconds": [1, 2, 4],
+        }
+    )
+    for number, factor in enumerate((1, 1, 3)):
+        (tmp_path / str(number)).mkdir()
+        table.assign(validation_error=factor * table.validation_error).to_csv(
+            tmp_path / str(number) / "history.csv", index=False
+        )
+    folders = [tmp_path / str(number) for number in range(3)]
+    assert hw09_light.report.summary(folders[:2]) == ["0.1000", "-1.00", "7"]
+    assert hw09_light.report.summary(folders)[0] == "0.1000"
+
+
+# --- bad input: one sentence, status 2, nothing half-written --------------
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("--noise -0.1", ["--noise -0.1", "0 or more"]),
+        ("--noise nan", ["--noise nan"]),
+        ("--code-size 1", ["--code-size 1", "at least 2"]),
+        ("--seeds 0", ["--seeds 0"]),
+        ("--epochs 0", ["--epochs 0"]),
+        ("--batch-size 1", ["--batch-size 1"]),
+        ("--learning-rate 0", ["--learning-rate 0"]),
+        ("--learning-rate inf", ["--learning-rate inf"]),
+        ("--seed -1", ["--seed -1"]),
+    ],
+)
+def test_bad_flags(hw09_light, tmp_path, capsys, flags, words):
+    argv = ["--synthetic", "--out-dir", tmp_path / "out", *flags.split()]
+    check_sentence(hw09_light, capsys, argv, *words)
+    assert not (tmp_path / "out").exists()
+
+
+def changed(name, change):
+    def spoil(folder):
+        array = change(np.load(folder / name))
+        with open(folder / name, "wb") as file:
+            np.save(file, array, allow_pickle=True)
+
+    return spoil
+
+
+def with_entry(value, *place):
+    def change(array):
+        array = array.astype(float)
+        array[place] = value
+        return array
+
+    return change
+
+
+def rewritten(name, change):
+    def spoil(folder):
+        (folder / name).write_bytes(change((folder / name).read_bytes()))
+
+    return spoil
+
+
+def as_zip(folder):
+    array = np.load(folder / "trainX.npy")
+    with open(folder / "trainX.npy", "wb") as file:
+        np.savez(file, array)
+
+
+BAD_FILES = {
+    "missing": (lambda folder: (folder / "trainX.npy").unlink(), ["trainX.npy is missing"]),
+    "no labels": (lambda folder: (folder / "valY.npy").unlink(), ["valY.npy is missing"]),
+    "cut": (rewritten("trainX.npy", lambda whole: whole[: len(whole) // 2]), ["trainX.npy is cut short"]),
+    "no bytes": (rewritten("valX.npy", lambda whole: b""), ["valX.npy is cut short"]),
+    "text": (rewritten("valY.npy", lambda whole: b"0\n1\n"), ["valY.npy is cut short"]),
+    "objects": (changed("trainX.npy", lambda x: x[:2].astype(object)), ["trainX.npy", "holds objects"]),
+    "object labels": (changed("valY.npy", lambda y: y.astype(object)), ["valY.npy", "holds objects"]),
+    "several": (as_zip, ["trainX.npy holds several arrays"]),
+    "empty": (changed("trainX.npy", lambda x: x[:0]), ["trainX.npy holds no pictures"]),
+    "one": (changed("trainX.npy", lambda x: x[:1]), ["trainX.npy holds one picture"]),
+    "other size": (
+        changed("valX.npy", lambda x: x[:, :28]),
+        ["uint8 (100, 28, 32, 3)", "expected uint8 (N, 32"],
+    ),
+    "channels first": (changed("trainX.npy", lambda x: np.moveaxis(x, 3, 1)), ["(300, 3, 32, 32)"]),
+    "grey": (changed("trainX.npy", lambda x: x[..., 0]), ["(300, 32, 32)"]),
+    "one number": (changed("trainX.npy", lambda x: x[0, 0, 0, 0]), ["uint8 ()"]),
+    "text pictures": (changed("trainX.npy", lambda x: x.astype("U3")), ["<U3 (300"]),
+    "NaN": (changed("trainX.npy", with_entry(np.nan, 4, 5, 6, 0)), ["picture 4 has nan at row 5, column 6"]),
+    "256": (changed("valX.npy", with_entry(256, 1, 2, 3, 1)), ["picture 1 has 256.0 at row 2, column 3"]),
+    "-1": (changed("trainX.npy", lambda x: x.astype(int) - 256), ["picture 0 has -"]),
+    "0..1": (changed("trainX.npy", lambda x: x / 255), ["expected whole numbers from 0 to 255"]),
+    "fewer labels": (changed("valY.npy", lambda y: y[1:]), ["int64 (99,)", "expected 100 labels"]),
+    "label columns": (changed("valY.npy", lambda y: y[:, None]), ["(100, 1)", "expected 100 labels"]),
+    "label 2": (changed("valY.npy", lambda y: y + 1), ["valY.npy: label", "is 2", "expected 0 or 1"]),
+    "NaN label": (changed("valY.npy", with_entry(np.nan, 3)), ["label 3 is nan"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_bad_files(hw09_light, whole_set, tmp_path, capsys, case):
+    spoil, words = BAD_FILES[case]
+    folder = shutil.copytree(whole_set, tmp_path / "data")
+    spoil(folder)
+    argv = ["--data-dir", folder, "--out-dir", tmp_path / "out"]
+    check_sentence(hw09_light, capsys, argv, *words)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_whole_numbers_of_another_type_are_taken(hw09_light, whole_set, tmp_path):
+    pictures = np.load(whole_set / "trainX.npy")
+    np.save(tmp_path / "trainX.npy", pictures.astype(np.float32))
+    read = hw09_light.dataset.load_pictures(tmp_path / "trainX.npy")
+    assert read.dtype == np.uint8
+    np.testing.assert_array_equal(read, pictures)
+
+
+def test_models_of_another_training(hw09, tmp_path, capsys):
+    argv = ["--synthetic", "--out-dir", tmp_path]
+    check_sentence(hw09, capsys, argv, "run train.py --synthetic first", script="predict")
+    hw09.dataset.make_synthetic(tmp_path / "synthetic", 0, 12, 4)
+    check_sentence(hw09, capsys, argv, "clusters.npz is missing; run train.py first", script="predict")
+    for spoilt in (b"", b"not a zip file"):
+        (tmp_path / "clusters.npz").write_bytes(spoilt)
+        check_sentence(hw09, capsys, argv, "clusters.npz is cut short", script="predict")
+    np.savez(tmp_path / "clusters.npz", codes=np.zeros((3, 5), "f"), groups=np.zeros(4, int))
+    check_sentence(hw09, capsys, argv, "clusters.npz is cut short", script="predict")
+    np.savez(tmp_path / "clusters.npz", codes=np.zeros((4, 5), "f"), groups=np.zeros(4, int))
+    check_sentence(hw09, capsys, argv, "model.keras is missing; run train.py first", script="predict")
+    for spoilt in (b"", b"not a zip file"):
+        (tmp_path / "model.keras").write_bytes(spoilt)
+        check_sentence(hw09, capsys, argv, "model.keras is cut short or not a model", script="predict")
+    hw09.model.build_encoder(5).save(tmp_path / "model.keras")
+    check_sentence(hw09, capsys, argv, "model.keras is cut short or not a model", script="predict")
+    member = hw09.model.Autoencoder(6, 0.1, False, 0)
+    hw09.model.whole_model([member], [None]).save(tmp_path / "model.keras")
+    check_sentence(hw09, capsys, argv, "clusters.npz is of another model.keras", script="predict")
+    assert not (tmp_path / "submission.csv").exists()
