@@ -26,7 +26,7 @@ from dataset import BadInput, load_labels, load_pictures, make_synthetic, replac
 HERE = Path(__file__).resolve().parent
 REDUCTIONS = ["none", "whitened", "tsne"]
 RECIPES = {  # model: epochs, batch size, learning rate, noise, reduction of the codes
-    "denoising": (12, 256, 0.002, 0.2, "tsne"),
+    "denoising": (30, 64, 0.002, 0.2, "tsne"),
     "contrastive": (12, 256, 0.002, 0.05, "whitened"),
 }
 SYNTHETIC_BATCH = 50  # pictures a step with --synthetic: there are few
