@@ -17,16 +17,15 @@ SMOOTH_EVERY = 4  # steps
 BLUR = np.outer([1, 2, 1], [1, 2, 1]) / 16
 
 
-def activation_maps(model, layer, pictures, filters):
-    """What some filters of a layer make of pictures (n, h, w, 3): float32 (n, rows, columns, filters)."""
+def activation_maps(model, layer, pictures):
+    """What the filters of a layer make of pictures (n, h, w, 3): float32 (n, rows, columns, filters)."""
     maps, _ = with_maps(model, layer)(tf.convert_to_tensor(pictures, tf.float32), training=False)
-    return np.take(maps.numpy(), filters, axis=-1)
+    return maps.numpy()
 
 
-def strongest(model, layer, pictures, count):
-    """The filters whose mean response to the pictures is largest: int64 (count,), the largest first."""
-    maps, _ = with_maps(model, layer)(tf.convert_to_tensor(pictures, tf.float32), training=False)
-    return np.argsort(-maps.numpy().mean(axis=(0, 1, 2)), kind="stable")[:count]
+def strongest(maps, count):
+    """The filters whose mean response in activation_maps is largest: int64 (count,), the largest first."""
+    return np.argsort(-maps.mean(axis=(0, 1, 2)), kind="stable")[:count]
 
 
 def dream(model, layer, filters, steps=STEPS, seed=0):

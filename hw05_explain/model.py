@@ -34,8 +34,6 @@ def build_small(size, classes):
 
 def load_classifier(path):
     """A classifier of square RGB pictures, of a whole Keras file. Raises BadInput when it is none."""
-    if not path.is_file():
-        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir, or name a --model.")
     try:
         model = keras.saving.load_model(path, compile=False)
         (_, height, width, channels), (_, classes) = model.input_shape, model.output_shape
@@ -98,9 +96,8 @@ def last_maps(model):
     convolution = find_layer(model)
     places = convolution.output.shape[1:3]
     later = model.layers[model.layers.index(convolution) :]
-    return [layer for layer in later if layer.output.shape[1:3] == places and len(layer.output.shape) == 4][
-        -1
-    ]
+    kept = [layer for layer in later if layer.output.shape[1:3] == places and len(layer.output.shape) == 4]
+    return kept[-1]
 
 
 def with_maps(model, layer):

@@ -83,16 +83,14 @@ def main(argv=None):
     layer = find_layer(model, args.layer)
     pictures = load_pictures([paths[number] for number in chosen], model.input_shape[1])
     said = np.asarray(scores_of(model, pictures.astype(np.float32))).argmax(axis=1)
-    filters = args.filters
-    if filters is None:
-        filters = strongest(model, layer, pictures, FILTERS)
+    responses = activation_maps(model, layer, pictures)
+    filters = strongest(responses, FILTERS) if args.filters is None else args.filters
     for number in filters:
         if not 0 <= number < layer.output.shape[-1]:
             raise BadInput(f"--filters {number}: expected 0 to {layer.output.shape[-1] - 1} of {layer.name}.")
     print(f"pictures {', '.join(map(str, chosen))}   model {path}, layer {layer.name}", flush=True)
 
     maps = {name: method(model, pictures, said, args.layer) for name, method in METHODS.items()}
-    responses = activation_maps(model, layer, pictures, filters)
     dreams = dream(model, layer, filters)
     table = pd.DataFrame(
         {
@@ -109,7 +107,7 @@ def main(argv=None):
         plot_sheet(pictures, maps, titles).savefig(beside)
     for place, number in enumerate(table["index"]):
         own = {name: values[place] for name, values in maps.items()}
-        page = plot_page(pictures[place], own, responses[place], filters, titles[place])
+        page = plot_page(pictures[place], own, responses[place][..., filters], filters, titles[place])
         with replacing(args.out_dir / f"page_{number}.png") as beside:
             page.savefig(beside)
     with replacing(args.out_dir / "filters.png") as beside:

@@ -225,8 +225,9 @@ def test_a_dream_is_what_the_filter_responds_to(hw05):
     assert green[..., 1].min() > green[..., [0, 2]].max() + 50
     reddish = np.zeros((1, 8, 8, 3), np.uint8)
     reddish[..., 0] = 200
-    assert list(hw05.filters.strongest(model, layer, reddish, 2)) == [0, 1]
-    np.testing.assert_allclose(hw05.filters.activation_maps(model, layer, reddish, [1]), -200)
+    maps = hw05.filters.activation_maps(model, layer, reddish)
+    assert list(hw05.filters.strongest(maps, 2)) == [0, 1]
+    np.testing.assert_allclose(maps[..., [1]], -200)
 
 
 # --- the whole ------------------------------------------------------------
