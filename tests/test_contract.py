@@ -2,6 +2,7 @@
 
 import ast
 import json
+import keyword
 import re
 import shlex
 import sys
@@ -32,7 +33,6 @@ PLANNED = {  # not built yet: the last chapter built empties this set and delete
     "hw03_cnn",
     "hw07_compression",
     "hw11_gan",
-    "hw12_dann",
 }
 BUILT = [name for name in CHAPTERS if name not in PLANNED]
 
@@ -135,7 +135,9 @@ def test_every_declared_flag_is_read(chapter):
             if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "args"
         }
         for flag, _ in declared_flags(path):
-            assert flag[2:].replace("-", "_") in read, f"{script}.py never reads {flag}"
+            name = flag[2:].replace("-", "_")
+            name += "_" * keyword.iskeyword(name)  # args.lambda would be no Python
+            assert name in read, f"{script}.py never reads {flag}"
 
 
 def declared_flags(path):

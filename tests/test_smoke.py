@@ -114,6 +114,20 @@ def check_hw10(out):
     return out / "submission.csv"
 
 
+def check_hw12(out):
+    history = pd.read_csv(out / "history.csv")
+    assert list(history.epoch) == [1, 2]
+    assert history.domain_accuracy.between(0, 1).all()
+    assert (out / "submission.csv").read_text().startswith("id,label\n")
+    submission = pd.read_csv(out / "submission.csv")
+    assert list(submission.id) == list(range(240))
+    assert submission.label.between(0, 3).all()
+    assert submission.label.nunique() > 1
+    with Image.open(out / "first_twenty.png") as picture:
+        picture.verify()
+    return out / "submission.csv"
+
+
 def check_hw13(out):
     assert list(pd.read_csv(out / "history.csv").iteration) == [1, 2, 3, 4]
     episodes = pd.read_csv(out / "episodes.csv")
@@ -163,6 +177,7 @@ SMOKE = {
     "hw08_seq2seq": ("--epochs 2 --units 16", "--epochs 1 --seeds 1", check_hw08),
     "hw09_autoencoder": ("--epochs 2", "--epochs 1 --seeds 1", check_hw09),
     "hw10_anomaly": ("--epochs 1", "--epochs 1 --seeds 1", check_hw10),
+    "hw12_dann": ("--epochs 2", "--epochs 1 --seeds 1", check_hw12),
     "hw13_meta": ("--iterations 4", "--iterations 1 --seeds 1", check_hw13),
     "hw14_lifelong": ("--epochs 2", "--epochs 1 --seeds 1", check_hw14),
     "hw15_rl": ("--iterations 6", "--iterations 2 --seeds 1", check_hw15),

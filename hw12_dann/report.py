@@ -1,0 +1,202 @@
+"""Answer the report questions of homework 12: every table and figure of README.md.
+
+    python hw12_dann/report.py                 on both pairs, into results/
+    python hw12_dann/report.py --seeds 1       what README.md shows
+    python hw12_dann/report.py --synthetic     on made-up shapes, into out/results/
+
+Each method on each pair, what the features look like without and with the adversary, and how well the domains
+can be told apart over the epochs. A row is train.main() run with some seeds, or with one where there are no
+answers. Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import train
+from dataset import BadInput, make_synthetic, replacing, run
+from matplotlib.figure import Figure
+
+HERE = Path(__file__).resolve().parent
+PAIRS = {  # pair: flags, methods
+    "mnist_to_mnistm": ("--no-edges", ["source-only", "dann", "pseudo-labels", "target"]),
+    "real_or_drawing": ("", ["source-only", "dann", "pseudo-labels"]),
+}
+EPOCHS = {"mnist_to_mnistm": 2, "real_or_drawing": 8}  # fewer than train.py's, the same for each method
+HEADLINE = "mnist_to_mnistm"  # the pair whose answers are known
+EMBEDDED = 500  # pictures of each domain in the t-SNE
+COLUMNS = [
+    "table",
+    "row",
+    "target_accuracy",
+    "source_accuracy",
+    "domain_accuracy",
+    "confidence",
+    "seeds_agree",
+    "rarest",
+    "seconds",
+]
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description="Make every table and figure of the chapter's README.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of the pairs")
+    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
+    parser.add_argument("--synthetic", action="store_true", help="make shapes, write to out/results")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings a row where answers are, else one")
+    parser.add_argument("--epochs", type=int, help="for a trial: so many in every training; None: see EPOCHS")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    if args.seeds < 1:
+        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
+    if args.epochs is not None and args.epochs < 1:
+        raise BadInput(f"--epochs {args.epochs}: expected at least 1.")
+    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    pairs = {pair: train.load(data_dir / pair, edges=not flags) for pair, (flags, _) in PAIRS.items()}
+    epochs = dict.fromkeys(PAIRS, args.epochs) if args.epochs else EPOCHS
+
+    folders = {}
+    for pair, (flags, methods) in PAIRS.items():
+        for method in methods:
+            flags_of_row = f"--pair {pair} {flags} --method {method} --epochs {epochs[pair]}".split()
+            seeds = args.seeds if pair == HEADLINE else 1
+            folders[pair, method] = trained(args, flags_of_row, seeds, pairs[pair])
+    rows = []
+    for (pair, method), found in folders.items():
+        cells = summary(found, pairs[pair][2])
+        hidden = [COLUMNS[2]] * (pair != HEADLINE) + [COLUMNS[4]] * (method == "target")  # say nothing there
+        rows.append([pair, method, *("" if name in hidden else cell for name, cell in cells.items())])
+
+    results.mkdir(parents=True, exist_ok=True)
+    shown = {method: folders[HEADLINE, method] for method in ("source-only", "dann")}
+    with replacing(results / "features.png") as path:
+        plot_features(shown, pairs[HEADLINE]).savefig(path)
+    with replacing(results / "domains.png") as path:
+        plot_domains(folders).savefig(path)
+    default = folders[HEADLINE, train.parse_args([]).method]
+    publish(results, pd.DataFrame(rows, columns=COLUMNS), first_and_mean(args.out_dir / "report", default))
+
+
+def trained(args, flags, seeds, pair):
+    """train.main() with these flags and so many seeds; the runs' folders."""
+    folders = []
+    for seed in range(seeds):
+        argv = [*flags, *["--synthetic"] * args.synthetic, "--seed", str(seed)]
+        folders.append(args.out_dir / "report" / "_".join(argv).replace("--", ""))
+        argv += ["--data-dir", str(args.data_dir), "--out-dir", str(folders[-1])]
+        if not done(folders[-1], argv):
+            train.main([*argv, "--resume"], pair)
+    return folders
+
+
+def done(folder, argv):
+    """Whether a training with these flags has ended in the folder."""
+    path, flags = folder / "metrics.json", vars(train.parse_args(argv))
+    if not path.is_file():
+        return False
+    found = json.loads(path.read_text())["arguments"]
+    return all(found[name] == flags[name] for name in set(flags) - {"data_dir", "out_dir", "resume"})
+
+
+def publish(results, tables, metrics_file):
+    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
+    with replacing(results / "report.csv") as path:
+        tables.to_csv(path, index=False)
+    metrics = json.loads(metrics_file.read_text())
+    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
+    with replacing(results / "metrics.json") as path:
+        path.write_text(json.dumps(metrics, indent=2) + "\n")
+    for name, table in tables.groupby("table", sort=False):
+        print(f"\n{name}\n")
+        for row in table.drop(columns="table").to_numpy():
+            print("| " + " | ".join(row) + " |")
+
+
+def summary(folders, target):
+    """What the seeds have come to, mean and deviation: {name: cell} of COLUMNS from the third on."""
+    runs = [json.loads((folder / "metrics.json").read_text()) for folder in folders]
+
+    def cell(name):
+        values = [found[name] for found in runs]
+        return f"{np.mean(values):.3f}" + f" ± {np.std(values):.3f}" * (len(values) > 1)
+
+    guesses = np.stack([np.load(folder / "guesses.npy") for folder in folders])  # (seeds, m)
+    counts = np.array([found["target_counts"] for found in runs])
+    return {
+        "target_accuracy": cell("score"),
+        "source_accuracy": cell("source_accuracy"),
+        "domain_accuracy": cell("domain_accuracy"),
+        "confidence": cell("target_confidence"),
+        "seeds_agree": f"{np.mean((guesses == guesses[0]).all(axis=0)):.3f}" * (len(runs) > 1),
+        "rarest": f"{(counts.min(axis=1) / len(target)).mean():.3f}",
+        "seconds": f"{np.median([found['seconds']['processor'] for found in runs]):.0f}",
+    }
+
+
+def first_and_mean(folder, folders):
+    """Write metrics.json: the first run's, with the mean score of all."""
+    runs = [json.loads((one / "metrics.json").read_text()) for one in folders]
+    scores = [found["score"] for found in runs]
+    metrics = {**runs[0], "score": float(np.mean(scores)), "score_by_seed": scores}
+    with replacing(folder / "metrics.json") as path:
+        path.write_text(json.dumps(metrics))
+    return folder / "metrics.json"
+
+
+def plot_features(runs, pair):
+    """t-SNE of the features of both domains; a row a method, the left by domain, the right by class."""
+    from model import load_model, outputs_of  # here, with Keras, so that --help need not wait for it
+    from sklearn.manifold import TSNE
+
+    source, labels, target, answers = pair
+    rng = np.random.default_rng(0)
+    some, others = (rng.permutation(len(x))[:EMBEDDED] for x in (source, target))
+    pictures = np.concatenate([source[some], target[others]])
+    classes = np.concatenate([labels[some], answers[others]])
+    is_target = np.arange(len(pictures)) >= len(some)
+    figure = Figure(figsize=(7.5, 7), layout="constrained")
+    for row, (method, folders) in zip(figure.subplots(len(runs), 2, squeeze=False), runs.items()):
+        _, features = outputs_of(load_model(folders[0] / "model.keras"), pictures)
+        plane = TSNE(perplexity=30, random_state=0).fit_transform(features)  # (1000, 2)
+        for chosen, name in ((~is_target, "source"), (is_target, "target")):
+            row[0].scatter(*plane[chosen].T, s=3, label=name)
+        row[0].set_title(f"{method}: by domain")
+        row[0].legend(markerscale=3)
+        row[1].scatter(*plane.T, s=3, c=classes, cmap="tab10")
+        row[1].set_title(f"{method}: by class")
+        for axes in row:
+            axes.set(xticks=[], yticks=[])
+    return figure
+
+
+def plot_domains(folders):
+    """The discriminator's accuracy over the epochs, the mean of the seeds; a panel a pair."""
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    for axes, pair in zip(figure.subplots(1, len(PAIRS), sharey=True), PAIRS):
+        for method in PAIRS[pair][1]:
+            if method == "target":  # its two halves are of one domain
+                continue
+            histories = [pd.read_csv(folder / "history.csv") for folder in folders[pair, method]]
+            mean = np.mean([history.domain_accuracy for history in histories], axis=0)
+            axes.plot(histories[0].epoch, mean, ".-", label=method)
+        axes.axhline(0.5, color="grey", linewidth=1)
+        axes.set(title=pair, xlabel="epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("accuracy of the discriminator")
+    figure.axes[0].legend()
+    return figure
+
+
+if __name__ == "__main__":
+    run(main)

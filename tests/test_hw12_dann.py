@@ -1,0 +1,517 @@
+"""Homework 12: the reversal by hand, the ablation to the digit, a shift undone, views, and bad input."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import check_sentence
+from PIL import Image
+
+CHAPTER = "hw12_dann"
+
+
+@pytest.fixture
+def hw12(load_chapter):
+    return load_chapter(CHAPTER)
+
+
+@pytest.fixture
+def hw12_light(load_chapter):
+    """The modules that need no Keras."""
+    return load_chapter(CHAPTER, "dataset", "edges", "train", "predict")
+
+
+class Same:
+    """Views that change nothing, for vectors."""
+
+    def weak(self, vectors, generator):
+        return vectors
+
+    strong = weak
+
+
+def dense(sizes, name):
+    """A chain of layers, ReLU in between."""
+    import keras
+
+    hidden = inputs = keras.Input((sizes[0],))
+    for size in sizes[1:-1]:
+        hidden = keras.layers.Dense(size, activation="relu")(hidden)
+    return keras.Model(inputs, keras.layers.Dense(sizes[-1])(hidden), name=name)
+
+
+def on_vectors(hw12, strength, steps, seed=0, shares=None, rate=0.01):
+    """A DomainAdversary of points in the plane, two classes, compiled."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    parts = dense((2, 16, 8), "extractor"), dense((8, 2), "predictor"), dense((8, 16, 1), "discriminator")
+    model = hw12.adversary.DomainAdversary(*parts, Same(), steps, strength, shares, seed=seed)
+    model.compile(keras.optimizers.Adam(rate, beta_1=0.5), jit_compile=False)
+    return model
+
+
+# --- the reversal ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.3, 1.0])
+def test_the_reversal_is_the_identity_forward_and_minus_lambda_backward(hw12, strength):
+    import tensorflow as tf
+
+    values = tf.Variable(np.arange(6.0).reshape(2, 3), dtype=tf.float32)
+    factors = np.array([[1.0, -2.0, 3.0], [0.5, 0.0, 7.0]], np.float32)
+
+    @tf.function
+    def forward_and_backward(strength):
+        with tf.GradientTape() as tape:
+            out = hw12.reversal.reverse_gradient(values * 2, strength)
+            total = tf.reduce_sum(out * factors)
+        return out, tape.gradient(total, values)
+
+    out, gradient = forward_and_backward(tf.constant(strength))
+    np.testing.assert_array_equal(out, 2 * values.numpy())
+    np.testing.assert_allclose(gradient, -strength * 2 * factors)
+
+
+def test_the_schedule_of_the_paper(hw12):
+    progress = np.array([0.0, 0.1, 0.5, 1.0], np.float32)
+    found = np.array(hw12.reversal.schedule(progress))
+    np.testing.assert_allclose(found, np.tanh(5 * progress), rtol=1e-5, atol=1e-7)  # the same, rewritten
+
+
+def test_the_strength_follows_the_steps_of_the_training(hw12):
+    model = on_vectors(hw12, None, steps=4)
+    x, y = np.zeros((8, 2), np.float32), np.zeros(8, np.int32)
+    assert float(model.current_strength()) == 0
+    model.fit((x, x), y, batch_size=4, epochs=1, verbose=0)
+    assert float(model.step) == 2
+    assert float(model.current_strength()) == pytest.approx(np.tanh(5 * 0.5))
+
+
+# --- lambda 0, and a shift ------------------------------------------------
+
+
+def clouds(count, shift, seed):
+    """Two classes beside one another and their labels; shifted, the second lies where the first was."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, count)
+    points = rng.normal(0, 0.35, (count, 2)) + np.stack([2.0 * labels - 1, 0 * labels], axis=1)
+    return (points + shift).astype(np.float32), labels.astype(np.int32)
+
+
+def accuracy(model, points, labels):
+    import keras
+
+    logits = keras.ops.convert_to_numpy(model.predictor(model.extractor(points)))
+    return np.mean(logits.argmax(axis=1) == labels)
+
+
+def test_at_lambda_0_dann_is_training_on_the_source_alone(hw12):
+    """The same weights as fit() of the two networks that classify, which never meet the target."""
+    import keras
+
+    (source, labels), (target, _) = clouds(64, 0.0, 0), clouds(64, 3.0, 1)
+    dann = on_vectors(hw12, 0.0, steps=16)
+    alone = on_vectors(hw12, 0.0, steps=16)
+    classifier = keras.Sequential([alone.extractor, alone.predictor])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    classifier.compile(keras.optimizers.Adam(0.01, beta_1=0.5), loss, jit_compile=False)
+    before = classifier.get_weights()
+    dann.fit((source, target), labels, batch_size=16, epochs=4, shuffle=False, verbose=0)
+    classifier.fit(source, labels, batch_size=16, epochs=4, shuffle=False, verbose=0)
+    ours = [*dann.extractor.get_weights(), *dann.predictor.get_weights()]
+    for one, other, start in zip(ours, classifier.get_weights(), before, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+        assert np.abs(one - start).max() > 1e-3
+    assert dann.means["domain_accuracy"].result() > 0.8  # the discriminator watched all the same
+
+
+def test_a_shift_of_two_gaussians_is_undone(hw12):
+    """The shift leads one class over the source's border; aligned features bring it back."""
+    (source, labels), (target, answers) = clouds(256, 0.0, 0), clouds(256, (1.85, 2.0), 1)
+    found = {}
+    for strength in (0.0, None):
+        model = on_vectors(hw12, strength, steps=8 * 30)
+        model.fit((source, target), labels, batch_size=32, epochs=30, verbose=0)
+        found[strength] = accuracy(model, target, answers)
+        assert accuracy(model, source, labels) > 0.95
+    assert found[0.0] < 0.7
+    assert found[None] > 0.9
+    assert abs(model.means["domain_accuracy"].result() - 0.5) < 0.2
+
+
+# --- pseudo-labels --------------------------------------------------------
+
+
+def test_pseudo_labels_are_what_is_sure_and_teach_the_strong_view(hw12):
+    import keras
+
+    model = on_vectors(hw12, None, 1, shares=np.array([0.5, 0.5], np.float32))
+    weak = np.array([[4.0, 0.0], [0.0, 4.0], [0.1, 0.0]], np.float32)
+    strong = np.array([[1.0, 0.0], [1.0, 0.0], [9.0, 0.0]], np.float32)
+    loss, share = model.pseudo_loss(keras.ops.convert_to_tensor(weak), keras.ops.convert_to_tensor(strong))
+    right, wrong = np.log(1 + np.exp(-1)), np.log(1 + np.exp(1))
+    assert float(share) == pytest.approx(2 / 3)  # the third is not sure
+    assert float(loss) == pytest.approx((right + wrong) / 3, rel=1e-5)
+
+
+def test_pseudo_labels_send_no_gradient_through_the_guess(hw12):
+    import tensorflow as tf
+
+    model = on_vectors(hw12, None, 1, shares=np.array([0.5, 0.5], np.float32))
+    weak, strong = (tf.Variable([[4.0, 0.0]]) for _ in range(2))
+    with tf.GradientTape() as tape:
+        loss, _ = model.pseudo_loss(weak, strong)
+    through_guess, through_strong = tape.gradient(loss, [weak, strong])
+    assert through_guess is None
+    unsure = 1 / (1 + np.exp(4))
+    np.testing.assert_allclose(through_strong, [[-unsure, unsure]], rtol=1e-3)
+
+
+def test_guesses_are_aligned_with_the_shares_of_the_source(hw12):
+    """A class that is guessed too often needs a stronger guess: here all are of the first."""
+    import keras
+
+    model = on_vectors(hw12, None, 1, shares=np.array([0.5, 0.5], np.float32))
+    weak = keras.ops.convert_to_tensor(np.tile(np.array([[2.4, 0.0]], np.float32), (4, 1)))
+    _, before = model.pseudo_loss(weak, weak)
+    assert float(before) == 1  # 0.917 is sure enough
+    for _ in range(60):
+        _, after = model.pseudo_loss(weak, weak)
+    assert float(after) == 0
+    memory, p = hw12.adversary.MEMORY**61, 1 / (1 + np.exp(-2.4))
+    assert float(model.guessed[0]) == pytest.approx(memory * 0.5 + (1 - memory) * p, rel=1e-4)
+
+
+# --- views and edges ------------------------------------------------------
+
+
+def view(hw12, pictures, strong=0, **changes):
+    """What a Views without any change but these makes of pictures, as an array."""
+    import keras
+
+    still = {"degrees": (0, 0), "scales": ((1, 1), (1, 1)), "shifts": (0, 0)}
+    still |= {"mirror": False, "colours": False, "fill": "constant"}
+    views = hw12.views.Views(**still | changes)
+    generator = keras.random.SeedGenerator(0)
+    return np.array((views.strong if strong else views.weak)(pictures.astype(np.float32), generator))
+
+
+@pytest.fixture
+def corner():
+    """Eight pictures 9x9 with one white pixel up and left of the middle."""
+    pictures = np.zeros((8, 9, 9, 1), np.float32)
+    pictures[:, 2, 3] = 255
+    return pictures
+
+
+def test_a_view_without_changes_is_the_picture(hw12, corner):
+    np.testing.assert_allclose(view(hw12, corner), corner, atol=1e-3)
+
+
+def test_a_view_turns_about_the_middle_and_scales_outwards(hw12, corner):
+    np.testing.assert_allclose(view(hw12, corner, scales=((2, 2), (1, 1)))[:, 0, 2, 0], 255, atol=1e-2)
+    turned = view(hw12, corner, degrees=(180, 0))  # each by an angle of its own
+    y, x = np.mgrid[:9, :9] - 4
+    mass = turned[..., 0] / turned.sum(axis=(1, 2, 3))[:, None, None]
+    distance = np.hypot((mass * y).sum(axis=(1, 2)), (mass * x).sum(axis=(1, 2)))
+    np.testing.assert_allclose(distance, np.sqrt(5), atol=0.25)
+    assert len({tuple(np.unravel_index(one.argmax(), one.shape)) for one in mass}) > 3
+
+
+def test_a_view_mirrors_half_and_shifts_each_by_its_own(hw12, corner):
+    mirrored = view(hw12, np.tile(corner, (25, 1, 1, 1)), mirror=True)
+    left, right = (np.isclose(mirrored[:, 2, place, 0], 255, atol=1e-2) for place in (3, 5))
+    assert (left ^ right).all()
+    assert 0.4 < left.mean() < 0.6
+    shifted = view(hw12, corner, shifts=(0.2, 0.0))
+    assert len({tuple(np.unravel_index(one.argmax(), one.shape)) for one in shifted}) > 2
+
+
+def test_strong_views_of_colours_are_inverted_half_the_time(hw12):
+    pictures = np.full((200, 4, 4, 3), 255.0)
+    assert np.ptp(view(hw12, pictures, strong=1)) == 0
+    found = view(hw12, pictures, strong=1, colours=True)
+    assert 0.4 < (found.mean(axis=(1, 2, 3)) < 127.5).mean() < 0.6
+    assert np.ptp(found, axis=3).max() > 10
+    np.testing.assert_allclose(np.ptp(found, axis=(1, 2)), 0, atol=1e-2)
+
+
+def test_edges_of_a_square_are_its_border(hw12_light):
+    picture = np.zeros((1, 32, 32, 3), np.uint8)
+    picture[:, 8:24, 8:24] = 200
+    (edges,) = hw12_light.edges.edges_of(picture)[..., 0]
+    assert set(np.unique(edges)) == {0, 255}
+    assert edges[12:20, 12:20].sum() == 0
+    assert edges[:5].sum() == edges[-5:].sum() == 0
+    for line in (edges[16], edges[:, 16]):
+        places = np.flatnonzero(line)
+        np.testing.assert_allclose([places.min(), places.max()], [7.5, 23.5], atol=1)
+
+
+def test_the_domains_are_brought_to_one_form(hw12_light, capsys):
+    source = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
+    target = np.zeros((4, 28, 28, 1), np.uint8)
+    target[:, :14] = 255
+    shapes = [tuple(x.shape for x in hw12_light.edges.prepare(source, target, edges)) for edges in (1, 0)]
+    assert shapes == [((3, 32, 32, 1), (4, 32, 32, 1)), ((3, 32, 32, 3), (4, 32, 32, 3))]
+    assert capsys.readouterr().out.count("made 32x32") == 2
+    kept, larger = hw12_light.edges.prepare(source, target, False)
+    np.testing.assert_array_equal(kept, source)
+    assert (larger[:, :15] == 255).all()
+    assert (larger[:, 17:] == 0).all()
+    grey = hw12_light.edges.with_channels(np.array([[[[255, 0, 0], [0, 255, 0], [0, 0, 255]]]], np.uint8), 1)
+    assert grey.ravel().tolist() == [76, 150, 29]
+
+
+# --- batches, splits, going on --------------------------------------------
+
+
+def test_batches_show_the_larger_domain_once_and_pair_pictures_with_their_labels(hw12):
+    source, target = np.arange(10, dtype=np.uint8)[:, None], np.arange(100, 125, dtype=np.uint8)[:, None]
+    batches = hw12.batches.Pairs(source, np.arange(10) % 3, target, half=5, seed=0)
+    seen = [batches[number] for number in range(len(batches))]
+    assert sorted(np.concatenate([pair[1].ravel() for pair, _ in seen])) == list(range(100, 125))
+    shown = np.concatenate([pair[0].ravel() for pair, _ in seen]).astype(int)
+    assert (np.bincount(shown) >= 2).all()
+    np.testing.assert_array_equal(np.concatenate([labels for _, labels in seen]), shown % 3)
+    batches.on_epoch_end()
+    assert not np.array_equal(batches[0][0][1], seen[0][0][1])
+    later = hw12.batches.Pairs(source, np.arange(10) % 3, target, half=5, seed=0, epoch=1)
+    np.testing.assert_array_equal(batches[0][0][1], later[0][0][1])
+
+
+def test_what_is_scored_takes_no_part_in_training(hw12_light):
+    source, target = np.arange(50)[:, None], np.arange(100, 160)[:, None]
+    labels, answers = np.arange(50) % 4, np.arange(60) % 4
+    for method in ("dann", "target"):
+        args = hw12_light.train.parse_args(["--method", method, "--batch-size", "8"])
+        (x, y, unlabelled), held_out, scored = hw12_light.train.split(args, source, labels, target, answers)
+        assert len(held_out[0]) == 5
+        assert not set(x.ravel()) & set(held_out[0].ravel())
+        np.testing.assert_array_equal(y, x.ravel() % 4)  # 100 is a multiple of 4
+        if method == "target":
+            assert sorted([*x.ravel(), *target[scored, 0]]) == list(range(100, 160))
+            assert not set(unlabelled.ravel()) & set(target[scored, 0])
+        else:
+            np.testing.assert_array_equal(unlabelled, target)
+            assert scored.tolist() == list(range(60))
+
+
+@pytest.fixture
+def pair(hw12, whole_set):
+    """The smaller half of the synthetic colours, loaded."""
+    source, labels, target, answers = hw12.train.load(whole_set / "mnist_to_mnistm", edges=False)
+    return source[::2], labels[::2], target[::2], answers[::2]
+
+
+FEW = ["--pair", "mnist_to_mnistm", "--no-edges", "--full-precision", "--batch-size", "40"]
+FEW += ["--method", "pseudo-labels"]
+
+
+def test_a_training_that_was_stopped_ends_with_the_same_numbers(hw12, pair, tmp_path, monkeypatch):
+    whole = [*FEW, "--epochs", "2", "--out-dir", str(tmp_path / "whole")]
+    expected = hw12.train.main(whole, pair)
+    stopped = [*FEW, "--epochs", "2", "--out-dir", str(tmp_path / "stopped")]
+    save = hw12.checkpoint.EveryEpoch.on_epoch_end
+
+    def interrupted(self, epoch, logs=None):
+        save(self, epoch, logs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(hw12.checkpoint.EveryEpoch, "on_epoch_end", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        hw12.train.main(stopped, pair)
+    monkeypatch.undo()
+    found = hw12.train.main([*stopped, "--resume"], pair)
+    for name in ("score", "source_accuracy", "domain_accuracy", "target_confidence"):
+        assert found[name] == expected[name]
+    histories = [pd.read_csv(tmp_path / name / "history.csv") for name in ("whole", "stopped")]
+    timeless = [history.drop(columns=["seconds", "processor"]) for history in histories]
+    pd.testing.assert_frame_equal(*timeless)
+
+
+def test_a_checkpoint_of_other_flags_or_pictures(hw12, pair, tmp_path, capsys):
+    model = on_vectors(hw12, None, 1)
+    model.optimizer.build(model.trainable_variables)
+    model.optimizer.learning_rate = 0.0
+    args = hw12.train.parse_args(["--out-dir", str(tmp_path)])
+    callback = hw12.checkpoint.EveryEpoch(tmp_path / "checkpoint.npz", args)
+    callback.set_model(model)
+    callback.on_epoch_begin(0)
+    callback.on_epoch_end(0, {"label_loss": 1.0, "domain_loss": 1.0})
+    for flags, words in (
+        (["--method", "dann"], ["--method pseudo-labels", "expected dann"]),
+        (["--lambda", "0.1"], ["--lambda schedule", "expected 0.1"]),
+        ([], ["another size"]),
+    ):
+        argv = ["--out-dir", tmp_path, *flags, "--resume"]
+        with pytest.raises(hw12.dataset.BadInput) as raised:
+            hw12.train.main([str(flag) for flag in argv], pair)
+        assert all(word in str(raised.value) for word in words)
+    (tmp_path / "checkpoint.npz").write_bytes(b"PK half of it")
+    check = hw12.checkpoint.EveryEpoch(tmp_path / "checkpoint.npz", args)
+    with pytest.raises(hw12.dataset.BadInput, match="cut short"):
+        check.restore(model)
+
+
+def test_a_loss_that_is_no_number_keeps_the_last_good_epoch(hw12, tmp_path):
+    model = on_vectors(hw12, None, steps=8)
+    x, y = np.ones((8, 2), np.float32), np.zeros(8, np.int32)
+    args = hw12.train.parse_args([])
+    callback = hw12.checkpoint.EveryEpoch(tmp_path / "checkpoint.npz", args)
+    model.fit((x, x), y, batch_size=4, verbose=0, callbacks=[callback])
+    good = (tmp_path / "checkpoint.npz").read_bytes()
+    model.predictor.set_weights([weight * np.nan for weight in model.predictor.get_weights()])
+    with pytest.raises(hw12.dataset.BadInput, match=r"Epoch 2: .*NaN.*checkpoint\.npz"):
+        model.fit((x, x), y, batch_size=4, verbose=0, callbacks=[callback])
+    assert (tmp_path / "checkpoint.npz").read_bytes() == good
+
+
+# --- bad input ------------------------------------------------------------
+
+
+@pytest.fixture
+def spoilt(whole_set, tmp_path):
+    """A copy of the synthetic drawings that a test may spoil: its folder, and train.py's flags for it."""
+    folder = shutil.copytree(whole_set / "real_or_drawing", tmp_path / "real_or_drawing")
+    return folder, ["--data-dir", tmp_path, "--out-dir", tmp_path / "out"]
+
+
+def removed(folder, place):
+    shutil.rmtree(folder / place)
+    return folder / place
+
+
+def emptied(folder, place):
+    removed(folder, place).mkdir()
+    return folder / place
+
+
+def renamed(folder, place, name):
+    (folder / place).rename((folder / place).with_name(name))
+    return (folder / place).with_name(name)
+
+
+def rewritten(folder, place, text):
+    (folder / place).write_text(text)
+    return folder / place
+
+
+FIRST = "train_data/1/00000.bmp"
+SPOIL = {
+    "no source": (removed, ["train_data"], ["is missing"]),
+    "no target": (removed, ["test_data"], ["is missing"]),
+    "an empty source": (emptied, ["train_data"], ["is empty"]),
+    "an empty class": (emptied, ["train_data/2"], ["is empty"]),
+    "an empty target": (emptied, ["test_data/0"], ["is empty"]),
+    "no number": (renamed, ["train_data/2", "cats"], ["class's number"]),
+    "a gap": (renamed, ["train_data/2", "7"], ["[0, 1, 3, 7]", "without a gap"]),
+    "no picture": (rewritten, [FIRST, "text"], ["not a whole picture"]),
+    "another file": (rewritten, ["train_data/1/notes.txt", "text"], ["is no picture", ".bmp"]),
+    "not numbered": (renamed, ["test_data/0/00003.bmp", "last.bmp"], ["named by its number"]),
+    "a number missing": (renamed, ["test_data/0/00003.bmp", "00999.bmp"], ["expected the number"]),
+    "answers cut": (rewritten, ["answers.csv", "id,label\n0,1\n"], ["ids 0 to 239"]),
+    "answers of words": (rewritten, ["answers.csv", "id,label\n0,cat\n"], ["whole numbers"]),
+    "an answer too large": (
+        rewritten,
+        ["answers.csv", "id,label\n" + "".join(f"{number},4\n" for number in range(240))],
+        ["labels 0 to 3"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SPOIL)
+def test_bad_files_end_in_a_sentence(hw12_light, spoilt, capsys, case):
+    folder, argv = spoilt
+    spoil, arguments, words = SPOIL[case]
+    spoil(folder, *arguments)
+    check_sentence(hw12_light, capsys, argv, str(folder), *words)
+    assert not list((folder.parent / "out").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("--epochs 0", "--epochs 0"),
+        ("--batch-size 7", "even number"),
+        ("--batch-size 2000", "too few"),
+        ("--learning-rate nan", "--learning-rate nan"),
+        ("--lambda -1", "--lambda -1"),
+        ("--lambda soon", "schedule, or a number"),
+        ("--lambda nan", "--lambda nan"),
+        ("--seed -1", "--seed -1"),
+        ("--pair elsewhere", "elsewhere/train_data is missing"),
+    ],
+)
+def test_bad_flags_end_in_a_sentence(hw12_light, whole_set, tmp_path, capsys, flags, words):
+    argv = ["--data-dir", whole_set, "--out-dir", tmp_path, *flags.split()]
+    check_sentence(hw12_light, capsys, argv, words)
+
+
+def test_the_bound_needs_answers(hw12_light, spoilt, capsys):
+    folder, argv = spoilt
+    (folder / "answers.csv").unlink()
+    check_sentence(hw12_light, capsys, [*argv, "--method", "target"], "answers.csv")
+
+
+def test_mixed_sizes_and_modes_are_made_one_and_said(hw12_light, spoilt, capsys):
+    folder, _ = spoilt
+    Image.new("RGB", (40, 20), (10, 20, 30)).save(folder / "test_data/0/00002.bmp")
+    Image.new("P", (28, 28)).save(folder / "test_data/0/00003.bmp")
+    pictures = hw12_light.dataset.load_target(folder)
+    assert pictures.shape == (240, 28, 28, 3)
+    assert pictures[2].tolist() == np.full((28, 28, 3), [10, 20, 30]).tolist()
+    said = capsys.readouterr().out
+    assert "modes L, RGB were all made RGB" in said
+    assert "1 pictures of another size were made 28x28" in said
+
+
+def test_targets_are_in_the_order_of_their_numbers(hw12_light, tmp_path):
+    """9.bmp before 10.bmp, which the order of names would not have; and .png beside .bmp."""
+    for number in range(12):
+        path = tmp_path / "test_data" / "0" / f"{number}.{'png' if number % 2 else 'bmp'}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), number).save(path)
+    (tmp_path / "test_data" / "0" / ".DS_Store").write_text("hidden")
+    assert hw12_light.dataset.load_target(tmp_path)[:, 0, 0, 0].tolist() == list(range(12))
+
+
+def test_classes_are_in_the_order_of_their_numbers(hw12_light, tmp_path):
+    for label in range(11):
+        path = tmp_path / "train_data" / str(label) / "0.bmp"
+        path.parent.mkdir(parents=True)
+        Image.new("L", (8, 8), label).save(path)
+    pictures, labels = hw12_light.dataset.load_source(tmp_path)
+    np.testing.assert_array_equal(pictures[:, 0, 0, 0], labels)
+    assert labels.tolist() == list(range(11))
+
+
+def test_predict_says_what_is_missing_or_broken(hw12_light, spoilt, tmp_path, capsys):
+    _, argv = spoilt
+    out = tmp_path / "out"
+    check_sentence(hw12_light, capsys, argv, "run train.py first", script="predict")
+    check_sentence(
+        hw12_light, capsys, [*argv, "--synthetic"], "run train.py --synthetic first", script="predict"
+    )
+    out.mkdir()
+    (out / "metrics.json").write_text("{}")
+    check_sentence(hw12_light, capsys, argv, "metrics.json is cut short", script="predict")
+    (out / "metrics.json").write_text(json.dumps({"arguments": {"pair": "real_or_drawing"}}))
+    check_sentence(hw12_light, capsys, argv, "model.keras is missing", script="predict")
+    (out / "model.keras").write_bytes(b"PK half of it")
+    check_sentence(hw12_light, capsys, argv, "model.keras is cut short", script="predict")
+
+
+# --- the claim ------------------------------------------------------------
+
+
+def test_the_adversary_beats_the_source_alone(hw12, pair, tmp_path):
+    flags = ["--epochs", "30", "--out-dir", str(tmp_path), "--method"]
+    scores = {
+        method: hw12.train.main([*FEW[:-2], *flags, method], pair)["score"]
+        for method in ("source-only", "dann")
+    }
+    assert scores["dann"] > scores["source-only"] + 0.05
