@@ -71,6 +71,19 @@ def check_hw06(out):
     return out / "images.tgz"
 
 
+def check_hw07(out):
+    assert list(pd.read_csv(out / "history.csv").stage) == [0, 1, 2]
+    metrics = json.loads((out / "metrics.json").read_text())
+    steps = ["teacher", "student", "pruned", "fine-tuned", "file"]
+    assert [step["step"] for step in metrics["steps"]] == steps
+    assert metrics["bytes"] == (out / "compressed.npz").stat().st_size <= 300_000
+    submission = pd.read_csv(out / "submission.csv")
+    assert list(submission.columns) == ["Id", "Category"]
+    assert list(submission.Id) == list(range(60))
+    assert submission.Category.between(0, 5).all()
+    return out / "submission.csv"
+
+
 def check_hw08(out):
     assert list(pd.read_csv(out / "history.csv").epoch) == [1, 2]
     lines = (out / "translations.txt").read_text("utf-8").splitlines()
@@ -174,6 +187,7 @@ SMOKE = {
     "hw04_rnn_selftrain": ("--epochs 2 --rounds 1 --threshold 0.5", "--epochs 1 --seeds 1", check_hw04),
     "hw05_explain": ("--epochs 2", "--epochs 1 --seeds 1", check_hw05),
     "hw06_adversarial": ("--epsilon 32", "--iterations 1 --seeds 1", check_hw06),
+    "hw07_compression": ("--epochs 1 --width 0.3", "--epochs 1 --seeds 1", check_hw07),
     "hw08_seq2seq": ("--epochs 2 --units 16", "--epochs 1 --seeds 1", check_hw08),
     "hw09_autoencoder": ("--epochs 2", "--epochs 1 --seeds 1", check_hw09),
     "hw10_anomaly": ("--epochs 1", "--epochs 1 --seeds 1", check_hw10),

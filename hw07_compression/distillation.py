@@ -1,0 +1,106 @@
+"""Distillation: learn what the teacher holds for likely, and not the right answer alone.
+
+    loss = (1 - alpha) H(label, student) + alpha T^2 KL(teacher at T || student at T)
+
+At temperature T the log-odds are divided by T, which shows the small probabilities; T^2 keeps the size of the
+gradient. Hinton, Vinyals and Dean, https://arxiv.org/abs/1503.02531.
+
+The teacher has to look at the very pixels that the student sees. Each picture is shown in VIEWS versions,
+flipped or not and shifted, one an epoch in turn, and the teacher is asked once about each of them.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+from model import answers
+
+VIEWS = 4
+SHIFT = 0.125  # of the side, at most
+AT_ONCE = 5000  # pictures that are shifted
+
+
+class Distillation(keras.losses.Loss):
+    """y_true (batch, 2 classes): the one-hot label, then the teacher's log-odds; y_pred (batch, classes)."""
+
+    def __init__(self, temperature, alpha):
+        super().__init__(name="distillation")
+        self.temperature, self.alpha = temperature, alpha
+
+    def call(self, y_true, y_pred):
+        labels, teacher = ops.split(y_true, 2, axis=-1)  # (batch, classes) each
+        hard = -ops.sum(labels * ops.log_softmax(y_pred), axis=-1)  # (batch,)
+        likely = ops.log_softmax(teacher / self.temperature)
+        student = ops.log_softmax(y_pred / self.temperature)
+        soft = ops.sum(ops.exp(likely) * (likely - student), axis=-1)
+        return (1 - self.alpha) * hard + self.alpha * self.temperature**2 * soft
+
+
+def named_right(y_true, y_pred):
+    """The accuracy by the labels in y_true (batch, 2 classes)."""
+    label = ops.argmax(y_true[:, : y_pred.shape[-1]], axis=-1)
+    return ops.cast(label == ops.argmax(y_pred, axis=-1), "float32")
+
+
+def log_odds(teacher, pictures):
+    """What a teacher says of pictures, uint8 (N, n, n, 3): float32 (N, classes), up to a constant a row.
+
+    The logarithms, where a teacher ends in a softmax.
+    """
+    said = answers(teacher, pictures)
+    if (said >= 0).all() and np.allclose(said.sum(axis=1), 1, atol=0.02):
+        said = np.log(np.maximum(said, 1e-7))
+    return said
+
+
+class Views(keras.utils.PyDataset):
+    """Batches of (uint8 pictures (b, n, n, 3), float32 (b, 2 classes): one-hot labels, teacher's log-odds).
+
+    Epoch e shows the version e modulo `views` of every picture, in an order of its own. Without a teacher the
+    log-odds are 0.
+    """
+
+    def __init__(self, pictures, labels, classes, batch_size, seed, teacher=None, views=VIEWS):
+        super().__init__()
+        self.pictures, self.labels, self.batch_size, self.seed = pictures, labels, batch_size, seed
+        self.one_hot = np.eye(classes, dtype=np.float32)
+        self.teacher, self.asked = teacher, False
+        self.targets = np.zeros((views, len(labels), classes), np.float32)
+        self.start(0)
+
+    def ask(self):
+        """Let the teacher say what it holds of every version, if there is one and it has not yet."""
+        for view in range(0 if self.asked or self.teacher is None else len(self.targets)):
+            self.start(view)
+            for first in range(0, len(self.labels), AT_ONCE):
+                places = np.arange(first, min(first + AT_ONCE, len(self.labels)))
+                self.targets[view, places] = log_odds(self.teacher, self.shown(places))
+        self.asked = self.teacher is not None
+
+    def start(self, epoch):
+        """Take up an epoch: its version of every picture, and its order."""
+        count, side = self.pictures.shape[:2]
+        self.epoch, self.view = epoch, epoch % len(self.targets)
+        self.reach = round(SHIFT * side)
+        rng = np.random.default_rng([self.seed, 0, self.view])
+        self.flipped = rng.random(count) < 0.5
+        self.shifts = rng.integers(0, 2 * self.reach + 1, (count, 2))
+        self.order = np.random.default_rng([self.seed, 1, epoch]).permutation(count)
+
+    def on_epoch_end(self):
+        self.start(self.epoch + 1)
+
+    def shown(self, places):
+        """The pictures at some places as this epoch shows them; beyond the border they are mirrored."""
+        reach, side = self.reach, self.pictures.shape[1]
+        border = np.pad(self.pictures[places], [(0, 0), (reach, reach), (reach, reach), (0, 0)], "reflect")
+        rows, columns = (self.shifts[places, axis, None] + np.arange(side) for axis in (0, 1))  # (b, side)
+        columns = np.where(self.flipped[places, None], columns[:, ::-1], columns)
+        return border[np.arange(len(places))[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+    def __len__(self):
+        return -(-len(self.labels) // self.batch_size)
+
+    def __getitem__(self, number):
+        places = self.order[number * self.batch_size : (number + 1) * self.batch_size]
+        answers = [self.one_hot[self.labels[places]], self.targets[self.view, places]]
+        return self.shown(places), np.concatenate(answers, axis=1)

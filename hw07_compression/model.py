@@ -1,0 +1,175 @@
+"""The student: raw pixels in, log-odds out, as wide as its plan says.
+
+    shape of the default           what
+    (batch, 32, 32, 3)             pixels, 0 to 255, scaled to -1..1
+    (batch, 32, 32, 16)            stem: a convolution
+    (batch, 16, 16, 32)            stage1: a convolution, pooling; then two convolutions whose result is added
+    (batch, 8, 8, 64)              stage2: the same
+    (batch, 4, 4, 160)             stage3: the same
+    (batch, 160)                   the largest value of each channel
+    (batch, classes)               log-odds
+
+Every convolution is of one kind (see architecture.py), with batch normalisation and ReLU; the stem is
+always normal. A plan is a dict that JSON can hold: {"size", "classes", "kind", "stem": channels, "stages":
+[[channels, channels between the two convolutions], ...]}. Pruning makes a smaller plan; the file holds it.
+"""
+
+from contextlib import suppress
+
+import keras
+import numpy as np
+from architecture import EPSILON, unit
+from dataset import BadInput
+from keras import layers
+
+FILTERS = 16  # of the stem, times --width
+LARGE = 64  # pixels a side; from there on the stem takes every second place
+AT_ONCE = 500  # pictures that a model is shown
+MULTIPLE = 8  # channels come in eights: others take a CPU's matrix units about twice as long
+
+
+def make_plan(size, classes, kind="normal", width=1.0):
+    """The plan of a student of a width for square pictures of a size."""
+    stages = max(1, (size // (4 if size < LARGE else 8)).bit_length() - 1)  # until 4 x 4 are left
+    times = [min(2**stage, 8) for stage in range(1, stages)] + [10]
+    stem, *others = (in_eights(FILTERS * width * many) for many in [1, *times])
+    return {
+        "size": size,
+        "classes": classes,
+        "kind": kind,
+        "stem": stem,
+        "stages": [[channels, channels] for channels in others],
+    }
+
+
+def in_eights(channels):
+    return MULTIPLE * max(1, round(channels / MULTIPLE))
+
+
+def build_student(plan, folded=False, policy="float32"):
+    """pixels (batch, size, size, 3), 0 to 255 -> log-odds float32 (batch, classes).
+
+    policy: Keras' dtype policy, "float32" or "mixed_bfloat16". A folded student is one for prediction: its
+    convolutions have a bias and no batch normalisation.
+    """
+    keras.config.set_dtype_policy(policy)
+    pixels = keras.Input((plan["size"], plan["size"], 3), name="pixels")
+    x = layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32")(pixels)
+    x = unit(x, plan["stem"], "normal", "stem", folded, strides=2 if plan["size"] >= LARGE else 1)
+    for number, (channels, inner) in enumerate(plan["stages"], 1):
+        x = layers.MaxPooling2D()(unit(x, channels, plan["kind"], f"stage{number}", folded))
+        branch = unit(x, inner, plan["kind"], f"stage{number}_inner", folded)
+        x = layers.Add()([x, unit(branch, channels, plan["kind"], f"stage{number}_outer", folded)])
+    x = layers.GlobalMaxPooling2D()(x)
+    small = keras.initializers.RandomNormal(stddev=0.01)  # the largest values are large: begin with doubt
+    head = layers.Dense(plan["classes"], kernel_initializer=small, dtype="float32", name="head")
+    return keras.Model(pixels, head(x))
+
+
+def units(plan):
+    """The names of a student's convolutions, in order."""
+    stages = range(1, len(plan["stages"]) + 1)
+    return ["stem", *(f"stage{n}{part}" for n in stages for part in ("", "_inner", "_outer"))]
+
+
+def fold(model, plan):
+    """The same function without batch normalisation, which is but a scale and a shift: a float32 model.
+
+    gamma (w x - mean) / deviation + beta = (w gamma / deviation) x + (beta - mean gamma / deviation)
+    """
+    folded = build_student(plan, folded=True)
+    for layer in folded.layers:
+        if layer.weights and "_convolution" not in layer.name:
+            layer.set_weights(model.get_layer(layer.name).get_weights())
+    for name in units(plan):
+        gamma, beta, mean, variance = model.get_layer(f"{name}_normalisation").get_weights()
+        scale = gamma / np.sqrt(variance + EPSILON)
+        shift, first = beta - mean * scale, 0
+        for layer in folded.layers:  # one, or one for each group
+            if layer.name.startswith(f"{name}_convolution"):
+                *before, kernel = model.get_layer(layer.name).get_weights()
+                part = slice(first, first := first + kernel.shape[-1])
+                layer.set_weights([*before, kernel * scale[part], shift[part]])
+    return folded
+
+
+def load_teacher(path):
+    """A classifier of a whole Keras file, of any chapter: raw pixels in, log-odds or probabilities out.
+
+    Raises BadInput when it is no such file, or takes other than square RGB pictures.
+    """
+    try:
+        model = keras.saving.load_model(path, compile=False)
+        (_, height, width, channels), (_, classes) = model.input_shape, model.output_shape
+        if channels != 3 or height != width or not height or not classes:
+            raise ValueError(f"it takes {model.input_shape}, expected (None, n, n, 3)")
+    except Exception as error:  # Keras says in many ways that a file is not its own
+        raise BadInput(
+            f"{path} is no whole Keras classifier of square RGB pictures ({str(error).splitlines()[0]}); "
+            "give a model.keras, or leave out --teacher."
+        ) from error
+    return model
+
+
+def adopt(model, path=None, policy="float32"):
+    """A student with the weights of a Keras classifier that is built like one: (student, its plan).
+
+    Raises BadInput, which names `path`, when it is built otherwise. Homework 3's default is built like one.
+    """
+    convolutions, normalisations, heads = (
+        [layer for layer in model.layers if isinstance(layer, kind)]
+        for kind in (layers.Conv2D, layers.BatchNormalization, layers.Dense)
+    )
+    otherwise = BadInput(f"{path} is not built like a student (see model.py); leave out --from-teacher.")
+    if len(heads) != 1 or len(convolutions) != len(normalisations) or len(convolutions) % 3 != 1:
+        raise otherwise
+    stem, *filters = (layer.filters for layer in convolutions)
+    plan = {"size": model.input_shape[1], "classes": heads[0].units, "kind": "normal", "stem": stem}
+    plan["stages"] = [list(pair) for pair in zip(filters[::3], filters[1::3])]
+    student = build_student(plan, policy=policy)
+    try:
+        student.get_layer("head").set_weights(heads[0].get_weights())
+        for name, convolution, normalisation in zip(units(plan), convolutions, normalisations):
+            student.get_layer(f"{name}_convolution").set_weights(convolution.get_weights())
+            student.get_layer(f"{name}_normalisation").set_weights(normalisation.get_weights())
+    except ValueError as error:  # another shape
+        raise otherwise from error
+    noise = np.random.default_rng(0).integers(0, 256, (2, plan["size"], plan["size"], 3))
+    said, meant = (answers(one, noise) for one in (fold(student, plan), model))
+    if not np.allclose(said, meant, atol=1e-3 * max(1, np.abs(meant).max())):
+        raise otherwise
+    return student, plan
+
+
+def quickened(model, policy):
+    """A copy that says the same sooner, for targets: without batch normalisation where that can be folded.
+
+    In bfloat16 where the policy says so, which rounds the log-odds to three digits.
+    """
+    with suppress(BadInput):  # any classifier is welcome
+        model = fold(*adopt(model))
+    copy = keras.models.clone_model(
+        model, clone_function=lambda layer: type(layer).from_config(layer.get_config() | {"dtype": policy})
+    )
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def answers(model, pictures):
+    """What a model says of pictures, uint8 (N, n, n, 3): float32 (N, classes).
+
+    Without predict(), which would compile each of a chain's many models and take longer than this does.
+    """
+    return np.concatenate(
+        [
+            keras.ops.convert_to_numpy(
+                model(pictures[first : first + AT_ONCE].astype(np.float32), training=False)
+            )
+            for first in range(0, len(pictures), AT_ONCE)
+        ]
+    ).astype(np.float32)
+
+
+def accuracy(model, pictures, labels):
+    """The share of pictures that a model names right."""
+    return float(np.mean(answers(model, pictures).argmax(axis=1) == labels))

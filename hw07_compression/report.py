@@ -1,0 +1,233 @@
+"""Answer the report questions of homework 7: every table and figure of README.md.
+
+    python hw07_compression/report.py --teacher hw03_cnn/out/model.keras    into results/: an hour
+    python hw07_compression/report.py --synthetic                           into out/results/
+
+What does each step of the chain cost? What is a teacher worth, how many channels can go, which convolution
+is worth its bytes, and how few bits do? The chain learns from all pictures, the comparisons from a tenth of
+them and for fewer epochs. Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to
+measure all anew.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import train
+from dataset import BadInput, load_part, make_synthetic, pictures_in, replacing, run
+
+HERE = Path(__file__).resolve().parent
+EVERY = {"training": 15, "validation": 2}  # picture that the comparisons use: 3,000 and 2,500 of CIFAR-10
+COMPARE = "--epochs 12 --batch-size 64 --learning-rate 0.05"
+SMALL, LARGE = "--width 0.5", "--width 1"  # the student of the comparisons; the weak teacher
+TINY = "--width 0.05"  # for a trial, which also prunes by one share alone
+SHARES = (0.25, 0.5)
+KINDS = {"depthwise + pointwise": "--width 1.4 --block depthwise", "grouped": "--width 1 --block grouped"}
+ONE = 1  # seed, where the row is not what the question turns on
+CODES = {"grid": 8, "shared values": 6}  # from so many bits down
+SPARSE = (0.3, 0.5, 0.7)
+MANY = 1000  # pictures; of fewer the comparisons use all
+TRIAL_BATCH = 128
+COLUMNS = ["table", "row", "bytes", "parameters", "multiply_adds", "before", "accuracy", "deviation"]
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description="Make every table and figure of the chapter's README.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder that holds food-11")
+    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
+    parser.add_argument(
+        "--synthetic", action="store_true", help="draw a small data set, write to out/results"
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="trainings a row, with seeds 0, 1, ...")
+    parser.add_argument("--epochs", type=int, help="for a trial: so many in every training; None: its own")
+    parser.add_argument("--teacher", type=Path, help="whole Keras classifier; None: train one first")
+    parser.add_argument("--mixed-precision", action="store_true", help="train in bfloat16")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    if args.seeds < 1:
+        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
+    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    few = a_part(data_dir, args.out_dir / "report" / "pictures")
+    results.mkdir(parents=True, exist_ok=True)
+
+    def trained(name, flags, seed=0, pictures=few, start=None):
+        """train.main() with these flags, on top of the student in `start`; (its folder, its metrics)."""
+        out = args.out_dir / "report" / f"{name}_{seed}"
+        if not (out / "metrics.json").is_file():
+            out.mkdir(parents=True, exist_ok=True)
+            if start:
+                shutil.copyfile(start / "checkpoint_student.npz", out / "checkpoint_student.npz")
+            argv = [*flags.split(), "--data-dir", pictures, "--out-dir", out, "--seed", seed, "--resume"]
+            argv += ["--mixed-precision"] if args.mixed_precision else []
+            argv += ["--epochs", args.epochs, "--batch-size", TRIAL_BATCH] if args.epochs else []
+            train.main([str(word) for word in argv])
+        return out, json.loads((out / "metrics.json").read_text())
+
+    def of_seeds(name, flags, seeds=args.seeds):
+        return [trained(name, f"{COMPARE} {flags} --prune 0", seed) for seed in range(seeds)]
+
+    small, large, default = (TINY, TINY, TINY) if args.epochs else (SMALL, LARGE, "")
+    flags = f"{default} {teacher_flags(args.teacher)} --from-teacher"
+    chain, metrics = trained("default", flags, pictures=data_dir)
+    strong = args.teacher or chain / "teacher.keras"
+    files = of_files(chain, metrics["plan"], data_dir / "food-11" / "validation")
+
+    alone = "--alpha 0"
+    weak, weak_metrics = of_seeds("weak", f"{large} {alone}", ONE)[0]
+    students = {"c: the student alone": of_seeds("alone", f"{small} {alone}")}
+    flags = f"{small} {teacher_flags(strong)}"
+    of_strong = of_seeds("from_strong", flags)
+    of_weak = of_seeds("from_weak", f"{small} {teacher_flags(weak / 'model.keras')}", ONE)
+    students |= {"d: it learns from a": of_weak, "e: it learns from b": of_strong}
+
+    pruned = []
+    starts = {"small": students["c: the student alone"][0], "large": (weak, weak_metrics)}
+    for (size, (start, found)), width in zip(starts.items(), (small, large)):
+        pruned.append((size, "nothing", found["steps"][:1] * 2))
+        for share in SHARES:
+            tried = SHARES[0] if args.epochs else share
+            flags = f"{COMPARE} {width} {alone} --prune {tried:g}"
+            found = trained(f"{size}_{tried:g}", flags, start=start)[1]["steps"]
+            pruned.append((size, f"{share:g}", found[1:3]))
+    kinds = {"normal": students["c: the student alone"][:ONE]}
+    for name, flags in KINDS.items():
+        kinds[name] = of_seeds(name.split()[0], f"{flags} {alone} {TINY if args.epochs else ''}", ONE)
+
+    rows = [
+        ["chain", step["step"], *costs(step), "", f"{step['accuracy']:.4f}", ""] for step in metrics["steps"]
+    ]
+    for row, name in zip(("a: the weak teacher", "b: the strong teacher"), list(students)[1:]):
+        step = students[name][0][1]["steps"][0]
+        rows.append(["distillation", row, *costs(step), "", f"{step['accuracy']:.3f}", ""])
+    rows += [["distillation", name, *of_runs(runs)] for name, runs in students.items()]
+    for size, name, (before, after) in pruned:
+        cells = [f"{step['accuracy']:.3f}" for step in (before, after)]
+        rows.append(["pruning", f"{size}, {name}", *costs(after), *cells, ""])
+    rows += [["architecture", name, *of_runs(runs)] for name, runs in kinds.items()]
+    rows += files
+
+    with replacing(results / "curves.png") as path:
+        plot_curves(pruned, files).savefig(path)
+    publish(results, pd.DataFrame(rows, columns=COLUMNS), chain / "metrics.json")
+
+
+def publish(results, tables, metrics_file):
+    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
+    with replacing(results / "report.csv") as path:
+        tables.to_csv(path, index=False)
+    metrics = json.loads(metrics_file.read_text())
+    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
+    with replacing(results / "metrics.json") as path:
+        path.write_text(json.dumps(metrics, indent=2) + "\n")
+    for name, table in tables.groupby("table", sort=False):
+        print(f"\n{name}\n")
+        for row in table.drop(columns="table").to_numpy():
+            print("| " + " | ".join(row) + " |")
+
+
+def a_part(data_dir, folder):
+    """Copy every 15th picture to train and every second to validate, class by class; return the folder."""
+    for part, step in EVERY.items():
+        place = folder / "food-11" / part
+        place.mkdir(parents=True, exist_ok=True)
+        paths = pictures_in(data_dir / "food-11" / part)
+        for path in paths[:: step if len(paths) > MANY else 1]:
+            if not (place / path.name).is_file():
+                shutil.copyfile(path, place / path.name)
+    return folder
+
+
+def teacher_flags(path):
+    return f"--teacher {path}" if path else ""
+
+
+def costs(step):
+    """Bytes, parameters and multiply-adds of a step, as cells; bytes of float32 unless it is a file."""
+    return [f"{step[name]:,}" for name in ("bytes", "parameters", "multiply_adds")]
+
+
+def of_runs(runs):
+    """Some seeds' files: their costs, mean accuracy and its deviation; COLUMNS from the third."""
+    scores = [metrics["score"] for _, metrics in runs]
+    deviation = f"{np.std(scores):.3f}" if len(scores) > 1 else ""
+    return [*costs(runs[0][1]["steps"][-1]), "", f"{np.mean(scores):.3f}", deviation]
+
+
+def of_files(chain, plan, folder):
+    """Rows of two tables about the chain's float network: its files by bits, and by zeros at 8 bits.
+
+    Kept in files.json beside it.
+    """
+    kept = chain / "files.json"
+    if kept.is_file():
+        return json.loads(kept.read_text())
+    import keras  # here, so that --help and a missing folder need not wait for it
+    from compressed import read_compressed, write_compressed
+    from model import accuracy
+    from pruning import prune_weights
+
+    validation = load_part(folder, plan["size"])
+    model, path = keras.saving.load_model(chain / "model.keras", compile=False), chain / "trial.npz"
+    weights, parameters = model.get_weights(), f"{model.count_params():,}"
+
+    def row(table, name, bits, codebook=False):
+        size = write_compressed(path, model, plan, bits, codebook)
+        reached = accuracy(read_compressed(path)[0], *validation)
+        return [table, name, f"{size:,}", parameters, "", "", f"{reached:.4f}", ""]
+
+    reached = f"{accuracy(model, *validation):.4f}"
+    rows = [["bits", "32, as trained", f"{4 * model.count_params():,}", parameters, "", "", reached, ""]]
+    for codebook, (name, most) in enumerate(CODES.items()):
+        rows += [row("bits", f"{bits}, {name}", bits, bool(codebook)) for bits in range(most, 1, -1)]
+    for share in SPARSE:
+        model.set_weights(weights)
+        prune_weights(model, share)
+        rows.append(row("zeros", f"{share:.0%} of the weights zero, 8 bits", 8))
+    path.unlink()
+    with replacing(kept) as beside:
+        beside.write_text(json.dumps(rows))
+    return rows
+
+
+def plot_curves(pruned, files):
+    """Left: accuracy against parameters, before and after fine-tuning. Right: accuracy against bits."""
+    from matplotlib.figure import Figure  # here, so that --help need not wait for it
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for size in ("small", "large"):
+        steps = [both for start, _, both in pruned if start == size]
+        for place, style, word in ((1, "o-", "fine-tuned"), (0, "x:", "before")):
+            left.plot(
+                [both[1]["parameters"] for both in steps],
+                [both[place]["accuracy"] for both in steps],
+                style,
+                label=f"{size}, {word}",
+            )
+    for name in CODES:
+        points = [row for row in files if row[1].endswith(name)]
+        right.plot(
+            [int(row[1].split(",")[0]) for row in points], [float(row[6]) for row in points], "o-", label=name
+        )
+    right.axhline(float(files[0][6]), color="grey", linestyle="--", label="32 bits")
+    left.set(xscale="log", xlabel="parameters", ylabel="validation accuracy")
+    right.set(xlabel="bits a weight", ylabel="validation accuracy")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
+
+
+if __name__ == "__main__":
+    run(main)
