@@ -99,7 +99,7 @@ def main(argv=None):
         "versions": {"python": platform.python_version(), "keras": keras.__version__},
         "arguments": vars(args),
     }
-    write(args.out_dir, model, history, metrics)
+    write_classifier(args.out_dir, model, history, metrics)
     print(f"{metrics['metric']} {metrics['score']:.4f}   {args.out_dir / 'model.keras'}")
     return metrics
 
@@ -113,7 +113,7 @@ def plot_history(history):
     return figure
 
 
-def write(out_dir, model, history, metrics):
+def write_classifier(out_dir, model, history, metrics):
     """Write model.keras, history.csv, learning_curve.png and metrics.json."""
     with replacing(out_dir / "model.keras") as path:
         model.save(path, include_optimizer=False)

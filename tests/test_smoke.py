@@ -36,6 +36,16 @@ def check_hw02(out):
     return out / "submission.csv"
 
 
+def check_hw03(out):
+    assert list(pd.read_csv(out / "history.csv").epoch) == [1, 2, 3]
+    submission = pd.read_csv(out / "submission.csv")
+    assert list(submission.columns) == ["Id", "Category"]
+    assert list(submission.Id) == list(range(110))
+    assert submission.Category.between(0, 10).all()
+    assert submission.Category.nunique() > 2
+    return out / "submission.csv"
+
+
 def check_hw04(out):
     assert list(pd.read_csv(out / "history.csv")["round"]) == [0, 0, 1, 1]
     submission = pd.read_csv(out / "submission.csv")
@@ -184,6 +194,7 @@ def check_hw15(out):
 SMOKE = {
     "hw01_regression": ("--epochs 20", "--epochs 2 --seeds 1", check_hw01),
     "hw02_classification": ("--epochs 100", "--epochs 2 --seeds 1", check_hw02),
+    "hw03_cnn": ("--epochs 3 --width 0.25 --batch-size 64", "--epochs 1 --seeds 1", check_hw03),
     "hw04_rnn_selftrain": ("--epochs 2 --rounds 1 --threshold 0.5", "--epochs 1 --seeds 1", check_hw04),
     "hw05_explain": ("--epochs 2", "--epochs 1 --seeds 1", check_hw05),
     "hw06_adversarial": ("--epsilon 32", "--iterations 1 --seeds 1", check_hw06),

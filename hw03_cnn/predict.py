@@ -1,0 +1,114 @@
+"""Write submission.csv for Kaggle (ml2020spring-hw3) with the model that train.py saved, or with several.
+
+    python hw03_cnn/predict.py                              food-11/testing, in the order of the numbers
+    python hw03_cnn/predict.py --tta                        the mean over flipped and shifted pictures
+    python hw03_cnn/predict.py --model a.keras b.keras      the mean over several models
+    python hw03_cnn/predict.py --synthetic                  the pictures that train.py --synthetic drew
+
+The hand-in is <out-dir>/submission.csv: the header Id,Category and a row a test picture.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from dataset import BadInput, load_test, replacing, run
+
+HERE = Path(__file__).resolve().parent
+SHIFTS = [(0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)]  # times STEP, of a picture flipped and not
+STEP = 1 / 16  # of the side
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description="Write submission.csv with the model that train.py saved.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder that holds food-11")
+    parser.add_argument(
+        "--out-dir", type=Path, default=HERE / "out", help="folder of model.keras, and to write to"
+    )
+    parser.add_argument(
+        "--synthetic", action="store_true", help="use the data set that train.py --synthetic made"
+    )
+    parser.add_argument(
+        "--model", type=Path, nargs="+", help="classifiers to take the mean of; None: that of --out-dir"
+    )
+    parser.add_argument("--tta", action="store_true", help="average over flips and shifts of each picture")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
+    if args.synthetic and not data_dir.is_dir():
+        raise BadInput(f"{data_dir} is missing; run train.py --synthetic first, with the same --out-dir.")
+    paths = args.model or [args.out_dir / "model.keras"]
+    for path in paths:
+        if not path.is_file():
+            raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
+    models = load_models(paths)
+
+    sizes = {model.input_shape[1] for model in models}
+    pictures = {size: load_test(data_dir / "food-11" / "testing", size) for size in sizes}
+    ids = next(iter(pictures.values()))[0]
+    print(
+        f"testing {len(ids)} pictures   {len(models)} model(s) of {models[0].output_shape[1]} classes",
+        flush=True,
+    )
+    said = [probabilities(model, pictures[model.input_shape[1]][1], args.tta) for model in models]
+    submission = pd.DataFrame({"Id": ids, "Category": np.mean(said, axis=0).argmax(axis=1)})
+    with replacing(args.out_dir / "submission.csv") as path:
+        submission.to_csv(path, index=False)
+    print(f"{len(ids)} predictions   {args.out_dir / 'submission.csv'}")
+    return submission
+
+
+def load_models(paths):
+    """The classifiers of whole Keras files. Raises BadInput when one is none, or their classes differ."""
+    from model import load_classifier  # here, with Keras, so that --help need not wait for it
+
+    models = []
+    for path in paths:
+        try:
+            models.append(load_classifier(path))
+        except Exception as error:  # Keras says in many ways that a file is not its own
+            raise BadInput(
+                f"{path} is no whole Keras classifier of square RGB pictures ({str(error).splitlines()[0]}); "
+                "give a model.keras that train.py wrote."
+            ) from error
+        if models[-1].output_shape[1] != models[0].output_shape[1]:
+            raise BadInput(
+                f"{path} has {models[-1].output_shape[1]} classes, expected {models[0].output_shape[1]} as "
+                f"{paths[0]}; give models of the same classes."
+            )
+    return models
+
+
+def probabilities(model, pictures, tta=False):
+    """The probability of each class: uint8 (N, n, n, 3) -> float32 (N, classes).
+
+    With tta it is the mean over ten versions of each picture: as it is and shifted to the four corners by a
+    sixteenth of its side, and the same flipped. What a shift lacks at the border is the picture mirrored.
+    """
+    step = max(1, round(pictures.shape[1] * STEP))
+    bordered = np.pad(pictures, [(0, 0), (step, step), (step, step), (0, 0)], mode="reflect")
+    total = 0
+    for flipped in (bordered, bordered[:, :, ::-1]) if tta else (bordered,):
+        for down, right in SHIFTS if tta else SHIFTS[:1]:
+            rows, columns = (
+                slice(step * (1 + at), step * (1 + at) + pictures.shape[1]) for at in (down, right)
+            )
+            total += softmax(model.predict(flipped[:, rows, columns], batch_size=500, verbose=0))
+    return total / total.sum(axis=1, keepdims=True)
+
+
+def softmax(log_odds):
+    odds = np.exp(log_odds - log_odds.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,466 @@
+"""Homework 3: pictures read right, networks, batches, the moving average, going on, averaging, bad input."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import check_sentence
+from PIL import Image
+
+CHAPTER = "hw03_cnn"
+TINY = ["--width", "0.1", "--image-size", "16", "--batch-size", "64", "--epochs", "1"]
+
+
+@pytest.fixture
+def hw03(load_chapter):
+    return load_chapter(CHAPTER)
+
+
+@pytest.fixture
+def hw03_light(load_chapter):
+    """The modules that need no Keras."""
+    return load_chapter(CHAPTER, "dataset", "train", "predict")
+
+
+@pytest.fixture
+def small(whole_set, tmp_path):
+    """A copy of a few of the synthetic pictures, to spoil: 22 to train, 11 to validate, 12 to test."""
+    for part, count in (("training", 2), ("validation", 1), ("testing", 12)):
+        folder = tmp_path / "small" / "food-11" / part
+        folder.mkdir(parents=True)
+        for path in sorted((whole_set / "food-11" / part).iterdir()):
+            if int(path.stem.split("_")[-1]) < count:
+                shutil.copy(path, folder)
+    return tmp_path / "small"
+
+
+def patches(kind, size=32):
+    """Four squares of pure colours, so that what is upside down or another channel shows: (size, size, 3)."""
+    half = size // 2
+    pixels = np.zeros((size, size, 3), np.uint8)
+    pixels[:half, :half], pixels[:half, half:], pixels[half:, :half] = kind
+    return pixels
+
+
+COLOURS = ([250, 0, 0], [0, 250, 0], [0, 0, 250])
+
+
+# --- pictures -------------------------------------------------------------
+
+
+def test_the_class_is_the_number_before_the_underscore(hw03_light, small):
+    """Not the place of its name among the names, by which class 10 would come after 1."""
+    _, labels = hw03_light.dataset.load_labelled(small / "food-11" / "training", 16)
+    names = sorted(path.name for path in (small / "food-11" / "training").iterdir())
+    assert names[2] == "10_0.jpg"
+    assert labels.dtype == np.int64
+    assert list(labels) == [int(name.split("_")[0]) for name in names]
+    assert labels[2] == 10
+
+
+def test_the_test_pictures_come_in_the_order_of_their_numbers(hw03_light, tmp_path):
+    for number in (10, 9, 100, 2):
+        Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(tmp_path / f"{number}.png")
+    ids, pictures = hw03_light.dataset.load_test(tmp_path, 8)
+    assert list(ids) == [2, 9, 10, 100]
+    assert [int(picture[0, 0, 0]) for picture in pictures] == [2, 9, 10, 100]
+
+
+@pytest.mark.parametrize("turn", [1, 3, 6, 8])
+def test_a_picture_that_the_camera_turned_is_made_upright(hw03_light, tmp_path, turn):
+    """EXIF's orientation 1, 3, 6 and 8: as it is, by 180, 90 and 270 degrees."""
+    upright = patches(COLOURS)
+    stored = np.rot90(upright, {1: 0, 3: 2, 6: 1, 8: 3}[turn])
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    Image.fromarray(stored).save(tmp_path / "0_0.png", exif=exif)
+    np.testing.assert_array_equal(hw03_light.dataset.load_labelled(tmp_path, 32)[0][0], upright)
+
+
+def test_all_kinds_of_pictures_become_rgb(hw03_light, tmp_path):
+    upright = Image.fromarray(patches(COLOURS))
+    grey = upright.convert("L")
+    grey.save(tmp_path / "0_0.png")
+    upright.convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "0_1.png")
+    upright.convert("CMYK").save(tmp_path / "0_2.jpg", quality=100, subsampling=0)
+    upright.convert("RGBA").save(tmp_path / "0_3.PNG")
+    pictures, _ = hw03_light.dataset.load_labelled(tmp_path, 32)
+    np.testing.assert_array_equal(pictures[0], np.repeat(np.asarray(grey)[..., None], 3, axis=2))
+    for picture in pictures[1:]:
+        np.testing.assert_allclose(picture.astype(int), patches(COLOURS), atol=12)
+
+
+def test_other_sizes_are_squeezed_and_large_ones_not_cut(hw03_light, tmp_path):
+    wide = np.repeat(patches(COLOURS, 256), 3, axis=1)  # 256 high, 768 wide
+    Image.fromarray(wide).save(tmp_path / "0_0.jpg", quality=100, subsampling=0)
+    pictures, _ = hw03_light.dataset.load_labelled(tmp_path, 32)
+    inner = np.abs(pictures[0].astype(int) - patches(COLOURS))[2:14, 2:14]
+    assert inner.max() < 12
+    assert pictures[0][24, 4, 2] > 230
+
+
+def test_the_common_size(hw03_light, tmp_path):
+    for number, size in enumerate((20, 30, 30, 90)):
+        Image.new("RGB", (size + 5, size)).save(tmp_path / f"0_{number}.png")
+    assert hw03_light.dataset.common_size(tmp_path) == 30
+    for number in range(10):
+        Image.new("RGB", (500, 400)).save(tmp_path / f"1_{number}.png")
+    assert hw03_light.dataset.common_size(tmp_path) == 128
+
+
+def test_synthetic_pictures_are_of_one_kind_each_and_depend_on_the_seed(hw03_light, whole_set, tmp_path):
+    load = hw03_light.dataset.load_labelled
+    pictures, labels = load(whole_set / "food-11" / "validation", 32)
+    assert list(np.bincount(labels)) == [20] * 11
+    again, other = (
+        hw03_light.dataset.make_synthetic(tmp_path / name, seed) for name, seed in (("a", 0), ("b", 1))
+    )
+    np.testing.assert_array_equal(load(again / "food-11" / "validation", 32)[0], pictures)
+    assert (load(other / "food-11" / "validation", 32)[0] != pictures).mean() > 0.9
+
+
+# --- networks -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arch", ["resnet", "vgg", "plain", "shallow", "dense"])
+@pytest.mark.parametrize("size", [8, 50, 128])
+def test_every_network_takes_every_size(hw03, arch, size):
+    model = hw03.model.build_model(arch, size, 7, width=0.1)
+    assert model.output_shape == (None, 7)
+    assert model.layers[-1].compute_dtype == "float32"
+
+
+def test_the_network_is_that_of_the_table(hw03):
+    model = hw03.model.build_model("resnet", 32, 10)
+    maps = [layer.output.shape[1:] for layer in model.layers if layer.__class__.__name__ == "Add"]
+    assert maps == [(16, 16, 64), (8, 8, 128), (4, 4, 256)]
+    assert model.count_params() == 1_944_298
+    wide = hw03.model.build_model("resnet", 32, 10, width=2)
+    assert [layer.filters for layer in wide.layers if hasattr(layer, "filters")][0] == 64
+
+
+def test_the_originals_network(hw03):
+    """Five convolutions, each with pooling, three dense layers, and nothing that normalises."""
+    layers = hw03.model.build_model("plain", 128, 11, augment=False).layers
+    kinds = [layer.__class__.__name__ for layer in layers]
+    assert [kinds.count(kind) for kind in ("Conv2D", "MaxPooling2D", "Dense")] == [5, 5, 3]
+    assert not [kind for kind in kinds if "Normalization" in kind or "Random" in kind]
+
+
+def test_the_fused_kernel_is_batch_normalisation(hw03):
+    """Outputs, gradients and moving statistics are those of Keras' own layer."""
+    import tensorflow as tf
+
+    x = np.random.default_rng(0).normal(2, 3, (64, 5, 5, 3)).astype(np.float32)
+    found = []
+    for kind in (hw03.model.FusedBatchNormalization, hw03.model.layers.BatchNormalization):
+        layer = kind(momentum=0.9, epsilon=1e-5)
+        layer.build(x.shape)
+        layer.gamma.assign([1.0, 2.0, 3.0])
+        layer.beta.assign([0.5, 0.0, -0.5])
+        inputs = tf.Variable(x)
+        with tf.GradientTape() as tape:
+            outputs = layer(inputs, training=True)
+            loss = tf.reduce_sum(outputs**3)
+        gradients = tape.gradient(loss, [inputs, *layer.trainable_variables])
+        found.append(
+            [outputs, *gradients, layer.moving_mean, layer.moving_variance, layer(x, training=False)]
+        )
+    for ours, keras_own in zip(*found):
+        np.testing.assert_allclose(ours, keras_own, rtol=2e-3, atol=2e-3)
+
+
+def test_a_prediction_does_not_depend_on_its_batch(hw03):
+    """Neither the neighbours' statistics nor a flip or a shift: that is for training."""
+    model = hw03.model.build_model("resnet", 32, 4, width=0.1)
+    x = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3)).astype(np.uint8)
+    model(x, training=True)
+    together = np.asarray(model(x, training=False))
+    np.testing.assert_allclose(
+        np.concatenate([model(x[[place]], training=False) for place in range(6)]), together, atol=1e-4
+    )
+    assert np.abs(np.asarray(model(x, training=True)) - together).max() > 0.01
+
+
+def test_the_portable_model_is_the_same_and_of_keras_own_layers(hw03, tmp_path):
+    """In a program that knows nothing of this chapter."""
+    import keras
+
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        model = hw03.model.build_model("resnet", 16, 4, width=0.1)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    x = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3)).astype(np.uint8)
+    for _ in range(3):
+        model(x, training=True)
+    copy = hw03.model.portable(model)
+    np.testing.assert_allclose(
+        copy(x, training=False), model(x, training=False), atol=0.1
+    )  # bfloat16 has three digits
+    assert {layer.__class__.__module__.split(".")[0] for layer in copy.layers} == {"keras"}
+    assert {layer.compute_dtype for layer in copy.layers} == {"float32"}
+    copy.save(tmp_path / "model.keras")
+    keras.saving.get_custom_objects().clear()
+    np.testing.assert_allclose(
+        keras.saving.load_model(tmp_path / "model.keras")(x, training=False),
+        copy(x, training=False),
+        atol=1e-5,
+    )
+
+
+# --- training -------------------------------------------------------------
+
+
+def test_an_epoch_has_every_picture_once_with_its_label(hw03):
+    pictures = np.arange(25, dtype=np.uint8).reshape(25, 1, 1, 1)
+    batches = hw03.batches.Batches(pictures, np.arange(25) % 4, 4, 8, seed=3)
+    orders = []
+    for _ in range(2):
+        found = [batches[number] for number in range(len(batches))]
+        seen = np.concatenate([part for part, _ in found]).ravel()
+        labels = np.concatenate([part for _, part in found])
+        assert sorted(seen) == list(range(25))
+        np.testing.assert_array_equal(labels, np.eye(4)[seen % 4])
+        orders.append(list(seen))
+        batches.on_epoch_end()
+    assert orders[0] != orders[1]
+    later = hw03.batches.Batches(pictures, np.arange(25) % 4, 4, 25, seed=3, epoch=1)
+    assert list(later[0][0].ravel()) == orders[1]
+
+
+def test_what_is_saved_is_the_average_and_predicts_the_score(hw03, whole_set, tmp_path):
+    """The last row of the history is of the average, too."""
+    out = tmp_path / "out"
+    flags = ["--data-dir", str(whole_set), "--out-dir", str(out), *TINY]
+    metrics = hw03.train.main(flags)
+    model = hw03.model.load_classifier(out / "model.keras")
+    pictures, labels = hw03.dataset.load_labelled(whole_set / "food-11" / "validation", 16)
+    assert hw03.train.accuracy(model, pictures, labels) == metrics["score"]
+    history = pd.read_csv(out / "history.csv")
+    assert history.val_accuracy.iloc[-1] == pytest.approx(metrics["score"], abs=0.005)
+    with np.load(out / "checkpoint.npz", allow_pickle=False) as file:
+        kernels = [file[name] for name in file.files if file[name].shape == model.layers[-1].kernel.shape]
+    now, average, momentum = kernels
+    saved = model.layers[-1].kernel.numpy()
+    np.testing.assert_array_equal(saved, average)
+    assert np.abs(saved - now).max() > 1e-4
+    assert np.abs(saved - momentum).max() > 1e-4
+
+
+def test_a_training_that_was_killed_goes_on_to_the_same_end(hw03, small, tmp_path, monkeypatch):
+    flags = ["--data-dir", str(small), *TINY, "--epochs", "3", "--arch", "shallow"]
+    whole = hw03.train.main([*flags, "--out-dir", str(tmp_path / "whole")])
+    save, saved = hw03.train.np.savez, []
+
+    def savez(*arguments, **keywords):
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+        saved.append(save(*arguments, **keywords))
+
+    monkeypatch.setattr(np, "savez", savez)
+    with pytest.raises(KeyboardInterrupt):
+        hw03.train.main([*flags, "--out-dir", str(tmp_path / "cut")])
+    monkeypatch.undo()
+    resumed = hw03.train.main([*flags, "--out-dir", str(tmp_path / "cut"), "--resume"])
+    assert resumed["score"] == whole["score"]
+    whole_rows, rows = (pd.read_csv(tmp_path / name / "history.csv") for name in ("whole", "cut"))
+    assert list(rows.epoch) == [1, 2, 3]
+    np.testing.assert_allclose(rows.drop(columns="seconds"), whole_rows.drop(columns="seconds"), rtol=1e-5)
+
+
+def test_convolutions_beat_dense_layers(hw03, whole_set, tmp_path):
+    """A shape is known wherever it lies."""
+    scores = {}
+    for arch, width in (("shallow", "0.25"), ("dense", "0.25")):
+        flags = [
+            "--arch",
+            arch,
+            "--width",
+            width,
+            "--epochs",
+            "6",
+            "--batch-size",
+            "32",
+            "--image-size",
+            "24",
+        ]
+        argv = ["--data-dir", str(whole_set), "--out-dir", str(tmp_path / arch), *flags]
+        scores[arch] = hw03.train.main(argv)["score"]
+    assert scores["shallow"] > scores["dense"] + 0.15
+
+
+# --- prediction -----------------------------------------------------------
+
+
+def sided(size=8, sign=1.0):
+    """A classifier of two: is the left half brighter (0), or the right (1)?"""
+    import keras
+
+    pixels = keras.Input((size, size, 3))
+    model = keras.Model(pixels, keras.layers.Dense(2)(keras.layers.Flatten()(pixels)))
+    kernel = np.zeros((size, size, 3, 2), np.float32)
+    kernel[:, : size // 2, :, 0] = kernel[:, size // 2 :, :, 1] = sign / 3000
+    model.set_weights([kernel.reshape(-1, 2), np.zeros(2)])
+    model.compile(jit_compile=False)
+    return model
+
+
+def test_averaging_over_flips_makes_both_sides_alike(hw03):
+    pictures = np.zeros((3, 8, 8, 3), np.uint8)
+    pictures[0, :, :4], pictures[1, :, 4:] = 200, 200
+    single, averaged = (hw03.predict.probabilities(sided(), pictures, tta) for tta in (False, True))
+    assert single[0, 0] > 0.9
+    assert single[1, 1] > 0.9
+    np.testing.assert_allclose(averaged, 0.5, atol=0.01)
+    np.testing.assert_allclose(averaged.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_averaging_moves_a_picture_to_all_four_corners(hw03):
+    """A probe that looks at one pixel finds a dot that lies a step away in any of them, and none farther."""
+    seen = []
+
+    class Probe:
+        def predict(self, pictures, **_):
+            seen.append(pictures.copy())
+            return np.zeros((len(pictures), 2))
+
+    picture = np.arange(16 * 16 * 3, dtype=np.uint8).reshape(1, 16, 16, 3)
+    hw03.predict.probabilities(Probe(), picture, tta=True)
+    assert len(seen) == 10
+    np.testing.assert_array_equal(seen[0], picture)
+    np.testing.assert_array_equal(seen[5], picture[:, :, ::-1])
+    centres = {bytes(version[0, 8, 8]) for version in seen[:5]}
+    assert centres == {
+        bytes(picture[0, 8 + y, 8 + x]) for y, x in [(0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)]
+    }
+
+
+def test_several_models_are_averaged(hw03, small, tmp_path):
+    """A strong voice against a weak one: the mean of their probabilities decides."""
+    for name, sign in (("strong", 5.0), ("weak", -1.0)):
+        sided(8, sign).save(tmp_path / f"{name}.keras")
+    labels = {}
+    for names in (["strong"], ["weak"], ["strong", "weak"]):
+        models = [str(tmp_path / f"{name}.keras") for name in names]
+        table = hw03.predict.main(["--data-dir", str(small), "--out-dir", str(tmp_path), "--model", *models])
+        assert list(table.columns) == ["Id", "Category"]
+        assert list(table.Id) == list(range(12))
+        labels[len(names), names[0]] = list(table.Category)
+    assert labels[1, "strong"] != labels[1, "weak"]
+    assert labels[2, "strong"] == labels[1, "strong"]
+
+
+# --- bad input ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", ["training", "validation"])
+def test_a_folder_without_pictures(hw03_light, small, capsys, part):
+    folder = small / "food-11" / part
+    for path in folder.iterdir():
+        path.unlink()
+    check_sentence(hw03_light, capsys, ["--data-dir", small], folder, "no pictures")
+
+
+def spoil_text(path):
+    path.write_text("no picture")
+
+
+def spoil_cut(path):
+    path.write_bytes(path.read_bytes()[:300])
+
+
+@pytest.mark.parametrize("spoil", [spoil_text, spoil_cut])
+@pytest.mark.parametrize("part", ["training", "validation"])
+def test_a_file_that_is_no_whole_picture(hw03_light, small, capsys, spoil, part):
+    path = small / "food-11" / part / "7_0.jpg"
+    spoil(path)
+    check_sentence(hw03_light, capsys, ["--data-dir", small], path, "not a whole picture")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("bread.jpg", "no class"),
+        ("bread_1.jpg", "no class"),
+        ("notes.txt", "no picture"),
+        ("12.jpg", "no class"),
+    ],
+)
+def test_a_name_that_says_nothing(hw03_light, small, capsys, name, words):
+    folder = small / "food-11" / "training"
+    shutil.copy(folder / "0_0.jpg", folder / name)
+    check_sentence(hw03_light, capsys, ["--data-dir", small], folder / name, words)
+
+
+def test_hidden_files_do_not_count(hw03_light, small):
+    folder = small / "food-11" / "training"
+    (folder / ".DS_Store").write_text("not a picture")
+    assert len(hw03_light.dataset.load_labelled(folder, 16)[1]) == 22
+
+
+def test_a_class_that_training_never_saw(hw03_light, small, capsys):
+    folder = small / "food-11" / "validation"
+    shutil.copy(folder / "0_0.jpg", folder / "11_0.jpg")
+    check_sentence(hw03_light, capsys, ["--data-dir", small], folder, "class 11", "0 to 10")
+
+
+def test_a_class_without_pictures_is_named(hw03_light, small, capsys):
+    labels = np.array([0, 1, 3, 5])
+    assert hw03_light.train.count_classes(labels, labels, small) == 6
+    assert "of class 2, 4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "flag",
+    ["--seed -1", "--epochs 0", "--batch-size 0", "--learning-rate 0", "--learning-rate nan", "--width 0"]
+    + ["--image-size 7", "--width inf"],
+)
+def test_a_flag_out_of_range(hw03_light, small, capsys, flag):
+    check_sentence(hw03_light, capsys, ["--data-dir", small, *flag.split()], flag, "expected")
+
+
+@pytest.mark.parametrize(("name", "words"), [("a.jpg", "no number"), ("00003.jpg", "expected each once")])
+def test_a_test_picture_without_a_number_of_its_own(hw03_light, small, capsys, tmp_path, name, words):
+    folder = small / "food-11" / "testing"
+    shutil.copy(folder / "0000.jpg", folder / name)
+    with pytest.raises(hw03_light.dataset.BadInput, match=words):
+        hw03_light.dataset.load_test(folder, 16)
+
+
+def test_a_model_that_is_none(hw03, small, capsys, tmp_path):
+    (tmp_path / "model.keras").write_text("nothing")
+    argv = ["--data-dir", small, "--out-dir", tmp_path]
+    check_sentence(
+        hw03, capsys, argv, tmp_path / "model.keras", "no whole Keras classifier", script="predict"
+    )
+
+
+def test_models_of_other_inputs_or_classes(hw03, small, capsys, tmp_path):
+    import keras
+
+    for name, shape, classes in (("grey", (8, 8, 1), 2), ("two", (8, 8, 3), 2), ("three", (9, 9, 3), 3)):
+        pixels = keras.Input(shape)
+        outputs = keras.layers.Dense(classes)(keras.layers.Flatten()(pixels))
+        keras.Model(pixels, outputs).save(tmp_path / f"{name}.keras")
+    argv = ["--data-dir", small, "--out-dir", tmp_path, "--model"]
+    grey, two, three = (tmp_path / f"{name}.keras" for name in ("grey", "two", "three"))
+    check_sentence(hw03, capsys, [*argv, grey], grey, "no whole Keras classifier", script="predict")
+    check_sentence(hw03, capsys, [*argv, two, three], three, "3 classes, expected 2", script="predict")
+    assert not (tmp_path / "submission.csv").exists()
+
+
+def test_a_checkpoint_that_does_not_fit(hw03, small, capsys, tmp_path):
+    argv = ["--data-dir", small, "--out-dir", tmp_path, *TINY]
+    hw03.train.main([str(argument) for argument in argv])
+    check_sentence(hw03, capsys, [*argv, "--seed", "1", "--resume"], "--seed 0", "expected 1")
+    checkpoint = tmp_path / "checkpoint.npz"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:5000])
+    check_sentence(hw03, capsys, [*argv, "--resume"], checkpoint, "cut short")
+
+
+def test_a_loss_that_is_not_a_number(hw03, small, capsys, tmp_path):
+    argv = ["--data-dir", small, "--out-dir", tmp_path, *TINY, "--arch", "plain", "--learning-rate", "1e30"]
+    check_sentence(hw03, capsys, [*argv, "--epochs", "3"], "not a number", "--learning-rate 1e+30")
+    assert not (tmp_path / "model.keras").exists()
