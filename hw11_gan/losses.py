@@ -1,0 +1,86 @@
+"""What the two networks are trained to. Both loops of this chapter take their losses from here.
+
+Numbers of the discriminator: `real` for true pictures, `fake` for generated ones, float32 (batch, 1).
+
+| loss    | the discriminator lowers                           | the generator lowers | beside that      |
+|---------|----------------------------------------------------|----------------------|------------------|
+| dcgan   | -log D(real) - log(1 - D(fake)), D = sigmoid       | -log D(fake)         |                  |
+| lsgan   | (real - 1)^2 / 2 + fake^2 / 2                      | (fake - 1)^2 / 2     |                  |
+| wgan    | fake - real                                        | -fake                | weights clipped  |
+| wgan-gp | fake - real                                        | -fake                | gradient penalty |
+| sngan   | max(0, 1 - real) + max(0, 1 + fake)                | -fake                | spectral norm 1  |
+
+All are means over the batch. Goodfellow et al. 2014 and Radford et al. 2015, Mao et al. 2017, Arjovsky et al.
+2017, Gulrajani et al. 2017, Miyato et al. 2018. A new loss is one more entry of LOSSES.
+"""
+
+import tensorflow as tf
+
+CLIP = 0.01  # wgan: no weight of the discriminator is larger
+PENALTY = 10.0  # wgan-gp: strength of the gradient penalty
+LOSSES = {  # name: (loss of the discriminator, loss of the generator, how the discriminator is normalised)
+    "dcgan": (
+        lambda real, fake: tf.nn.softplus(-real) + tf.nn.softplus(fake),
+        lambda fake: tf.nn.softplus(-fake),
+        "batch",
+    ),
+    "lsgan": (
+        lambda real, fake: 0.5 * (tf.square(real - 1) + tf.square(fake)),
+        lambda fake: 0.5 * tf.square(fake - 1),
+        "batch",
+    ),
+    "wgan": (lambda real, fake: fake - real, lambda fake: -fake, "batch"),
+    "wgan-gp": (lambda real, fake: fake - real, lambda fake: -fake, None),
+    "sngan": (
+        lambda real, fake: tf.nn.relu(1 - real) + tf.nn.relu(1 + fake),
+        lambda fake: -fake,
+        "spectral",
+    ),
+}
+
+
+def discriminator_loss(name, discriminator, real, fake, mix):
+    """real, fake : float32 (batch, h, w, 3). mix : (batch, 1, 1, 1), 0 to 1, wgan-gp's. Returns a scalar.
+
+    The two halves are two batches: with batch normalisation, each is normalised by its own statistics.
+    """
+    of_real, of_fake = discriminator(real, training=True), discriminator(fake, training=True)
+    loss = tf.reduce_mean(LOSSES[name][0](of_real, of_fake))
+    if name == "wgan-gp":
+        loss += PENALTY * gradient_penalty(discriminator, real, fake, mix)
+    return loss
+
+
+def generator_loss(name, discriminator, fake, noise, diversity=0.0):
+    """fake : float32 (batch, h, w, 3), made of noise (batch, NOISE). Returns a scalar."""
+    loss = tf.reduce_mean(LOSSES[name][1](discriminator(fake, training=True)))
+    if diversity:
+        loss += diversity * sameness(fake, noise)
+    return loss
+
+
+def gradient_penalty(critic, real, fake, mix):
+    """E[(|d critic / d picture| - 1)^2] at pictures between real and fake ones, drawn by mix."""
+    between = mix * real + (1 - mix) * fake
+    with tf.GradientTape() as tape:
+        tape.watch(between)
+        scores = critic(between, training=True)
+    slopes = tape.gradient(scores, between)  # (batch, h, w, 3): a picture's score depends on itself alone
+    lengths = tf.sqrt(tf.reduce_sum(tf.square(slopes), axis=(1, 2, 3)) + 1e-12)
+    return tf.reduce_mean(tf.square(lengths - 1))
+
+
+def sameness(fake, noise):
+    """How alike the pictures of different noises are: |difference of noise| / |difference of pictures|.
+
+    The mode-seeking loss of Mao et al. 2019, on neighbours in the batch.
+    """
+    apart = tf.reduce_mean(tf.abs(fake - tf.roll(fake, 1, axis=0)), axis=(1, 2, 3))
+    noise_apart = tf.reduce_mean(tf.abs(noise - tf.roll(noise, 1, axis=0)), axis=1)
+    return tf.reduce_mean(noise_apart) / (tf.reduce_mean(apart) + 1e-5)
+
+
+def clip(discriminator):
+    """WGAN's way to a slope that is bounded: no weight is larger than CLIP."""
+    for variable in discriminator.trainable_variables:
+        variable.assign(tf.clip_by_value(variable, -CLIP, CLIP))

@@ -1,0 +1,130 @@
+"""The two networks, for pictures of 16, 32, 64 or 128 pixels a side; w is the width.
+
+    generator, 64 x 64     what                             discriminator       what
+    (batch, 100)           noise of N(0, 1)                 (batch, 64, 64, 3)  picture, -1 to 1
+    (batch, 4, 4, 8 w)     dense, normalised, ReLU          (batch, 32, 32, w)  convolution, leaky ReLU
+    (batch, 8, 8, 4 w)     transposed convolution, the same (batch, 16, 16, 2 w) the same, normalised
+    (batch, 16, 16, 2 w)   the same                         (batch, 8, 8, 4 w)  the same
+    (batch, 32, 32, w)     the same                         (batch, 4, 4, 8 w)  the same
+    (batch, 64, 64, 3)     transposed convolution, tanh     (batch, 1)          dense: a logit, or a score
+
+All convolutions have stride 2. The generator is normalised by batch; the discriminator by batch, by the
+spectral norm of its kernels (then all layers are), or not at all.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from dataset import BadInput
+from keras import layers
+
+NOISE = 100  # numbers that make a picture
+SETTLING = 10  # batches of noise that a generator's statistics are taken from
+
+
+@keras.saving.register_keras_serializable(package="hw11_gan")
+class BatchNormalization(layers.BatchNormalization):
+    """Keras' layer, which in training takes TensorFlow's fused kernel: a processor is faster with it."""
+
+    def call(self, inputs, training=None, mask=None):
+        if not training:
+            return super().call(inputs, training=False)
+        scale, offset = (tf.cast(weight.value, tf.float32) for weight in (self.gamma, self.beta))
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs, scale, offset, epsilon=self.epsilon
+        )
+        self.moving_mean.assign(self.momentum * self.moving_mean + (1 - self.momentum) * mean)
+        self.moving_variance.assign(self.momentum * self.moving_variance + (1 - self.momentum) * variance)
+        return outputs
+
+
+def build_generator(size, width, kernel=4, momentum=0.9):
+    """noise (batch, NOISE) -> pictures float32 (batch, size, size, 3), -1 to 1."""
+    stages = (size // 4).bit_length() - 1
+    noise = keras.Input((NOISE,), name="noise")
+    x = layers.Dense(4 * 4 * width * 2 ** (stages - 1), use_bias=False, kernel_initializer=normal())(noise)
+    x = layers.Reshape((4, 4, -1))(x)
+    for stage in reversed(range(stages)):
+        x = layers.ReLU()(BatchNormalization(momentum=momentum)(x))
+        options = {"padding": "same", "use_bias": stage == 0, "kernel_initializer": normal()}
+        x = layers.Conv2DTranspose(width * 2 ** (stage - 1) if stage else 3, kernel, 2, **options)(x)
+    return keras.Model(noise, layers.Activation("tanh", dtype="float32")(x), name="generator")
+
+
+def build_discriminator(size, width, kernel=4, normalise="batch"):
+    """pictures (batch, size, size, 3), -1 to 1 -> one number each, float32 (batch, 1).
+
+    normalise: "batch", but for the first layer, which reads pixels; "spectral", every layer; or None.
+    """
+    pictures = x = keras.Input((size, size, 3), name="pictures")
+    for stage in range((size // 4).bit_length() - 1):
+        batch = normalise == "batch" and stage > 0
+        options = {"padding": "same", "use_bias": not batch, "kernel_initializer": normal()}
+        convolution = layers.Conv2D(width * 2**stage, kernel, 2, **options)
+        x = (layers.SpectralNormalization(convolution) if normalise == "spectral" else convolution)(x)
+        x = layers.LeakyReLU(0.2)(BatchNormalization(momentum=0.9)(x) if batch else x)
+    last = layers.Dense(1, kernel_initializer=normal(), dtype="float32")
+    x = layers.Flatten(dtype="float32")(x)
+    outputs = (layers.SpectralNormalization(last, dtype="float32") if normalise == "spectral" else last)(x)
+    return keras.Model(pictures, outputs, name="discriminator")
+
+
+def normal():
+    """DCGAN's first weights."""
+    return keras.initializers.RandomNormal(stddev=0.02)
+
+
+def settle(generator, seed=0, batch=64):
+    """Take the statistics of batch normalisation anew, over SETTLING batches of noise.
+
+    The moving averages of training belong to many weights, all of them older. A generator whose weights are
+    themselves an average has never been run at all.
+    """
+    normalisations = [layer for layer in generator.layers if isinstance(layer, BatchNormalization)]
+    momenta = [layer.momentum for layer in normalisations]
+    for number, noise in enumerate(draw_noise(SETTLING * batch, seed).reshape(SETTLING, batch, NOISE)):
+        for layer in normalisations:
+            layer.momentum = number / (number + 1)  # so that the average is the mean of all batches so far
+        generator(noise, training=True)
+    for layer, momentum in zip(normalisations, momenta):
+        layer.momentum = momentum
+
+
+def draw_noise(count, seed):
+    """float32 (count, NOISE) of N(0, 1); the first rows are the same for every count."""
+    return np.random.default_rng(seed).standard_normal((count, NOISE), np.float32)
+
+
+def generate(generator, noise, batch=100, training=False):
+    """noise (n, NOISE) -> uint8 (n, size, size, 3). `training`: normalise by each batch's own statistics."""
+    chunks = [noise[start : start + batch] for start in range(0, len(noise), batch)]
+    pictures = []
+    for chunk in chunks:
+        padded = np.concatenate([chunk, np.zeros((batch - len(chunk), NOISE), np.float32)])
+        values = np.asarray(generator(padded, training=training))[: len(chunk)]
+        pictures.append(np.rint((values + 1) * 127.5).astype(np.uint8))
+    return np.concatenate(pictures)
+
+
+def load_generator(path):
+    """Read model.keras. Raises BadInput when it is cut short or no generator of this chapter."""
+    try:
+        model = keras.saving.load_model(path, compile=False)
+        shape = model.output_shape
+        fits = model.input_shape == (None, NOISE) and len(shape) == 4 and shape[1:] == (shape[1], shape[1], 3)
+        fits = fits and all(np.isfinite(weight).all() for weight in model.get_weights())
+    except Exception:  # Keras has many ways to say that a file is not its own
+        fits = False
+    if not fits:
+        raise BadInput(f"{path} is cut short or no generator of this chapter; run train.py again.")
+    return model
+
+
+def random_features(size, seed):
+    """A small network with random weights: pixels (batch, size, size, 3), 0 to 255 -> maps."""
+    pixels = x = keras.Input((size, size, 3), name="pixels")
+    x = layers.Rescaling(1 / 127.5, offset=-1.0)(x)
+    for number, filters in enumerate((16, 32, 64)):
+        start = keras.initializers.HeNormal(seed=seed * 3 + number)
+        x = layers.Conv2D(filters, 3, 2, "same", activation="relu", kernel_initializer=start)(x)
+    return keras.Model(pixels, x, name="features")

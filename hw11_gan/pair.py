@@ -1,0 +1,83 @@
+"""What both loops train: two networks, their optimisers, and all that is drawn by lot.
+
+Each draw depends on the seed and on the number of the step, and on nothing else. So both loops draw the same,
+and so does a training that was stopped and goes on.
+"""
+
+from collections import namedtuple
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+import tensorflow as tf
+from augment import augment, flip
+from model import NOISE
+
+DECAY = 0.998  # of the averaged weights, after some hundred steps: a mean over about the last 500
+TURNS = 32  # seeds set apart for each step
+Draws = namedtuple("Draws", "flips noise mix changes")
+
+
+@dataclass
+class Pair:
+    """The two networks with what belongs to them; `averaged` is the generator that one samples from."""
+
+    generator: keras.Model
+    discriminator: keras.Model
+    loss: str  # a name of losses.LOSSES
+    learning_rates: tuple = (2e-4, 2e-4)  # of the generator and the discriminator
+    beta_1: float = 0.5  # Adam's: the usual 0.9 remembers an opponent that is gone
+    generator_steps: int = 1  # updates of the generator for each of the discriminator
+    diversity: float = 0.0  # strength of losses.sameness
+    augmented: bool = True
+    decay: float = DECAY  # of the averaged weights; 0: they are the generator's
+    seed: int = 0
+    step: tf.Variable = field(default_factory=lambda: tf.Variable(0, dtype=tf.int32, trainable=False))
+
+    def __post_init__(self):
+        self.averaged = keras.models.clone_model(self.generator)
+        self.averaged.set_weights(self.generator.get_weights())
+        self.optimizers = []
+        for network, rate in zip((self.generator, self.discriminator), self.learning_rates):
+            self.optimizers.append(keras.optimizers.Adam(rate, beta_1=self.beta_1, beta_2=0.999))
+            self.optimizers[-1].build(network.trainable_variables)
+
+    def draw(self, batch, turn):
+        """What an update needs: turn 0 is the discriminator's, 1, 2, ... are the generator's."""
+        seeds = [tf.stack([self.seed, (self.step * TURNS + turn) * 8 + place]) for place in range(5)]
+        noise = tf.random.stateless_normal((batch, NOISE), seeds[1])
+        mix = tf.random.stateless_uniform((batch, 1, 1, 1), seeds[2])
+        return Draws(seeds[0], noise, mix, seeds[3:])
+
+    def real(self, pixels, seed):
+        """uint8 (batch, h, w, 3) -> float32, -1 to 1, half of them mirrored."""
+        pixels = tf.ensure_shape(pixels, self.generator.output_shape)  # fit() knows no size beforehand
+        return flip(tf.cast(pixels, tf.float32) / 127.5 - 1, seed)
+
+    def shown(self, pictures, seed):
+        """The pictures as the discriminator sees them."""
+        return augment(pictures, seed) if self.augmented else pictures
+
+    def average(self):
+        """Move the averaged weights towards the generator's, at first by more: end of a step."""
+        done = tf.cast(self.step, tf.float32)
+        decay = tf.minimum(self.decay, (1 + done) / (10 + done))
+        for mean, now in zip(self.averaged.trainable_variables, self.generator.trainable_variables):
+            mean.assign(decay * mean + (1 - decay) * now)
+        self.step.assign_add(1)
+
+    @property
+    def variables(self):
+        """All that a checkpoint must hold."""
+        networks = [*self.generator.variables, *self.discriminator.variables, *self.averaged.variables]
+        return [*networks, *self.optimizers[0].variables, *self.optimizers[1].variables, self.step]
+
+
+def batches(faces, batch_size, seed, first_epoch=0):
+    """Epoch after epoch without end, uint8 (batch_size, h, w, 3); what is left over is in another epoch."""
+    epoch = first_epoch
+    while True:
+        order = np.random.default_rng([seed, epoch]).permutation(len(faces))
+        for start in range(0, len(faces) - batch_size + 1, batch_size):
+            yield faces[order[start : start + batch_size]]
+        epoch += 1

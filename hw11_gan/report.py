@@ -1,0 +1,238 @@
+"""Answer the report questions of homework 11: every table and figure of README.md.
+
+    python hw11_gan/report.py                                       measured with InceptionV3, into results/
+    python hw11_gan/report.py --feature-model squeezenet.keras      measured with a network of your own
+    python hw11_gan/report.py --synthetic                           on drawn faces, into out/results/
+
+The default against the course's settings for as many minutes, the five losses for as many steps, a collapse
+made on purpose and mended, and what batch normalisation does to samples. A row is train.main() run with some
+seeds. Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
+"""
+
+import argparse
+import json
+import shutil
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import train
+from dataset import BadInput, load_faces, replacing, run
+from matplotlib.figure import Figure
+from pictures import GAP
+from PIL import Image
+
+HERE = Path(__file__).resolve().parent
+ORIGINAL_EPOCHS, EARLY = 16, 2  # as many minutes as the default's; where the moving averages still lag
+LOSSES = "--image-size 32 --epochs 6"
+COLLAPSE = "--image-size 32 --batch-size 64 --learning-rate 0.0005 --epochs 4"
+COLLAPSES = {
+    "one update of the generator a step": "--generator-steps 1",
+    "five": "--generator-steps 5",
+    "five, and the mode-seeking loss": "--generator-steps 5 --diversity 1",
+}
+FLIPS = (1, 2, 5, 10, 25, 50)  # epochs shown in faces.jpg
+COLUMNS_OF_PICTURES = 8
+COLUMNS = ["table", "row", "kid", "fid", "spread", "duplicates", "seconds"]
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description="Make every table and figure of the chapter's README.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder that holds faces/")
+    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
+    parser.add_argument("--synthetic", action="store_true", help="draw faces, write to out/results")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings a row of 32 pixels: seeds 0, 1, ...")
+    parser.add_argument("--epochs", type=int, help="for a trial: so many in every training; None: its own")
+    parser.add_argument("--feature-model", help="what measures; None: as train.py")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    if args.seeds < 1:
+        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
+    if args.epochs is not None and args.epochs < 1:
+        raise BadInput(f"--epochs {args.epochs}: expected at least 1.")
+    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+
+    def trained(flags, seeds=args.seeds, begin=None):
+        """train.main() with these flags and some seeds, from what is in the folder `begin`; the folders."""
+        flags, folders = flags.split(), []
+        flags += ["--epochs", str(args.epochs)] * bool(args.epochs)
+        flags += ["--synthetic", "--image-size", "16"] * args.synthetic
+        flags += ["--feature-model", args.feature_model] if args.feature_model else []
+        for seed in range(seeds):
+            argv = [*flags, "--seed", str(seed), "--data-dir", str(args.data_dir)]
+            folder = args.out_dir / "report" / name_of(argv)
+            argv += ["--out-dir", str(folder)]
+            folders.append(folder)
+            if not complete(folder, argv):
+                if begin and not (folder / train.CHECKPOINT).is_file():
+                    shutil.copytree(begin, folder, dirs_exist_ok=True)
+                train.main([*argv, "--resume"])
+        return folders
+
+    default = trained("", seeds=1)
+    early = trained(f"--original --epochs {EARLY}", seeds=1)
+    original = trained(f"--original --epochs {ORIGINAL_EPOCHS}", seeds=1, begin=early[0])
+    distances_of, faces, aside = ruler(default[0])
+    rows = [["default", "the default", *cells(default)], ["default", "the original", *cells(original)]]
+    rows.append(["default", "true faces", *distances_of(faces[:: len(faces) // len(aside)])])
+
+    losses = {loss: trained(f"{LOSSES} --loss {loss}") for loss in train.DISCRIMINATOR}
+    rows += [["losses", loss, *cells(folders)] for loss, folders in losses.items()]
+    collapses = {name: trained(f"{COLLAPSE} {flags}") for name, flags in COLLAPSES.items()}
+    rows += [["collapse", name, *cells(folders)] for name, folders in collapses.items()]
+
+    strips = {}
+    for folder, epochs in ((early[0], EARLY), (original[0], ORIGINAL_EPOCHS)):
+        for way, pictures in normalised(folder).items():
+            rows.append(["normalisation", f"after {epochs} epochs: {way}", *distances_of(pictures)])
+            strips[f"{epochs} epochs, {way}"] = pictures
+
+    results.mkdir(parents=True, exist_ok=True)
+    strips_of = {
+        "faces.jpg": flip_book(default[0]) | {"the original": drawn(original[0]), "true faces": aside},
+        "losses.jpg": {name: drawn(folders[0]) for name, folders in (losses | collapses).items()},
+        "normalisation.jpg": strips,
+    }
+    for name, strips in strips_of.items():
+        with replacing(results / name) as path:
+            plot_strips(strips).savefig(path)
+    publish(results, pd.DataFrame(rows, columns=COLUMNS), default[0] / "metrics.json")
+
+
+def publish(results, tables, metrics_file):
+    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
+    with replacing(results / "report.csv") as path:
+        tables.to_csv(path, index=False)
+    metrics = json.loads(metrics_file.read_text())
+    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
+    with replacing(results / "metrics.json") as path:
+        path.write_text(json.dumps(metrics, indent=2) + "\n")
+    for name, table in tables.groupby("table", sort=False):
+        print(f"\n{name}\n")
+        for row in table.drop(columns="table").to_numpy():
+            print("| " + " | ".join(row) + " |")
+
+
+def name_of(argv):
+    """A folder's name that tells a training from others: the flags that are not as they are by default.
+
+    The same training asked for twice has one folder.
+    """
+    usual, flags = vars(train.parse_args([])), vars(train.parse_args(argv))
+    hidden = ("data_dir", "feature_model", "seed")
+    shown = [name for name in flags if flags[name] != usual[name] and name not in hidden]
+    return "_".join(f"{name.replace('_', '-')}-{flags[name]}" for name in [*shown, "seed"])
+
+
+def complete(folder, argv):
+    """Whether a training with these flags has ended in the folder."""
+    path, flags = folder / "metrics.json", vars(train.parse_args(argv))
+    if not path.is_file():
+        return False
+    found = json.loads(path.read_text())["arguments"]
+    return all(found[name] == flags[name] for name in set(flags) - {"data_dir", "out_dir", "resume"})
+
+
+def cells(folders):
+    """COLUMNS from the third on: of several trainings the mean and the deviation of the seeds."""
+    runs = [json.loads((folder / "metrics.json").read_text()) for folder in folders]
+    seconds = np.median([found["seconds"]["one_fit_of_all_cores"] for found in runs])  # others' jobs apart
+    if len(runs) == 1:
+        return as_cells(runs[0], seconds)
+    row = []
+    for name, form in (("kid", ".1f"), ("fid", ".1f"), ("spread", ".3f"), ("duplicates", ".3f")):
+        values = [found[name] for found in runs]
+        row.append(f"{np.mean(values):{form}} ± {np.std(values):{form}}")
+    return [*row, f"{seconds:.0f}"]
+
+
+def as_cells(found, seconds=None):
+    """COLUMNS from the third on, of one measurement: the deviation is KID's, over its draws of pictures."""
+    return [
+        f"{found['kid']:.1f} ± {found['kid_deviation']:.1f}",
+        f"{found['fid']:.1f}",
+        f"{found['spread']:.3f}",
+        f"{found['duplicates']:.3f}",
+        "" if seconds is None else f"{seconds:.0f}",
+    ]
+
+
+def arguments_of(folder):
+    """The flags of the training in a folder, as train.parse_args() gives them."""
+    found = json.loads((folder / "metrics.json").read_text())["arguments"]
+    paths = {name: Path(found[name]) for name in ("data_dir", "out_dir")}
+    return argparse.Namespace(**found | paths)
+
+
+def ruler(folder):
+    """What a training was measured with: distances_of(pictures) -> cells, and its faces and those aside."""
+    from features import load_features, measure
+
+    args = arguments_of(folder)
+    data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
+    faces, aside, _ = load_faces(data_dir, args.image_size)
+    model = load_features(args.feature_model, data_dir)
+    return (
+        lambda pictures: as_cells(measure(model, aside, pictures, folder / train.FEATURES)),
+        faces,
+        aside,
+    )
+
+
+def normalised(folder):
+    """The generator of a training's checkpoint, sampled three ways: uint8 (GENERATED, size, size, 3) each."""
+    from checkpoint import go_on
+    from model import draw_noise, generate
+
+    args = arguments_of(folder)
+    pair, noise = train.build_pair(args), draw_noise(train.GENERATED, args.seed)
+    go_on(folder / train.CHECKPOINT, args, pair)
+    return {
+        "moving averages": generate(pair.generator, noise),
+        "each batch's own": generate(pair.generator, noise, training=True),
+        "settled": drawn(folder),
+    }
+
+
+def drawn(folder):
+    """What a training was measured on."""
+    from model import draw_noise, generate, load_generator
+
+    seed = arguments_of(folder).seed
+    return generate(load_generator(folder / "model.keras"), draw_noise(train.GENERATED, seed))
+
+
+def flip_book(folder):
+    """The first row of the sheets of some epochs: {name: uint8 (COLUMNS_OF_PICTURES, size, size, 3)}."""
+    strips = {}
+    for epoch in FLIPS:
+        path = folder / "samples" / f"epoch_{epoch:03d}.png"
+        if path.is_file():
+            with Image.open(path) as picture:
+                cell = (picture.width + GAP) // COLUMNS_OF_PICTURES
+                row = np.asarray(picture)[: cell - GAP]
+            starts = range(0, cell * COLUMNS_OF_PICTURES, cell)
+            strips[f"epoch {epoch}"] = np.stack([row[:, start : start + cell - GAP] for start in starts])
+    return strips
+
+
+def plot_strips(strips):
+    """A row of pictures for each name."""
+    figure = Figure(figsize=(8, 0.85 * len(strips)), layout="constrained", dpi=100)
+    for axes, (name, pictures) in zip(figure.subplots(len(strips), squeeze=False)[:, 0], strips.items()):
+        axes.imshow(np.concatenate(list(pictures[:COLUMNS_OF_PICTURES]), axis=1))
+        axes.set_ylabel(textwrap.fill(name, 14), rotation=0, ha="right", va="center", fontsize=8)
+        axes.set(xticks=[], yticks=[])
+    return figure
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,85 @@
+"""The second of two loops: Keras' own. The step is a method of a model, and fit() calls it."""
+
+import sys
+
+import keras
+import tensorflow as tf
+from losses import clip, discriminator_loss, generator_loss
+from pair import batches
+
+
+class GAN(keras.Model):
+    """Two networks as one model with two optimisers, for compile() and fit()."""
+
+    def __init__(self, pair):
+        super().__init__()
+        self.pair = pair
+        self.generator, self.discriminator = pair.generator, pair.discriminator
+
+    def compile(self, generator_optimizer, discriminator_optimizer):
+        super().compile(jit_compile=False)
+        self.generator_optimizer = generator_optimizer
+        self.discriminator_optimizer = discriminator_optimizer
+
+    def train_step(self, data):
+        """(uint8 (batch, h, w, 3),), as fit() hands it over -> the two losses, by name."""
+        (pixels,) = data
+        of_discriminator = self.update_discriminator(pixels)
+        for turn in range(1, self.pair.generator_steps + 1):
+            of_generator = self.update_generator(tf.shape(pixels)[0], turn)
+        self.pair.average()
+        return {"discriminator": of_discriminator, "generator": of_generator}
+
+    def update_discriminator(self, pixels):
+        draws = self.pair.draw(tf.shape(pixels)[0], turn=0)
+        real = self.pair.real(pixels, draws.flips)
+        fake = self.generator(draws.noise, training=True)
+        real, fake = (self.pair.shown(*both) for both in zip((real, fake), draws.changes))
+        with tf.GradientTape() as tape:
+            loss = discriminator_loss(self.pair.loss, self.discriminator, real, fake, draws.mix)
+        weights = self.discriminator.trainable_weights
+        self.discriminator_optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
+        if self.pair.loss == "wgan":
+            clip(self.discriminator)
+        return loss
+
+    def update_generator(self, batch_size, turn):
+        draws = self.pair.draw(batch_size, turn)
+        with tf.GradientTape() as tape:
+            fake = self.pair.shown(self.generator(draws.noise, training=True), draws.changes[1])
+            loss = generator_loss(self.pair.loss, self.discriminator, fake, draws.noise, self.pair.diversity)
+        weights = self.generator.trainable_weights
+        self.generator_optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
+        return loss
+
+
+class EveryStep(keras.callbacks.Callback):
+    """Keep the losses of an epoch's steps, and pass them on at its end."""
+
+    def __init__(self, finish):
+        super().__init__()
+        self.finish = finish
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.losses = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.losses.append((float(logs["discriminator"]), float(logs["generator"])))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.finish(epoch + 1, self.losses)
+
+
+def train_by_fit(pair, faces, batch_size, first_epoch, epochs, finish):
+    """Train until `epochs` are done; after each, call finish(its number from 1, [(loss, loss), ...])."""
+    gan = GAN(pair)
+    gan.compile(*pair.optimizers)
+    gan.fit(
+        ((pixels,) for pixels in batches(faces, batch_size, pair.seed, first_epoch)),
+        steps_per_epoch=len(faces) // batch_size,
+        initial_epoch=first_epoch,
+        epochs=epochs,
+        shuffle=False,
+        callbacks=[EveryStep(finish)],
+        verbose=int(sys.stdout.isatty()),
+    )

@@ -1,0 +1,619 @@
+"""Homework 11: losses and distances by hand, both loops, what is drawn by lot, going on, and bad input."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from conftest import check_sentence
+from PIL import Image
+
+CHAPTER = "hw11_gan"
+TRIAL = ["--synthetic", "--image-size", "16", "--batch-size", "32", "--epochs", "1"]
+
+
+@pytest.fixture
+def hw11(load_chapter):
+    return load_chapter(CHAPTER)
+
+
+@pytest.fixture
+def hw11_light(load_chapter):
+    """The modules that need no TensorFlow."""
+    return load_chapter(CHAPTER, "dataset", "distances", "pictures", "train", "predict")
+
+
+@pytest.fixture
+def few_faces(whole_set, tmp_path):
+    """A copy of some of the drawn faces, to spoil; feature_model is beside them."""
+    (tmp_path / "data" / "faces").mkdir(parents=True)
+    for path in sorted((whole_set / "faces").iterdir())[:80]:
+        shutil.copy(path, tmp_path / "data" / "faces")
+    shutil.copy(whole_set / "features.keras", tmp_path / "data")
+    return tmp_path / "data"
+
+
+def columns(*values):
+    import tensorflow as tf
+
+    return tf.constant(values, tf.float32)[:, None]
+
+
+def build(chapter, loss="dcgan", normalise="batch", **options):
+    """A small pair for pictures of 16 pixels a side, in float32."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    generator = chapter.model.build_generator(16, 4)
+    discriminator = chapter.model.build_discriminator(16, 4, 4, normalise)
+    return chapter.pair.Pair(generator, discriminator, loss, **options)
+
+
+# --- the losses -----------------------------------------------------------
+
+
+def test_the_loss_of_a_detective_who_does_not_know_is_two_ln_two(hw11):
+    undecided = columns(0, 0, 0)
+    of_discriminator, of_generator, _ = hw11.losses.LOSSES["dcgan"]
+    np.testing.assert_allclose(of_discriminator(undecided, undecided), 2 * np.log(2), rtol=1e-6)
+    np.testing.assert_allclose(of_generator(undecided), np.log(2), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("loss", "of_discriminator", "of_generator"),
+    [
+        ("dcgan", -np.log([0.75 * (1 - 0.6), 0.2 * (1 - 0.1)]), -np.log([0.6, 0.1])),
+        ("lsgan", [0.5 * 0.01 + 0.5 * 0.16, 0.5 * 5.76 + 0.5 * 4.84], [0.5 * 0.36, 0.5 * 10.24]),
+        ("wgan", [-0.7, -0.8], [-0.4, 2.2]),
+        ("wgan-gp", [-0.7, -0.8], [-0.4, 2.2]),
+        ("sngan", [0 + 1.4, 2.4 + 0], [-0.4, 2.2]),
+    ],
+)
+def test_losses_by_hand(hw11, loss, of_discriminator, of_generator):
+    real, fake = columns(1.1, -1.4), columns(0.4, -2.2)
+    if loss == "dcgan":  # from probabilities
+        real, fake = columns(*np.log([3, 0.25])), columns(*np.log([1.5, 1 / 9]))
+    by_discriminator, by_generator, _ = hw11.losses.LOSSES[loss]
+    np.testing.assert_allclose(np.ravel(by_discriminator(real, fake)), of_discriminator, rtol=1e-5)
+    np.testing.assert_allclose(np.ravel(by_generator(fake)), of_generator, rtol=1e-5)
+
+
+def linear(length):
+    """A critic with a slope of this length everywhere, of pictures (2, 2, 3)."""
+    import keras
+
+    weights = np.random.default_rng(0).normal(size=(12, 1))
+    critic = keras.Sequential([keras.Input((2, 2, 3)), keras.layers.Flatten(), keras.layers.Dense(1)])
+    critic.set_weights([length * weights / np.linalg.norm(weights), np.ones(1)])
+    return critic
+
+
+@pytest.mark.parametrize(("length", "penalty"), [(1, 0), (3, 4), (0.5, 0.25)])
+def test_the_gradient_penalty_of_a_linear_critic(hw11, length, penalty):
+    import tensorflow as tf
+
+    real, fake = tf.random.normal((5, 2, 2, 3), seed=1), tf.random.normal((5, 2, 2, 3), seed=2)
+    mix = tf.random.uniform((5, 1, 1, 1))
+    measured = hw11.losses.gradient_penalty(linear(length), real, fake, mix)
+    np.testing.assert_allclose(measured, penalty, atol=1e-5)
+    plain, punished = (
+        hw11.losses.discriminator_loss(name, linear(length), real, fake, mix) for name in ("wgan", "wgan-gp")
+    )
+    np.testing.assert_allclose(punished - plain, 10 * penalty, atol=1e-4)
+
+
+def test_the_gradient_penalty_looks_between_true_and_generated_pictures(hw11):
+    import tensorflow as tf
+
+    def critic(pictures, training):  # its slope at x is x
+        return tf.reduce_sum(tf.square(pictures), axis=(1, 2, 3))[:, None] / 2
+
+    real, fake = tf.ones((2, 1, 1, 4)), tf.zeros((2, 1, 1, 4))
+    mix = tf.constant([0.25, 1.0])[:, None, None, None]
+    penalty = hw11.losses.gradient_penalty(critic, real, fake, mix)
+    np.testing.assert_allclose(penalty, np.mean([(0.5 - 1) ** 2, (2 - 1) ** 2]), rtol=1e-5)
+
+
+def test_the_spectral_norm_of_every_layer_is_at_most_one(hw11):
+    import keras
+
+    discriminator = hw11.model.build_discriminator(16, 8, 4, "spectral")
+    for layer in discriminator.layers:
+        if isinstance(layer, keras.layers.SpectralNormalization):
+            layer.kernel.assign(100 * layer.kernel)
+    pictures = np.random.default_rng(0).uniform(-1, 1, (2, 16, 16, 3)).astype(np.float32)
+    for _ in range(60):  # each call takes one step of the power iteration
+        discriminator(pictures, training=True)
+    kernels = [weight for weight in discriminator.trainable_weights if "kernel" in weight.path]
+    norms = [np.linalg.norm(np.reshape(kernel, (-1, kernel.shape[-1])), 2) for kernel in kernels]
+    assert len(norms) == 3
+    np.testing.assert_allclose(norms, 1, atol=0.02)
+
+
+def test_clipped_weights(hw11):
+    pair = build(hw11, "wgan")
+    for variable in pair.discriminator.trainable_variables:
+        variable.assign(5 * variable - 0.001)
+    hw11.losses.clip(pair.discriminator)
+    largest = [np.abs(variable).max() for variable in pair.discriminator.trainable_variables]
+    np.testing.assert_allclose(max(largest), 0.01, rtol=1e-6)
+
+
+def test_sameness_is_the_noises_distance_by_the_pictures(hw11):
+    noise = np.array([[0.0, 2], [1, 2], [1, 0]], np.float32)
+    fake = np.array([0.0, 1, 0], np.float32)[:, None, None, None] * np.ones((3, 2, 2, 3), np.float32)
+    # neighbours, in a ring: noise 0.5 + 1 + 1.5, pictures 1 + 1 + 0
+    np.testing.assert_allclose(hw11.losses.sameness(fake, noise), 3.0 / 2.0, rtol=1e-4)
+
+
+# --- the distances --------------------------------------------------------
+
+
+def test_kid_by_a_loop(hw11_light):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(5, 3)), rng.normal(1, 1, size=(4, 3))
+    kernel = lambda a, b: (a @ b / 3 + 1) ** 3  # noqa: E731
+    of_x = np.mean([kernel(x[i], x[j]) for i in range(5) for j in range(5) if i != j])
+    of_y = np.mean([kernel(y[i], y[j]) for i in range(4) for j in range(4) if i != j])
+    between = np.mean([kernel(a, b) for a in x for b in y])
+    np.testing.assert_allclose(hw11_light.distances.discrepancy(x, y), of_x + of_y - 2 * between)
+    mean, deviation = hw11_light.distances.kid(x, y)  # subsets of four of each
+    drawn = hw11_light.distances.discrepancy(np.delete(x, 0, axis=0), y)
+    assert deviation > 0
+    assert abs(mean - drawn) < abs(drawn)
+
+
+def test_kid_of_a_distribution_with_itself_is_zero_and_grows_with_noise(hw11_light):
+    rng = np.random.default_rng(0)
+    values = [
+        hw11_light.distances.discrepancy(rng.normal(size=(40, 8)), rng.normal(size=(40, 8)))
+        for _ in range(300)
+    ]
+    assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(len(values)), "biased"
+    x = rng.normal(size=(600, 8))
+    noisy = [
+        hw11_light.distances.kid(x[:300], x[300:] + noise * rng.normal(size=(300, 8)))[0]
+        for noise in (0, 0.5, 1, 2)
+    ]
+    assert abs(noisy[0]) < 0.1
+    assert (np.diff(noisy) > 0).all()
+
+
+def test_fid_by_a_matrix_root(hw11_light):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(50, 4)) @ rng.normal(size=(4, 4)), rng.normal(1, 2, size=(30, 4))
+    s, t = np.cov(x.T), np.cov(y.T)
+    roots = np.sqrt(np.linalg.eigvals(s @ t).real)
+    expected = np.square(x.mean(0) - y.mean(0)).sum() + np.trace(s + t) - 2 * roots.sum()
+    np.testing.assert_allclose(hw11_light.distances.fid(x, y), expected)
+    np.testing.assert_allclose(hw11_light.distances.fid(x, x), 0, atol=1e-8)
+
+
+def test_collapse(hw11_light):
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=(200, 30))
+    one = np.repeat(rng.normal(size=(1, 30)), 100, axis=0) + 1e-6 * rng.normal(size=(100, 30))
+    spread, duplicates = hw11_light.distances.collapse(true, one)
+    assert spread < 1e-3
+    assert duplicates == 1
+    spread, duplicates = hw11_light.distances.collapse(true, 0.5 * rng.normal(size=(200, 30)))
+    assert 0.45 < spread < 0.55
+    spread, duplicates = hw11_light.distances.collapse(true, true)
+    assert spread == pytest.approx(1)
+    assert duplicates == 0, "a picture was compared with itself"
+    pairs = np.concatenate([true[:60], true[:40] + 1e-3, rng.normal(size=(20, 30))])
+    assert hw11_light.distances.collapse(true, pairs)[1] == pytest.approx(80 / 120)
+    usual = np.mean([np.linalg.norm(true[i] - true[j]) for i in range(200) for j in range(i)])
+    for share, near in ((0.19, 1), (0.21, 0)):
+        two = np.zeros((2, 30))
+        two[1, 0] = share * usual
+        assert hw11_light.distances.collapse(true, two)[1] == near
+
+
+# --- what is drawn by lot -------------------------------------------------
+
+
+def test_batches_are_every_face_at_most_once_an_epoch_and_go_on_where_they_were(hw11):
+    faces = np.arange(10, dtype=np.uint8)[:, None, None, None]
+    source = hw11.pair.batches(faces, 3, seed=1)
+    epochs = [[next(source).ravel().tolist() for _ in range(3)] for _ in range(3)]
+    for epoch in epochs:
+        assert len({number for batch in epoch for number in batch}) == 9
+    assert epochs[0] != epochs[1]
+    assert len({number for epoch in epochs for batch in epoch for number in batch}) == 10
+    later = hw11.pair.batches(faces, 3, seed=1, first_epoch=2)
+    assert [next(later).ravel().tolist() for _ in range(3)] == epochs[2]
+    other = hw11.pair.batches(faces, 3, seed=2)
+    assert [next(other).ravel().tolist() for _ in range(3)] != epochs[0]
+
+
+def test_noise_is_of_one_distribution_in_training_and_in_sampling(hw11):
+    pair = build(hw11, seed=3)
+    first = np.asarray(pair.draw(200, 0).noise)
+    for noise in (first, hw11.model.draw_noise(200, 0)):
+        assert noise.shape == (200, hw11.model.NOISE)
+        assert abs(noise.mean()) < 0.03
+        assert abs(noise.std() - 1) < 0.03
+        assert abs((noise**4).mean() - 3) < 0.3, "not normal"
+    np.testing.assert_array_equal(hw11.model.draw_noise(5, 0), hw11.model.draw_noise(200, 0)[:5])
+    np.testing.assert_array_equal(pair.draw(200, 0).noise, first)
+    assert not np.allclose(pair.draw(200, 1).noise, first), "the generator's noise is the discriminator's"
+    pair.step.assign_add(1)
+    assert not np.allclose(pair.draw(200, 0).noise, first)
+    changes = pair.draw(200, 0).changes
+    assert not np.array_equal(*changes), "true and generated pictures would be changed alike"
+
+
+def test_augmentation_moves_what_it_should(hw11):
+    import tensorflow as tf
+
+    pictures = np.random.default_rng(0).uniform(-1, 1, (64, 16, 16, 3)).astype(np.float32)
+    down = hw11.augment.shifting(tf.constant([[2], [-1], [0]]), 16)
+    moved = np.einsum("bij,bjkc->bikc", down, pictures[:3])
+    np.testing.assert_allclose(moved[0, 2:], pictures[0, :-2])
+    np.testing.assert_allclose(moved[0, :2], 0)
+    np.testing.assert_allclose(moved[1, :-1], pictures[1, 1:])
+    np.testing.assert_allclose(moved[2], pictures[2])
+
+    grey = np.zeros((500, 16, 16, 3), np.float32)
+    changed = np.asarray(hw11.augment.augment(tf.constant(grey), [0, 1]))
+    assert np.abs(changed).max() <= 0.5
+    assert abs(changed.max(axis=(1, 2, 3)).mean() - 0.125) < 0.03  # brightness is uniform, half below 0
+    marked = grey.copy()
+    marked[:, 8, 8] = 1000
+    places = np.asarray(hw11.augment.augment(tf.constant(marked), [0, 1]))[..., 0].reshape(500, -1).argmax(1)
+    for steps in (places // 16 - 8, places % 16 - 8):
+        assert sorted(set(steps.tolist())) == [-2, -1, 0, 1, 2]
+    with tf.GradientTape() as tape:
+        x = tf.constant(pictures)
+        tape.watch(x)
+        total = tf.reduce_sum(tf.square(hw11.augment.augment(x, [0, 1])))
+    assert (np.abs(tape.gradient(total, x)).sum(axis=(1, 2, 3)) > 0).all()
+
+
+def test_flips_are_whole_mirrors_of_half(hw11):
+    import tensorflow as tf
+
+    pictures = np.random.default_rng(0).uniform(-1, 1, (300, 4, 4, 3)).astype(np.float32)
+    flipped = np.asarray(hw11.augment.flip(tf.constant(pictures), [0, 1]))
+    same = (flipped == pictures).all(axis=(1, 2, 3))
+    assert 120 < same.sum() < 180
+    np.testing.assert_array_equal(flipped[~same], pictures[~same][:, :, ::-1])
+
+
+def test_pictures_are_scaled_as_the_generator_draws_them(hw11):
+    pair = build(hw11)
+    ends = np.array([0, 255], np.uint8)[:, None, None, None] * np.ones((2, 16, 16, 3), np.uint8)
+    np.testing.assert_allclose(pair.real(ends, [0, 1])[:, 0, 0, 0], [-1, 1])
+    pictures = hw11.model.generate(
+        lambda noise, training: noise[:, :48].reshape(-1, 4, 4, 3), ends_of_noise()
+    )
+    np.testing.assert_array_equal(pictures[:, 0, 0, 0], [0, 255])
+
+
+def ends_of_noise():
+    return np.array([-1, 1], np.float32)[:, None] * np.ones((2, 100), np.float32)
+
+
+# --- sampling -------------------------------------------------------------
+
+
+def test_settled_statistics_do_what_those_of_a_batch_do(hw11):
+    generator = hw11.model.build_generator(16, 4, momentum=0.99)
+    noise = hw11.model.draw_noise(1000, 5)
+    by_batch = np.asarray(generator(noise, training=True))
+    before = np.abs(np.asarray(generator(noise, training=False)) - by_batch).mean()
+    hw11.model.settle(generator)
+    after = np.abs(np.asarray(generator(noise, training=False)) - by_batch).mean()
+    assert after < 0.1 * before
+    layer = next(layer for layer in generator.layers if isinstance(layer, hw11.model.BatchNormalization))
+    assert layer.momentum == 0.99
+    variance = np.var(hw11.model.draw_noise(640, 0) @ generator.layers[1].kernel.numpy(), axis=0)
+    np.testing.assert_allclose(layer.moving_variance.numpy().mean(), variance.mean(), rtol=0.01)
+
+
+def test_averaged_weights_by_hand(hw11):
+    pair = build(hw11, decay=0.5)
+    variable, mean = pair.generator.trainable_variables[0], pair.averaged.trainable_variables[0]
+    start = variable.numpy()
+    pair.step.assign(100)
+    variable.assign(start + 1)
+    pair.average()
+    np.testing.assert_allclose(mean, start + 0.5, rtol=1e-5)
+    pair.average()
+    np.testing.assert_allclose(mean, start + 0.75, rtol=1e-5)
+    assert int(pair.step) == 102
+    early = build(hw11, decay=0.998)
+    early.generator.trainable_variables[0].assign(start + 1)
+    early.average()  # at the first step the decay is 1/10
+    np.testing.assert_allclose(early.averaged.trainable_variables[0], start + 0.9, rtol=1e-5)
+
+
+def test_a_walk_stays_on_the_sphere(hw11_light):
+    first, last = np.random.default_rng(0).normal(size=(2, 100))
+    last *= np.linalg.norm(first) / np.linalg.norm(last)
+    steps = hw11_light.pictures.walk(first, last, 7)
+    np.testing.assert_allclose(steps[[0, -1]], [first, last], rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(steps, axis=1), np.linalg.norm(first), rtol=1e-5)
+    apart = np.linalg.norm(np.diff(steps, axis=0), axis=1)
+    np.testing.assert_allclose(apart, apart[0], rtol=1e-4)
+
+
+def test_sheet_and_nearest(hw11_light):
+    pictures = np.arange(3, dtype=np.uint8)[:, None, None, None] * np.full((3, 16, 16, 3), 60, np.uint8)
+    drawn = np.asarray(hw11_light.pictures.sheet(pictures, columns=2))
+    assert drawn.shape == (2 * 18 - 2, 2 * 18 - 2, 3)
+    assert [drawn[0, 0, 0], drawn[0, 18, 0], drawn[18, 0, 0], drawn[18, 18, 0]] == [0, 60, 120, 255]
+    found = hw11_light.pictures.nearest(pictures[[2, 0]] + 5, pictures)
+    np.testing.assert_array_equal(found, pictures[[2, 0]])
+
+
+# --- the two loops --------------------------------------------------------
+
+
+@pytest.fixture
+def eagerly():
+    """So few steps are not worth compiling."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.filterwarnings("ignore:Even though")
+@pytest.mark.usefixtures("eagerly")
+def test_both_loops_give_the_same_losses_step_by_step(hw11):
+    faces = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 3)).astype(np.uint8)
+    ends = []
+    for train in (hw11.gradients.train_by_gradients, hw11.trainer.train_by_fit):
+        pair, heard = build(hw11, "wgan", generator_steps=2, diversity=1.0), []
+        train(pair, faces, 4, 1, 3, lambda epoch, losses, heard=heard: heard.append((epoch, losses)))
+        ends.append((heard, [variable.numpy() for variable in pair.variables]))
+    (by_hand, variables), (by_fit, same) = ends
+    assert [epoch for epoch, _ in by_hand] == [epoch for epoch, _ in by_fit] == [2, 3]
+    assert [len(losses) for _, losses in by_hand] == [2, 2]
+    np.testing.assert_allclose([e[1] for e in by_fit], [e[1] for e in by_hand], rtol=1e-6)
+    for one, other in zip(variables, same, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+    assert int(variables[-1]) == 4
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_the_discriminator_alone_learns_from_its_loss(hw11):
+    """One step with a rate of 0 for one of the two leaves it where it was."""
+    import tensorflow as tf
+
+    pixels = tf.constant(np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3)).astype(np.uint8))
+    for rates, still in (((0.0, 0.01), "generator"), ((0.01, 0.0), "discriminator")):
+        pair = build(hw11, learning_rates=rates)
+        networks = {"generator": pair.generator, "discriminator": pair.discriminator}
+        before = {name: [v.numpy() for v in net.trainable_variables] for name, net in networks.items()}
+        losses = hw11.gradients.make_step(pair)(pixels)
+        assert all(np.isfinite(losses))
+        for name, net in networks.items():
+            moved = [np.abs(v.numpy() - b).max() for v, b in zip(net.trainable_variables, before[name])]
+            assert (max(moved) == 0) == (name == still)
+
+
+def test_the_mode_seeking_loss_keeps_a_generator_from_one_picture(hw11, whole_set):
+    """The claim: against a discriminator that stands still, one best picture would do; with the loss, not."""
+    import tensorflow as tf
+
+    faces, aside, _ = hw11.dataset.load_faces(whole_set, 16)
+    found = []
+    for strength in (0.0, 1.0):
+        pair = build(
+            hw11, normalise=None, diversity=strength, learning_rates=(2e-3, 0.0), augmented=False, decay=0.0
+        )
+        step = hw11.gradients.make_step(pair)
+        for _ in range(100):
+            step(tf.constant(faces[:16]))
+        hw11.model.settle(pair.averaged)
+        drawn = hw11.model.generate(pair.averaged, hw11.model.draw_noise(100, 0))
+        found.append(hw11.distances.collapse(*(hw11.pictures.shrunk(x, 2) for x in (aside, drawn))))
+    (spread, duplicates), (kept_spread, kept_duplicates) = found
+    assert kept_spread > 1.5 * spread
+    assert kept_duplicates < 0.75 * duplicates
+
+
+# --- training, going on, predicting ---------------------------------------
+
+
+def test_a_training_in_two_parts_and_by_two_loops_is_one_training(hw11, tmp_path, capsys):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    flags = [*TRIAL, "--loss", "sngan"]
+    hw11.train.main([*flags, "--epochs", "2", "--out-dir", str(whole)])
+    hw11.train.main([*flags, "--out-dir", str(parts)])
+    first = (parts / "samples" / "epoch_001.png").read_bytes()
+    hw11.train.main([*flags, "--epochs", "2", "--out-dir", str(parts), "--resume", "--loop", "fit"])
+    one, other = (json.loads((folder / "metrics.json").read_text()) for folder in (whole, parts))
+    assert one["score"] == pytest.approx(other["score"], rel=1e-4)
+    assert (whole / "samples" / "epoch_001.png").read_bytes() == first
+    assert first != (whole / "samples" / "epoch_002.png").read_bytes()
+
+    # a checkpoint of another loss or size, or none at all
+    sentence = [*flags, "--out-dir", parts, "--resume", "--epochs", 3]
+    check_sentence(hw11, capsys, [*sentence, "--loss", "lsgan"], "--loss sngan", "expected lsgan")
+    check_sentence(hw11, capsys, [*sentence, "--image-size", "32"], "--image-size 16", "expected 32")
+    kept = (parts / "checkpoint.npz").read_bytes()
+    (parts / "checkpoint.npz").write_bytes(kept[:2000])
+    check_sentence(hw11, capsys, sentence, "checkpoint.npz is cut short")
+
+    # predictions, to the byte
+    drawn = []
+    for count in (3, 60, 60):
+        hw11.predict.main(["--synthetic", "--out-dir", str(whole), "--count", str(count), "--seed", "4"])
+        drawn.append([path.read_bytes() for path in sorted((whole / "generated").iterdir())])
+    assert [len(files) for files in drawn] == [3, 60, 60]
+    assert drawn[0] == drawn[1][:3]
+    assert drawn[1] == drawn[2]
+    with Image.open(whole / "nearest.png") as picture:
+        assert picture.size == (8 * 18 - 2, 2 * 18 - 2)
+    (whole / "model.keras").write_bytes((whole / "model.keras").read_bytes()[:1000])
+    check_sentence(
+        hw11, capsys, ["--synthetic", "--out-dir", whole], "model.keras is cut short", script="predict"
+    )
+
+
+def test_losses_that_are_no_numbers_stop_the_run_and_keep_the_checkpoint(hw11, tmp_path, capsys):
+    import tensorflow as tf
+
+    args = hw11.train.parse_args([*TRIAL, "--out-dir", str(tmp_path)])
+    pair, rows = hw11.train.build_pair(args), []
+    finish = hw11.train.finisher(args, pair, rows)
+    finish(1, [(1.0, 2.0)])
+    kept = (tmp_path / "checkpoint.npz").read_bytes()
+    for losses in ([(1.0, 2.0), (np.nan, 2.0)], [(1.0, np.inf)]):
+        with pytest.raises(hw11.dataset.BadInput, match=r"epoch 2: a loss is not a number, .*checkpoint.npz"):
+            finish(2, losses)
+    pair.averaged.trainable_variables[0].assign_add(
+        tf.fill(pair.averaged.trainable_variables[0].shape, np.nan)
+    )
+    with pytest.raises(hw11.dataset.BadInput):
+        finish(2, [(1.0, 2.0)])
+    assert (tmp_path / "checkpoint.npz").read_bytes() == kept
+    assert len(rows) == 1
+    assert [path.name for path in (tmp_path / "samples").iterdir()] == ["epoch_001.png"]
+
+
+# --- faces ----------------------------------------------------------------
+
+
+def test_faces_kept_aside_are_in_no_training_and_the_same_whatever_the_order(hw11_light, few_faces):
+    training, aside, done = hw11_light.dataset.load_faces(few_faces, 32)
+    assert (training.shape, aside.shape, done) == ((70, 32, 32, 3), (10, 32, 32, 3), "")
+    assert not {face.tobytes() for face in training} & {face.tobytes() for face in aside}
+    with Image.open(few_faces / "faces" / "00008.png") as picture:
+        expected = np.asarray(picture.resize((32, 32), Image.Resampling.LANCZOS))
+    np.testing.assert_array_equal(aside[1], expected)
+    assert list(hw11_light.dataset.kept_aside(8000)[:3]) == [0, 16, 32]
+
+
+def test_pictures_of_other_sizes_and_modes_are_made_alike_and_it_is_said(hw11_light, few_faces):
+    faces = few_faces / "faces"
+    Image.new("L", (90, 60), 200).save(faces / "grey.png")
+    Image.new("RGBA", (48, 48), (255, 0, 0, 255)).save(faces / "clear.PNG")
+    (faces / "Thumbs.db").write_text("of another kind")
+    training, aside, done = hw11_light.dataset.load_faces(few_faces, 16)
+    assert len(training) + len(aside) == 82
+    assert done.startswith("most are 48x48 RGB; ")
+    assert "1 of 90x60 L" in done
+    assert "1 of 48x48 RGBA" in done
+    assert (training[-1] == 200).all() or (aside[-1] == 200).all()
+
+
+def test_bad_faces(hw11_light, few_faces, tmp_path, capsys):
+    flags = ["--data-dir", few_faces, "--out-dir", tmp_path / "out", "--image-size", 16]
+    broken = few_faces / "faces" / "00003.png"
+    check_sentence(hw11_light, capsys, [*flags, "--batch-size", 71], "70 faces", "--batch-size 71")
+    whole = broken.read_bytes()
+    for content in (b"", b"no picture", whole[: len(whole) // 2]):
+        broken.write_bytes(content)
+        check_sentence(hw11_light, capsys, flags, broken, "is no whole picture")
+    for path in sorted((few_faces / "faces").iterdir())[10:]:
+        path.unlink()
+    check_sentence(hw11_light, capsys, flags, "holds 10 .jpg and .png files, expected at least 16")
+    shutil.rmtree(few_faces / "faces")
+    check_sentence(hw11_light, capsys, flags, "faces is missing")
+
+
+def test_bad_feature_models(hw11, few_faces, capsys):
+    import keras
+
+    load = hw11.features.load_features
+    (few_faces / "text.keras").write_text("no model")
+    flat = keras.Sequential([keras.Input((7,)), keras.layers.Dense(2)])
+    flat.save(few_faces / "flat.keras")
+    for name, words in (
+        ("absent.keras", "there is no such file"),
+        ("text.keras", "no whole Keras model"),
+        ("flat.keras", "no whole Keras model|expected RGB"),
+    ):
+        with pytest.raises(hw11.dataset.BadInput, match=words):
+            load(name, few_faces)
+
+
+def test_inception_takes_pixels_from_minus_one_to_one_or_says_that_it_cannot_be_had(hw11, monkeypatch):
+    import keras
+
+    pixels = keras.Input((None, None, 3))
+    total = keras.layers.Conv2D(1, 1, kernel_initializer="ones")(pixels)
+    sums = keras.Model(pixels, keras.layers.AveragePooling2D(100)(total))
+    monkeypatch.setattr(keras.applications, "InceptionV3", lambda include_top: sums)
+    model = hw11.features.load_features("inceptionv3", None)
+    pictures = np.array([0, 255], np.uint8)[:, None, None, None] * np.ones((2, 16, 16, 3), np.uint8)
+    np.testing.assert_allclose(hw11.features.features_of(model, pictures), [[-3], [3]], rtol=1e-5)
+    assert model.name == "inceptionv3"
+
+    def no_network(include_top):
+        raise OSError("name resolution")
+
+    monkeypatch.setattr(keras.applications, "InceptionV3", no_network)
+    with pytest.raises(hw11.dataset.BadInput, match="inceptionv3: it cannot be downloaded, give a"):
+        hw11.features.load_features("inceptionv3", None)
+
+
+def test_features_are_the_means_of_the_last_maps_and_kept_in_a_file(hw11, few_faces, tmp_path):
+    import keras
+
+    pixels = keras.Input((8, 8, 3))
+    maps = keras.layers.Conv2D(5, 3, name="maps")(pixels)
+    outputs = keras.layers.Dense(4)(keras.layers.GlobalMaxPooling2D()(maps))
+    keras.Model(pixels, outputs).save(few_faces / "own.keras")
+    model = hw11.features.load_features("own.keras", few_faces)
+    pictures = np.random.default_rng(0).integers(0, 256, (53, 8, 8, 3)).astype(np.uint8)
+    kernel, bias = keras.saving.load_model(few_faces / "own.keras").get_layer("maps").get_weights()
+    window = np.lib.stride_tricks.sliding_window_view(pictures.astype(float), (3, 3), axis=(1, 2))
+    expected = np.einsum("nyxcij,ijcf->nf", window, kernel) / 36 + bias
+    found = hw11.features.features_once(model, pictures, tmp_path / "kept.npz")
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-2)
+    model.predict_on_batch = None  # a second look would fail
+    again = hw11.features.features_once(model, pictures, tmp_path / "kept.npz")
+    np.testing.assert_array_equal(again, found)
+    with pytest.raises(TypeError):  # other pictures are looked at
+        hw11.features.features_once(model, pictures[::-1], tmp_path / "kept.npz")
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--seed -1",
+        "--epochs 0",
+        "--batch-size 1",
+        "--learning-rate 0",
+        "--learning-rate nan",
+        "--generator-steps 0",
+        "--generator-steps 32",
+        "--diversity -1",
+    ],
+)
+def test_flags_out_of_range(hw11_light, capsys, flag):
+    check_sentence(hw11_light, capsys, flag.split(), *flag.split(), "expected")
+
+
+def test_other_bad_flags(hw11_light, capsys, tmp_path):
+    check_sentence(hw11_light, capsys, ["--original", "--loss", "wgan"], "--loss wgan", "--original")
+    for flag in ("--count 0", "--seed -1"):
+        check_sentence(hw11_light, capsys, flag.split(), flag, script="predict")
+    there = ["--out-dir", tmp_path]
+    check_sentence(hw11_light, capsys, there, "run train.py first", script="predict")
+    check_sentence(
+        hw11_light, capsys, [*there, "--synthetic"], "run train.py --synthetic first", script="predict"
+    )
+
+
+def test_only_inceptions_features_are_taken_as_they_are(hw11, tmp_path, monkeypatch):
+    from types import SimpleNamespace
+
+    rng = np.random.default_rng(0)
+    true, fake = 7 * rng.normal(1, 1, (40, 5)), 7 * rng.normal(0, 1, (40, 5))
+    monkeypatch.setattr(hw11.features, "features_once", lambda model, pictures, path: true)
+    monkeypatch.setattr(hw11.features, "features_of", lambda model, pictures: fake)
+    for name, scale in (("inceptionv3", 1.0), ("features", np.sqrt((true**2).mean()))):
+        found = hw11.features.measure(SimpleNamespace(name=name), None, None, None)
+        mean, deviation = hw11.distances.kid(true / scale, fake / scale)
+        np.testing.assert_allclose([found["kid"], found["kid_deviation"]], [1000 * mean, 1000 * deviation])
+        np.testing.assert_allclose(found["fid"], hw11.distances.fid(true / scale, fake / scale))
+        collapse = hw11.distances.collapse(true, fake)  # shares, whatever the scale
+        np.testing.assert_allclose([found["spread"], found["duplicates"]], collapse)
