@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -10,6 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A worker of pytest-xdist has one core: with a thread for each core they would mostly wait for each other.
+for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    os.environ.setdefault(name, "1")
 
 
 @pytest.fixture
