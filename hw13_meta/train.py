@@ -48,7 +48,7 @@ class Recipe:
 SINE = Recipe(4000, 25, 0.003, queries=40, inner_steps=5, inner_rate=0.01)
 OMNIGLOT = Recipe(5000, 4, 0.008, queries=5, inner_steps=2, inner_rate=0.4)
 RECIPES = {
-    ("sine", "maml"): replace(SINE, learning_rate=0.001),
+    ("sine", "maml"): replace(SINE, iterations=10_000, learning_rate=0.01, inner_steps=1),
     ("sine", "meta-sgd"): replace(SINE, iterations=20_000, inner_steps=1),
     ("sine", "fomaml"): replace(SINE, iterations=6000),
     ("sine", "anil"): replace(SINE, iterations=6000),
