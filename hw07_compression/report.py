@@ -31,6 +31,7 @@ CODES = {"grid": 8, "shared values": 6}  # from so many bits down
 SPARSE = (0.3, 0.5, 0.7)
 MANY = 1000  # pictures; of fewer the comparisons use all
 TRIAL_BATCH = 128
+THOUSANDS = (50, 100, 200, 500)  # parameters, marked in the figure
 COLUMNS = ["table", "row", "bytes", "parameters", "multiply_adds", "before", "accuracy", "deviation"]
 
 
@@ -210,7 +211,7 @@ def plot_curves(pruned, files):
         steps = [both for start, _, both in pruned if start == size]
         for place, style, word in ((1, "o-", "fine-tuned"), (0, "x:", "before")):
             left.plot(
-                [both[1]["parameters"] for both in steps],
+                [both[1]["parameters"] / 1000 for both in steps],
                 [both[place]["accuracy"] for both in steps],
                 style,
                 label=f"{size}, {word}",
@@ -221,7 +222,9 @@ def plot_curves(pruned, files):
             [int(row[1].split(",")[0]) for row in points], [float(row[6]) for row in points], "o-", label=name
         )
     right.axhline(float(files[0][6]), color="grey", linestyle="--", label="32 bits")
-    left.set(xscale="log", xlabel="parameters", ylabel="validation accuracy")
+    left.set(xscale="log", xlabel="thousand parameters", ylabel="validation accuracy")
+    left.set_xticks(THOUSANDS, map(str, THOUSANDS))
+    left.minorticks_off()
     right.set(xlabel="bits a weight", ylabel="validation accuracy")
     for axes in (left, right):
         axes.grid(alpha=0.3)

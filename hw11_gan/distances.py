@@ -9,7 +9,6 @@
 
 The last two are for collapse: they look at generated pictures among themselves. The nearest of 500 true faces
 is at some three fifths of the mean distance.
-
 """
 
 import numpy as np
