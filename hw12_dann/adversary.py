@@ -4,15 +4,16 @@
                                   \\-> reversal -> discriminator -> which domain?  source 0, target 1
 
 On top of it, pseudo-labels: what the network is sure of in a target picture it must also say of a view that
-is spoilt more (FixMatch, Sohn et al. 2020), with its guesses divided by how often it guesses each class
-(distribution alignment, Berthelot et al. 2020).
+is spoilt more (FixMatch, Sohn et al. 2020). Sure is what is at least as sure as the mean (FreeMatch, Wang et
+al. 2023), and the guesses are divided by how often it guesses each class (distribution alignment, Berthelot
+et al. 2020).
 """
 
 import keras
 from keras import losses, ops
 from reversal import reverse_gradient, schedule
 
-MEMORY = 0.97  # of the running mean of the target's guesses
+MEMORY = 0.97  # of the running means over the target
 
 
 class DomainAdversary(keras.Model):
@@ -26,7 +27,6 @@ class DomainAdversary(keras.Model):
     steps : of the whole training, what progress is measured by
     strength : lambda, a number, or None for the schedule; at 0 the discriminator only watches
     shares : (classes,), the source's classes, and with them: train on pseudo-labels too; None: do not
-    threshold : a guess of this probability or more becomes a pseudo-label
     """
 
     def __init__(
@@ -38,12 +38,11 @@ class DomainAdversary(keras.Model):
         steps,
         strength=None,
         shares=None,
-        threshold=0.9,
         seed=0,
     ):
         super().__init__(dtype="float32", name="domain_adversary")  # pixels are not rounded to bfloat16
         self.extractor, self.predictor, self.discriminator = extractor, predictor, discriminator
-        self.views, self.steps, self.strength, self.threshold = views, steps, strength, threshold
+        self.views, self.steps, self.strength = views, steps, strength
         self.generator = keras.random.SeedGenerator(seed)
         self.step = self.add_weight((), "zeros", trainable=False, name="step")
         self.shares = shares
@@ -51,6 +50,7 @@ class DomainAdversary(keras.Model):
             self.guessed = self.add_weight(
                 shares.shape, lambda *_, **__: ops.convert_to_tensor(shares), trainable=False, name="guessed"
             )
+            self.threshold = self.add_weight((), "zeros", trainable=False, name="threshold")
         names = ["label_loss", "source_accuracy", "domain_loss", "domain_accuracy"]
         names += ["pseudo_loss", "pseudo_share"] if shares is not None else []
         self.means = {name: keras.metrics.Mean(name=name) for name in names}
@@ -96,12 +96,14 @@ class DomainAdversary(keras.Model):
 
     def pseudo_loss(self, weak, strong):
         """Logits (n, classes) of two views of target pictures -> the second's cross-entropy with the labels
-        that the first is sure of, a mean over all n, and the share of those."""
+        that the first is surer of than the running mean, a mean over all n, and the share of those."""
         guesses = ops.stop_gradient(ops.softmax(weak))
         self.guessed.assign(MEMORY * self.guessed + (1 - MEMORY) * ops.mean(guesses, axis=0))
         guesses = guesses * ops.convert_to_tensor(self.shares) / self.guessed
         guesses = guesses / ops.sum(guesses, axis=-1, keepdims=True)
-        sure = ops.cast(ops.max(guesses, axis=-1) >= self.threshold, "float32")
+        confidence = ops.max(guesses, axis=-1)  # (n,)
+        self.threshold.assign(MEMORY * self.threshold + (1 - MEMORY) * ops.mean(confidence))
+        sure = ops.cast(confidence >= self.threshold, "float32")
         entropies = losses.sparse_categorical_crossentropy(ops.argmax(guesses, -1), strong, from_logits=True)
         return ops.mean(sure * entropies), ops.mean(sure)
 

@@ -151,10 +151,24 @@ def test_pseudo_labels_are_what_is_sure_and_teach_the_strong_view(hw12):
     model = on_vectors(hw12, None, 1, shares=np.array([0.5, 0.5], np.float32))
     weak = np.array([[4.0, 0.0], [0.0, 4.0], [0.1, 0.0]], np.float32)
     strong = np.array([[1.0, 0.0], [1.0, 0.0], [9.0, 0.0]], np.float32)
+    model.threshold.assign(0.9)
     loss, share = model.pseudo_loss(keras.ops.convert_to_tensor(weak), keras.ops.convert_to_tensor(strong))
     right, wrong = np.log(1 + np.exp(-1)), np.log(1 + np.exp(1))
     assert float(share) == pytest.approx(2 / 3)  # the third is not sure
     assert float(loss) == pytest.approx((right + wrong) / 3, rel=1e-5)
+
+
+def test_sure_is_what_is_surer_than_the_mean(hw12):
+    """However unsure all are: 0.65 is more than the mean of 0.65 and 0.55, and 0.55 is less."""
+    import keras
+
+    model = on_vectors(hw12, None, 1, shares=np.array([0.5, 0.5], np.float32))
+    p = np.array([0.65, 0.35, 0.55, 0.45], np.float32)  # the classes are even, so nothing is aligned
+    weak = keras.ops.convert_to_tensor(np.log(np.stack([p, 1 - p], axis=1)))
+    for _ in range(200):
+        _, share = model.pseudo_loss(weak, weak)
+    assert float(model.threshold) == pytest.approx(0.6, rel=0.01)
+    assert float(share) == 0.5
 
 
 def test_pseudo_labels_send_no_gradient_through_the_guess(hw12):
@@ -176,11 +190,11 @@ def test_guesses_are_aligned_with_the_shares_of_the_source(hw12):
 
     model = on_vectors(hw12, None, 1, shares=np.array([0.5, 0.5], np.float32))
     weak = keras.ops.convert_to_tensor(np.tile(np.array([[2.4, 0.0]], np.float32), (4, 1)))
-    _, before = model.pseudo_loss(weak, weak)
-    assert float(before) == 1  # 0.917 is sure enough
-    for _ in range(60):
-        _, after = model.pseudo_loss(weak, weak)
-    assert float(after) == 0
+    shares = []
+    for _ in range(61):
+        model.threshold.assign(0.9)
+        shares.append(float(model.pseudo_loss(weak, weak)[1]))
+    assert (shares[0], shares[-1]) == (1, 0)  # 0.917 is sure enough, and then no longer
     memory, p = hw12.adversary.MEMORY**61, 1 / (1 + np.exp(-2.4))
     assert float(model.guessed[0]) == pytest.approx(memory * 0.5 + (1 - memory) * p, rel=1e-4)
 
@@ -243,12 +257,24 @@ def test_edges_of_a_square_are_its_border(hw12_light):
     picture = np.zeros((1, 32, 32, 3), np.uint8)
     picture[:, 8:24, 8:24] = 200
     (edges,) = hw12_light.edges.edges_of(picture)[..., 0]
-    assert set(np.unique(edges)) == {0, 255}
-    assert edges[12:20, 12:20].sum() == 0
-    assert edges[:5].sum() == edges[-5:].sum() == 0
+    assert edges[13:19, 13:19].max() == 0
+    assert edges[:4].max() == edges[-4:].max() == 0
     for line in (edges[16], edges[:, 16]):
-        places = np.flatnonzero(line)
-        np.testing.assert_allclose([places.min(), places.max()], [7.5, 23.5], atol=1)
+        first, second = line[:16].argmax(), 16 + line[16:].argmax()
+        np.testing.assert_allclose([first, second], [7.5, 23.5], atol=1)
+        assert line[first] > line[first - 1] > line[first - 2] > 0, "a pen's line is soft"
+
+
+def test_what_is_drawn_is_moved_to_the_middle(hw12_light):
+    pictures = np.zeros((3, 32, 32, 1), np.uint8)
+    pictures[0, :10, 20:, 0] = np.arange(1, 121).reshape(10, 12) + 100  # in a corner
+    pictures[1, 11:21, 10:22] = 200  # in the middle already
+    before = pictures.copy()
+    moved = hw12_light.edges.centred(pictures)
+    np.testing.assert_array_equal(moved[0, 11:21, 10:22], before[0, :10, 20:])
+    assert moved[0].sum() == before[0].sum()
+    np.testing.assert_array_equal(moved[1:], before[1:])  # the last is empty
+    np.testing.assert_array_equal(pictures, before)
 
 
 def test_the_domains_are_brought_to_one_form(hw12_light, capsys):
