@@ -54,7 +54,7 @@ RECIPES = {
     ("sine", "anil"): replace(SINE, iterations=6000),
     ("sine", "reptile"): replace(SINE, learning_rate=0.002, inner_steps=10),
     ("sine", "pretrain"): replace(SINE, iterations=8000),
-    ("omniglot", "maml"): OMNIGLOT,
+    ("omniglot", "maml"): replace(OMNIGLOT, iterations=10_000),
     ("omniglot", "meta-sgd"): OMNIGLOT,
     ("omniglot", "fomaml"): replace(OMNIGLOT, iterations=7000),
     ("omniglot", "anil"): replace(OMNIGLOT, iterations=8000),
