@@ -22,6 +22,7 @@ from dataset import BadInput, load_labelled, make_synthetic, replacing, run
 from matplotlib.figure import Figure
 from model import build_model, load_classifier
 from predict import probabilities
+from sklearn.metrics import confusion_matrix
 
 HERE = Path(__file__).resolve().parent
 SHORT, NARROW = 4, 0.5  # epochs and width of the ablations
@@ -90,10 +91,11 @@ def main(argv=None):
     ):
         rows.append(["parts", name, *summary(trained(f"--epochs {SHORT} --width {NARROW} {flags}".strip()))])
     guesses = found[False].argmax(axis=1)
-    rows += [["confused", *row] for row in confused(labels, guesses)]
+    matrix = confusion_matrix(labels, guesses, labels=range(classes))
+    rows += [["confused", *row] for row in confused(matrix)]
     rows += [["speed", *row] for row in speed(size, classes, 1 if args.epochs else TURNS)]
 
-    plot_confusion(labels, guesses, results / "confusion.png")
+    plot_confusion(matrix, results / "confusion.png")
     with replacing(results / "learning_curve.png") as path:
         path.write_bytes((default[0] / "learning_curve.png").read_bytes())
     columns = ["table", "row", "validation", "training", "parameters", "seconds"]
@@ -135,13 +137,11 @@ def width_of(arch, size, classes, parameters):
     return round(low, 2)
 
 
-def confused(labels, guesses):
+def confused(matrix):
     """Yield the pairs of classes most often taken for each other: names, times, and of how many pictures."""
-    classes = int(labels.max()) + 1
-    matrix = np.bincount(labels * classes + guesses, minlength=classes**2).reshape(classes, classes)
     both = np.triu(matrix + matrix.T, k=1)
     for place in np.argsort(-both, axis=None, kind="stable")[:PAIRS]:
-        first, second = divmod(int(place), classes)
+        first, second = divmod(int(place), len(matrix))
         of = matrix[[first, second]].sum()
         yield (
             f"{first} and {second}",
@@ -181,10 +181,9 @@ def speed(size, classes, turns):
         yield name, f"{128 / np.median(taken):.0f}", "", "", ""
 
 
-def plot_confusion(labels, guesses, path):
+def plot_confusion(matrix, path):
     """What was taken for what: a row for each true class, in shares."""
-    classes = int(labels.max()) + 1
-    matrix = np.bincount(labels * classes + guesses, minlength=classes**2).reshape(classes, classes)
+    classes = len(matrix)
     shares = matrix / matrix.sum(axis=1, keepdims=True).clip(1)
     figure = Figure(figsize=(5, 4.5), layout="constrained")
     axes = figure.subplots()

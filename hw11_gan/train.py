@@ -79,13 +79,17 @@ def parse_args(argv=None):
     parser.add_argument("--float32", action="store_true", help="compute in float32 instead of bfloat16")
     parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch")
     args = parser.parse_args(argv)
-    name = "original" if args.original else "synthetic" if args.synthetic else "default"
-    for flag, value in zip(("epochs", "batch_size", "learning_rate", "image_size"), RECIPES[name]):
+    for flag, value in zip(("epochs", "batch_size", "learning_rate", "image_size"), recipe_of(args)):
         if getattr(args, flag) is None:
             setattr(args, flag, value)
     if args.feature_model is None:
         args.feature_model = "features.keras" if args.synthetic else "inceptionv3"
     return args
+
+
+def recipe_of(args):
+    """The entry of RECIPES that the flags ask for."""
+    return RECIPES["original" if args.original else "synthetic" if args.synthetic else "default"]
 
 
 def check(args):
@@ -167,8 +171,7 @@ def build_pair(args):
     from pair import DECAY, Pair
 
     keras.mixed_precision.set_global_policy("float32" if args.float32 else "mixed_bfloat16")
-    name = "original" if args.original else "synthetic" if args.synthetic else "default"
-    *_, width, kernel = RECIPES[name]
+    *_, width, kernel = recipe_of(args)
     width = min(width, RECIPES["synthetic"][-2]) if args.synthetic else width
     multiple, beta_1 = DISCRIMINATOR[args.loss]
     try:
