@@ -101,15 +101,18 @@ def read_table(path):
         raise BadInput(f"{path} has a header and no rows; {HELP}.")
     for name in frame.columns:
         numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
-        if not np.isfinite(numbers).all():
-            row = int(np.argmin(np.isfinite(numbers)))
+        usable = np.abs(numbers) <= np.finfo(np.float32).max  # NaN is not
+        if not usable.all():
+            row = int(np.argmin(usable))
             raise BadInput(
                 f"{path}: line {row + 2}, column {name!r}: "
                 f"{str(frame[name].iloc[row])!r} is not a number; {HELP}."
             )
-    if not (frame["id"] % 1 == 0).all() or frame["id"].duplicated().any():
+    ids = pd.to_numeric(frame["id"])
+    whole = (ids % 1 == 0) & (ids.abs() < 2**53)  # beyond, a float knows no neighbours
+    if not whole.all() or ids.duplicated().any():
         raise BadInput(f"{path}: the ids are not whole numbers that occur once each; {HELP}.")
-    return frame.set_index("id")
+    return frame.assign(id=ids.astype(np.int64)).set_index("id")
 
 
 def make_synthetic(folder, seed):

@@ -101,7 +101,7 @@ def read_picture(path, size):
         with Image.open(path) as picture:
             picture.draft("RGB", (2 * size, 2 * size))  # a large JPEG is decoded at a fraction of its size
             upright = ImageOps.exif_transpose(picture).convert("RGB")
-    except (OSError, SyntaxError, ValueError) as error:  # another format, or a file cut short
+    except Exception as error:  # Pillow has many words for another format, or a damaged file
         raise BadInput(f"{path} is not a whole picture ({error}); {HELP}.") from error
     if upright.size != (size, size):
         upright = upright.resize((size, size), Image.Resampling.BILINEAR)
@@ -115,7 +115,7 @@ def common_size(folder):
         try:
             with Image.open(path) as picture:
                 sides.append(min(picture.size))
-        except (OSError, SyntaxError) as error:
+        except Exception as error:  # as in read_picture
             raise BadInput(f"{path} is not a whole picture ({error}); {HELP}.") from error
     return int(min(LARGEST, np.median(sides)))
 

@@ -46,12 +46,14 @@ def load_pictures(folder):
     path = folder / "labels.csv"
     table = read_table(path, "TrueLabel")
     for column in ("TrueLabel", "ImgId") if "ImgId" in table else ("TrueLabel",):
-        whole = pd.to_numeric(table[column], errors="coerce") % 1 == 0
+        numbers = pd.to_numeric(table[column], errors="coerce")
+        whole = (numbers % 1 == 0) & (numbers.abs() < 2**53)  # beyond, a float knows no neighbours
         if not whole.all():
             row = int(np.argmin(whole))
             raise BadInput(
                 f"{path}: line {row + 2}: {column} is {table[column][row]!r}, no whole number; {HELP}."
             )
+        table[column] = numbers
     labels = table.TrueLabel.to_numpy(np.int64)
     ids = table.ImgId.to_numpy(np.int64) if "ImgId" in table else np.arange(len(table))
     if len(set(ids)) < len(ids) or ids.min() < 0:
@@ -99,7 +101,7 @@ def read_pictures(folder, names):
         try:
             with Image.open(path) as picture:
                 pictures.append(np.asarray(picture.convert("RGB")))
-        except (OSError, SyntaxError) as error:  # what Pillow raises for another format, or a cut file
+        except Exception as error:  # Pillow has many words for another format, or a damaged file
             raise BadInput(f"{path} is not a whole PNG picture ({error}); {HELP}.") from error
         if pictures[-1].shape != pictures[0].shape:
             (height, width, _), (first_height, first_width, _) = pictures[-1].shape, pictures[0].shape

@@ -60,7 +60,7 @@ def load_array(path):
         raise BadInput(f"{path} is missing; {HELP}.")
     try:
         array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except Exception as error:  # NumPy has many words for a damaged header
         raise BadInput(f"{path} is cut short, holds objects, or is not of NumPy's format; {HELP}.") from error
     if not isinstance(array, np.ndarray):
         raise BadInput(f"{path} holds several arrays, expected one; {HELP}.")

@@ -36,7 +36,7 @@ def load_pictures(path):
         raise BadInput(f"{path} is missing; {HELP}.")
     try:
         pictures = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:  # objects, another format, a file cut short
+    except Exception as error:  # objects, another format, a file cut short: NumPy has many words for it
         raise BadInput(f"{path} is cut short or no .npy array of numbers; {HELP}.") from error
     if not isinstance(pictures, np.ndarray):
         pictures.close()

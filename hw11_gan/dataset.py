@@ -50,7 +50,7 @@ def load_faces(folder, size):
             with Image.open(path) as picture:
                 kinds[picture.size, picture.mode] += 1
                 square = ImageOps.fit(picture.convert("RGB"), (size, size), Image.Resampling.LANCZOS)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        except Exception as error:  # Pillow has many words for another format, or a damaged file
             raise BadInput(f"{path} is no whole picture; {HELP}.") from error
         faces[number] = np.asarray(square)
     kept = kept_aside(len(paths))

@@ -70,15 +70,14 @@ def load_answers(path, count, classes):
     if not path.is_file():
         return None
     try:
-        table = pd.read_csv(path, encoding="utf-8-sig")
-        ids, labels = (table[column].to_numpy(np.int64) for column in ("id", "label"))
-    except (ValueError, KeyError, OverflowError) as error:
+        table = pd.read_csv(path, encoding="utf-8-sig")[["id", "label"]].apply(pd.to_numeric)
+    except (ValueError, KeyError) as error:
         raise BadInput(f"{path} has no columns id and label of whole numbers; {HELP}.") from error
-    if list(ids) != list(range(count)) or not np.isin(labels, range(classes)).all():
+    if list(table.id) != list(range(count)) or not table.label.isin(range(classes)).all():
         raise BadInput(
             f"{path}: expected the ids 0 to {count - 1} in order, and labels 0 to {classes - 1}; {HELP}."
         )
-    return labels
+    return table.label.to_numpy(np.int64)
 
 
 def children(folder, wanted):
@@ -120,7 +119,7 @@ def open_picture(path):
             picture.load()
             # What is neither grey nor RGB has a palette, transparency or more bits: Pillow makes it RGB.
             return picture if picture.mode in ("L", "RGB") else picture.convert("RGB")
-    except (OSError, SyntaxError, ValueError) as error:  # another format, or a cut file
+    except Exception as error:  # Pillow has many words for another format, or a damaged file
         raise BadInput(f"{path} is not a whole picture; {HELP}.") from error
 
 

@@ -49,7 +49,7 @@ def read_drawing(path):
     try:
         with Image.open(path) as picture:
             small = picture.convert("L").resize((SIZE, SIZE), Image.Resampling.BOX)
-    except (OSError, SyntaxError, ValueError) as error:  # another format, a cut file, a damaged one
+    except Exception as error:  # Pillow has many words for another format, or a damaged file
         raise BadInput(f"{path} is not a whole picture, expected a drawing as PNG; {HELP}.") from error
     return 255 - np.asarray(small)
 

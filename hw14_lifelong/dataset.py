@@ -106,12 +106,12 @@ def opened(path, reader):
 
 def array_of(path, file, key):
     """One array of an opened file. Raises BadInput when it is not there or cannot be read to its end."""
-    if key not in file:
-        raise BadInput(f"{path}: {key} is missing; {HELP}.")
     try:
-        return np.asarray(file[key][()] if hasattr(file[key], "id") else file[key])
+        if key in file:
+            return np.asarray(file[key][()] if hasattr(file[key], "id") else file[key])
     except Exception as error:  # a bad checksum, an early end, an array of objects
         raise BadInput(f"{path}: {key} is cut short or no array; {HELP}.") from error
+    raise BadInput(f"{path}: {key} is missing; {HELP}.")
 
 
 def checked(path, pictures, labels, shape, first=0):
