@@ -6,7 +6,6 @@ validation set, what teaches and what is saved is a moving average of the weight
 
 import json
 import time
-import zipfile
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -170,7 +169,7 @@ class Fit:
                 words, pseudo = json.loads(str(file["words"])), file["pseudo"]
                 arrays = [file[f"arr_{place}"] for place in range(len(file.files) - 2)]
             before, history = words["arguments"], words["history"]
-        except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except Exception as error:  # a damaged archive has many ways to say so
             raise BadInput(f"{path} is cut short or not of this chapter; leave out --resume.") from error
         for name, value in vars(self.args).items():
             if name not in FREE and before.get(name) != value:

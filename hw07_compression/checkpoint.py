@@ -7,7 +7,6 @@ of one that was never stopped. A stage that had ended is read and not trained ag
 
 import json
 import time
-import zipfile
 
 import numpy as np
 from dataset import BadInput, replacing
@@ -53,7 +52,7 @@ class StageCheckpoint(callbacks.Callback):
             with np.load(self.path, allow_pickle=False) as file:
                 flags, rows = json.loads(str(file["about"]))
                 values = [file[f"arr_{number}"] for number in range(len(file.files) - 1)]
-        except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except Exception as error:  # a damaged archive has many ways to say so
             raise BadInput(f"{self.path} is cut short or no checkpoint; leave out --resume.") from error
         other = [name for name in self.flags if flags.get(name) != self.flags[name]]
         if other:

@@ -13,7 +13,6 @@ fewer bits than `bits`: the third step of Deep compression (Han et al., https://
 """
 
 import json
-import zipfile
 
 import numpy as np
 from dataset import BadInput, replacing
@@ -97,7 +96,7 @@ def read_compressed(path):
         for name, stream in streams.items():
             if stream.rest:
                 raise ValueError(f"{stream.rest} {name} too many")
-    except (OSError, KeyError, ValueError, TypeError, IndexError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged archive has many ways to say so
         raise BadInput(
             f"{path} is cut short or no compressed.npz ({str(error).splitlines()[0]}); run train.py again."
         ) from error

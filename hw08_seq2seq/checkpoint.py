@@ -9,7 +9,6 @@ very numbers of one that was not.
 import json
 import random
 import time
-import zipfile
 
 import keras
 import numpy as np
@@ -56,7 +55,7 @@ class Checkpoint(keras.callbacks.Callback):
                 arrays = [file[f"arr_{place}"] for place in range(len(file.files) - 1)]
             before, rows = found["arguments"], found["rows"]
             version, state, spare = found["random"]
-        except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except Exception as error:  # a damaged archive has many ways to say so
             raise BadInput(f"{self.path} is cut short or not of this chapter; leave out --resume.") from error
         for name, value in self.words.items():
             if before.get(name) != value:

@@ -12,7 +12,6 @@ nearest training picture if it gives back none; histogram.png of the scores.
 
 import argparse
 import json
-import zipfile
 from argparse import Namespace
 from pathlib import Path
 
@@ -113,7 +112,7 @@ def load_codes(path, count):
     try:
         with np.load(path, allow_pickle=False) as file:
             codes, rows = file["codes"].astype(np.float32), file["rows"]
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged archive has many ways to say so
         raise BadInput(f"{path} is cut short or not of this chapter; run train.py again.") from error
     if rows.max() >= count:
         raise BadInput(f"{path} is of more pictures than train.npy has; run train.py on this data set.")

@@ -6,7 +6,6 @@ of one that was not.
 """
 
 import json
-import zipfile
 
 import numpy as np
 from dataset import BadInput, replacing
@@ -33,7 +32,7 @@ def restore_state(path, args, variables):
             words = json.loads(str(file["words"]))
             arrays = [file[f"arr_{place}"] for place in range(len(file.files) - 1)]
         before, rows = words["arguments"], words["rows"]
-    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged archive has many ways to say so
         raise BadInput(f"{path} is cut short or not of this chapter; leave out --resume.") from error
     for name in ("task", "method", *vars(args)):  # these two first: others follow from them
         value = getattr(args, name)

@@ -6,7 +6,6 @@ very numbers of one that was not.
 """
 
 import json
-import zipfile
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -43,7 +42,7 @@ def restore(path, args, variables):
             words = json.loads(str(file["words"]))
             arrays = [file[f"arr_{place}"] for place in range(len(file.files) - 1)]
         before, progress = words["arguments"], Progress(**words["progress"])
-    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged archive has many ways to say so
         raise BadInput(f"{path} is cut short or not of this chapter; leave out --resume.") from error
     for name, value in vars(args).items():
         if name not in FREE and before.get(name) != value:

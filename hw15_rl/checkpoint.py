@@ -5,7 +5,6 @@ Where the episodes stood is not in it: new ones begin, with other seeds.
 """
 
 import json
-import zipfile
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,7 +82,7 @@ def restore(path, args, learner):
             arrays = [file[f"arr_{place}"] for place in range(len(file.files) - 1)]
         before = words.pop("arguments")
         progress = Progress(**words)
-    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged archive has many ways to say so
         raise BadInput(f"{path} is cut short or not of this chapter; leave out --resume.") from error
     for name in ("world", "method", *vars(args)):  # these two first: others follow from them
         value = getattr(args, name)
