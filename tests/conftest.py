@@ -9,12 +9,19 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
 # A worker of pytest-xdist has one core: with a thread for each core they would mostly wait for each other.
 for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
     os.environ.setdefault(name, "1")
+
+
+# The suite tries the same 200 cases each time; a hunt is for finding new ones.
+settings.register_profile("suite", max_examples=200, derandomize=True, database=None)
+settings.register_profile("hunt", max_examples=1000, print_blob=True)
+settings.load_profile("suite")
 
 
 @pytest.fixture
