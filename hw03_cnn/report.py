@@ -167,6 +167,7 @@ def speed(size, classes, turns):
     keras.mixed_precision.set_global_policy("float32")
     for model in kinds.values():
         model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
+        model.optimizer.build(model.trainable_variables)
     runs = {name: lambda model=model: model.train_on_batch(*batches[0]) for name, model in kinds.items()}
     runs["a batch cut"] = lambda: batches[0]
     seconds = {name: [] for name in runs}

@@ -184,10 +184,10 @@ def fit(args, model, training, validation, classes):
     model.compile(
         optimizer,
         keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing),
-        metrics=["accuracy"],
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         jit_compile=keras.backend.backend() != "tensorflow",  # on a CPU with TensorFlow it halves the speed
     )
-    model.optimizer.build(model.trainable_variables)
+    model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice
     checkpoint.restore(model)
     batches.epoch = len(checkpoint.rows)
     batches.shuffle()

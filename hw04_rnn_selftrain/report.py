@@ -214,6 +214,7 @@ def speed(model_file, rounds, tweets=64, words=32, steps=20):
         adam = keras.optimizers.Adam(clipnorm=1.0, use_ema=True)
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
         runner.compile(adam, loss, jit_compile=name == "compiled by XLA")
+        adam.build(runner.trainable_variables)
         runner.train_on_batch(rows, np.ones((tweets, 1)))
     seconds = {name: [] for name in runners}
     for _ in range(rounds):

@@ -75,9 +75,10 @@ def main(argv=None):
     model.compile(
         keras.optimizers.Adam(rate),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile=False,  # on a CPU a step takes longer with it
     )
+    model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice
     fitted = model.fit(
         *training,
         args.batch_size,

@@ -141,6 +141,7 @@ def fit_small(pictures, labels, classes, filters, seed):
         ]
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer=keras.optimizers.Adam(3e-3), loss=loss, metrics=["accuracy"], jit_compile=False)
+    model.compile(optimizer=keras.optimizers.Adam(3e-3), loss=loss, jit_compile=False)
+    model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice
     model.fit(pictures, labels, batch_size=50, epochs=10, verbose=0)
     return model
