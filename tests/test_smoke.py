@@ -1,19 +1,23 @@
 """Each chapter runs alone: its folder is copied elsewhere and its scripts are run there, as a user would."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
+import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import check_sentence
 from PIL import Image
-from test_contract import CHAPTERS, ROOT
+from test_contract import CHAPTERS, ROOT, declared_flags
 
 
 def check_hw01(out):
@@ -166,7 +170,7 @@ def check_hw12(out):
 
 
 def check_hw13(out):
-    assert list(pd.read_csv(out / "history.csv").iteration) == [1, 2, 3, 4]
+    assert list(pd.read_csv(out / "history.csv").iteration) == [1, 2]
     episodes = pd.read_csv(out / "episodes.csv")
     assert list(episodes.columns) == ["episode", "characters", "accuracy_together", "accuracy_alone"]
     assert len(episodes) == 10
@@ -218,30 +222,39 @@ SMOKE = {
     "hw10_anomaly": ("--epochs 1", "--epochs 1 --seeds 1", check_hw10),
     "hw11_gan": ("--epochs 2 --image-size 16", "--epochs 1 --seeds 1", check_hw11),
     "hw12_dann": ("--epochs 2", "--epochs 1 --seeds 1", check_hw12),
-    "hw13_meta": ("--iterations 4", "--iterations 1 --seeds 1", check_hw13),
+    "hw13_meta": ("--iterations 2", "--iterations 1 --seeds 1", check_hw13),
     "hw14_lifelong": ("--epochs 2", "--epochs 1 --seeds 1", check_hw14),
     "hw15_rl": ("--iterations 6", "--iterations 2 --seeds 1", check_hw15),
 }
 SIMULATED = {"hw15_rl"}  # needs no files, so none can be missing
+LONG = [chapter for chapter in SMOKE if "--resume" in dict(declared_flags(ROOT / chapter / "train.py"))]
+ANEW = {"hw15_rl"}  # goes on with new episodes: as long a training as it would have been, but not the same
 
 
-def run_script(folder, script, *flags, status=0):
-    """Run a script of the copied folder from another current folder, with nothing of ours on the path."""
+def start_script(folder, script, *flags):
+    """Start a script of the copied folder from another current folder, with nothing of ours on the path."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "PYTEST"))
     }
     elsewhere = folder.parent / "elsewhere"
     elsewhere.mkdir(exist_ok=True)
-    done = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, folder / script, *flags],
         cwd=elsewhere,
         env=environment,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
-    assert done.returncode == status, done.stdout + done.stderr
-    assert not any(elsewhere.iterdir()), "a script wrote into the current folder"
-    return done
+
+
+def run_script(folder, script, *flags, status=0):
+    """Run a script to its end. Returns what it printed: .stdout and .stderr."""
+    process = start_script(folder, script, *flags)
+    stdout, stderr = process.communicate()
+    assert process.returncode == status, stdout + stderr
+    assert not any((folder.parent / "elsewhere").iterdir()), "a script wrote into the current folder"
+    return SimpleNamespace(stdout=stdout, stderr=stderr)
 
 
 def copy_alone(chapter, tmp_path):
@@ -282,14 +295,58 @@ def test_train_and_predict(chapter, tmp_path):
     assert list(out.glob("model.*")) or (out / "images").is_dir()  # hw06 trains pictures
 
     handed_in = check(out)
-    first = handed_in.read_bytes()
-    run_script(folder, "predict.py", "--synthetic")
-    assert handed_in.read_bytes() == first, "the saved model does not repeat its prediction"
+    again = folder / "again"
+    flags = ["--synthetic", *flags.split(), "--out-dir", again]
+    if chapter in LONG:
+        kill_three_times(folder, flags, metrics["seconds"]["all"])
+        flags.append("--resume")
+    run_script(folder, "train.py", *flags)
+    run_script(folder, "predict.py", "--synthetic", "--out-dir", again)
+    check_whole(again)
+    assert not list(again.rglob("half-written*"))
+    check(again)
+    if chapter not in ANEW:
+        histories = [pd.read_csv(place / "history.csv") for place in (out, again)]
+        untimed = [h.loc[:, ~h.columns.str.contains("seconds|processor")] for h in histories]
+        pd.testing.assert_frame_equal(*untimed)
+        repeated = json.loads((again / "metrics.json").read_text())
+        assert repeated["score"] == metrics["score"], "the same seed gave another score"
+        first, second = (place / handed_in.relative_to(out) for place in (out, again))
+        assert first.read_bytes() == second.read_bytes(), "the same seed gave another prediction"
 
-    run_script(folder, "train.py", "--synthetic", *flags.split())
-    again = json.loads((out / "metrics.json").read_text())
-    del metrics["seconds"], again["seconds"]
-    assert again == metrics, "the same seed gave other numbers"
+
+def kill_three_times(folder, flags, seconds):
+    """Start train.py three times, the last two with --resume, and kill it each time, who knows when.
+
+    seconds: what a training takes, without the start of Python. What lies in the folder then is whole.
+    """
+    for resume, moment in zip(
+        ([], ["--resume"], ["--resume"]), np.random.default_rng().uniform(2, 6 + seconds, 3)
+    ):
+        process = start_script(folder, "train.py", *flags, *resume)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=moment)
+        process.kill()
+        stdout, stderr = process.communicate()
+        assert process.returncode in (0, -signal.SIGKILL), stdout + stderr
+        check_whole(folder / "again")
+
+
+def check_whole(out):
+    """Every file of a folder that bears its own name can be read to its end."""
+    for path in out.rglob("*"):
+        if path.name.startswith("half-written") or path.is_dir() or out / "synthetic" in path.parents:
+            continue
+        if path.suffix == ".json":
+            json.loads(path.read_text())
+        elif path.suffix == ".csv":
+            assert len(pd.read_csv(path))
+        elif path.suffix in (".keras", ".npz"):
+            with zipfile.ZipFile(path) as archive:
+                assert archive.testzip() is None
+        elif path.suffix in (".gif", ".png"):
+            with Image.open(path) as picture:
+                picture.load()
 
 
 @pytest.mark.parametrize("chapter", SMOKE)
@@ -306,30 +363,32 @@ def test_report(chapter, tmp_path):
 
 
 @pytest.mark.parametrize("chapter", SMOKE)
-def test_help_is_quick_and_needs_no_data(chapter, tmp_path):
-    folder = copy_alone(chapter, tmp_path)
-    for script in ("train.py", "predict.py"):
-        assert "--synthetic" in run_script(folder, script, "--help").stdout
+def test_help_is_quick_and_needs_no_data(chapter, tmp_path, load_chapter, capsys):
+    assert "--synthetic" in run_script(copy_alone(chapter, tmp_path), "train.py", "--help").stdout
+    for script in ("predict", "report"):
+        with pytest.raises(SystemExit) as ended:
+            getattr(load_chapter(chapter, script), script).main(["--help"])
+        assert not ended.value.code
+        assert "--synthetic" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("chapter", SMOKE)
 def test_without_the_files_a_sentence_says_what_to_do(chapter, tmp_path, load_chapter, capsys):
-    folder = copy_alone(chapter, tmp_path)
+    world = "environment" if chapter in SIMULATED else "dataset"
+    modules, out = load_chapter(chapter, world, "train", "predict", "report"), tmp_path / "out"
+    nowhere = ["--data-dir", tmp_path / "nowhere", "--out-dir", out]
+    check_sentence(modules, capsys, nowhere, "run train.py first", script="predict")
     if chapter not in SIMULATED:
-        sentence = run_script(folder, "train.py", status=2).stderr.splitlines()[-1]
-        assert re.fullmatch(r"\S+ is missing; see \S+README\.md, or try --synthetic\.", sentence)
-        modules = load_chapter(chapter, "dataset", "report")  # here, since it may import TensorFlow first
-        nowhere = ["--data-dir", tmp_path / "nowhere", "--out-dir", folder / "out"]
-        check_sentence(modules, capsys, nowhere, "is missing; see", "or try --synthetic", script="report")
-    assert "run train.py first" in run_script(folder, "predict.py", status=2).stderr
-    assert not [path for path in folder.glob("out/**/*") if path.is_file()]
+        for script in ("train", "report"):
+            check_sentence(
+                modules, capsys, nowhere, "is missing; see", "README.md, or try --synthetic.", script=script
+            )
+    assert not [path for path in out.glob("**/*") if path.is_file()]
 
 
 @pytest.mark.parametrize("chapter", SMOKE)
-def test_a_folder_that_cannot_be_written(chapter, tmp_path):
-    folder = copy_alone(chapter, tmp_path)
+def test_a_folder_that_cannot_be_written(chapter, tmp_path, load_chapter, capsys):
     (tmp_path / "taken").write_text("a file where a folder should be")
     for out in (tmp_path / "taken", tmp_path / "taken" / "out"):
-        done = run_script(folder, "train.py", "--synthetic", "--out-dir", out, status=2)
-        sentence = done.stderr.splitlines()[-1]
-        assert re.fullmatch(r"\S+taken\S*: .*; choose another --data-dir or --out-dir\.", sentence)
+        argv, way_out = ["--synthetic", "--out-dir", out], "; choose another --data-dir or --out-dir."
+        check_sentence(load_chapter(chapter), capsys, argv, tmp_path / "taken", way_out)
