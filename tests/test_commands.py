@@ -1,0 +1,52 @@
+"""Every command of every README, as written, on synthetic data and with few epochs.
+
+That takes half an hour, so it is left out of the suite: python -m pytest -n auto -m long
+"""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+from test_contract import CHAPTERS, ROOT, documented_commands
+from test_smoke import SMOKE
+
+pytestmark = pytest.mark.long
+
+# Commands that end in a sentence here, and what it is about: networks that are downloaded for pictures of
+# another size, and pictures that the synthetic set has not.
+REFUSED = {"densenet121": "densenet121", "vgg16": "vgg16", "8598": "4218", "squeezenet.keras": "squeezenet"}
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_commands_run_as_written(chapter, tmp_path):
+    commands = [command for where, command in documented_commands() if where == f"{chapter}/README.md"]
+    needed = {chapter, *re.findall(r"hw\d\d_\w+", " ".join(commands))}
+    for name in sorted(needed):  # homework 3 first, whose model others take
+        ignored = shutil.ignore_patterns("data", "out", "__pycache__")
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+        run(tmp_path, f"{name}/train.py", "--synthetic", *SMOKE[name][0].split())
+    trained = shutil.copytree(tmp_path / chapter / "out", tmp_path / "trained")
+    for command in dict.fromkeys(commands):
+        script, *flags = shlex.split(command)
+        if script.endswith("report.py"):  # has its own test
+            continue
+        shutil.rmtree(tmp_path / chapter / "out")
+        shutil.copytree(trained, tmp_path / chapter / "out")
+        pictures = (
+            ["--data-dir", "hw03_cnn/out/synthetic"] if "hw03_cnn" in " ".join(flags) else ["--synthetic"]
+        )
+        trial = SMOKE[chapter][0].split() if script.endswith("train.py") else []
+        refused = [about for part, about in REFUSED.items() if part in command]
+        run(tmp_path, script, *flags, *pictures, *trial, refused=refused)
+
+
+def run(folder, script, *flags, refused=()):
+    """Run a command from the folder's root: it ends well, or in one sentence about what is refused."""
+    done = subprocess.run([sys.executable, script, *flags], cwd=folder, capture_output=True, text=True)
+    said = f"{script} {' '.join(flags)}\n{done.stdout}{done.stderr}"
+    assert done.returncode in ((0, 2) if refused else (0,)), said
+    if done.returncode == 2:
+        assert refused[0] in done.stderr.splitlines()[-1], said
