@@ -109,7 +109,7 @@ def main(argv=None):
 
     default = Trial.run(args.out_dir / "report" / "default", data_dir, 0, "", args.epochs)
     history = pd.read_csv(default / "history.csv", index_col="epoch")
-    plot(history, [*counts, most], curves, results / "curves.png")
+    plot(history, [*counts, most], curves, results)
     tables = pd.DataFrame(rows, columns=["table", "row", "value", "deviation", "of"])
     publish(results, tables, default / "metrics.json")
 
@@ -247,8 +247,8 @@ def publish(results, tables, metrics_file):
             print("| " + " | ".join(row) + " |")
 
 
-def plot(history, counts, curves, path):
-    """The default's learning curve, and accuracy against the number of labels."""
+def plot(history, counts, curves, results):
+    """Write curves.png: the default's learning curve, and accuracy against the number of labels."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for number, rows in history.groupby("round"):
@@ -264,8 +264,9 @@ def plot(history, counts, curves, path):
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.legend()
-    with replacing(path) as beside:
-        figure.savefig(beside)
+    for name, dpi in (("curves.png", "figure"), ("thumbnail.png", 32)):
+        with replacing(results / name) as path:
+            figure.savefig(path, dpi=dpi)
 
 
 if __name__ == "__main__":

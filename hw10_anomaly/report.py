@@ -113,8 +113,10 @@ def main(argv=None):
         plot_sixteen(folders["cnn"][0], found["cnn"][0]["error"][0], test).savefig(path)
     with replacing(results / "codes.png") as path:
         plot_codes(first, anomaly).savefig(path)
-    with replacing(results / "curves.png") as path:
-        plot_roc_and_f1(found, anomaly, curves).savefig(path)
+    figure = plot_roc_and_f1(found, anomaly, curves)
+    for name, dpi in (("curves.png", "figure"), ("thumbnail.png", 32)):
+        with replacing(results / name) as path:
+            figure.savefig(path, dpi=dpi)
     tables = pd.DataFrame(rows, columns=COLUMNS).fillna("")
     publish(results, tables, whole_metrics(args.out_dir / "report", folders["best"], first, anomaly))
 

@@ -104,6 +104,8 @@ def main(argv=None):
     for name, strips in strips_of.items():
         with replacing(results / name) as path:
             plot_strips(strips).savefig(path)
+    with replacing(results / "thumbnail.jpg") as path:
+        plot_strips(strips_of["faces.jpg"]).savefig(path, dpi=40)
     publish(results, pd.DataFrame(rows, columns=COLUMNS), default[0] / "metrics.json")
 
 
