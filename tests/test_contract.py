@@ -216,6 +216,25 @@ def test_headline_number(chapter):
 
 
 @every_chapter
+def test_the_cover_says_what_results_hold(chapter):
+    row = re.search(rf"^\| \[{chapter}\].*$", (ROOT / "README.md").read_text("utf-8"), re.M)[0]
+    first, *_, ours, compared, minutes = [cell.strip() for cell in row.strip("|").split("|")]
+    results = ROOT / chapter / "results"
+    held = " ".join(path.read_text("utf-8") for path in results.iterdir() if path.suffix in (".csv", ".json"))
+    held = [float(number) for number in re.findall(r"-?\d+\.\d+(?:e-?\d+)?", held)]
+    said = re.findall(r"-?\d+\.\d+", ours + " " + compared.split("elsewhere:")[0])
+    for number in said:
+        decimals = len(number.split(".")[1])
+        assert any(f"{value:.{decimals}f}" == number for value in held), f"{number} is not in {results}"
+    seconds = json.loads((results / "metrics.json").read_text())["seconds"]
+    measured = max(seconds["one_fit"], seconds["all"]) / 60
+    assert minutes == (f"{measured:.0f}" if measured >= 1 else "<1")
+    picture = ROOT / re.search(r'<img src="(.*?)"', first)[1]
+    assert picture.parent == results
+    assert picture.stat().st_size <= 60 * 1024, f"{picture.name} is large for a thumbnail"
+
+
+@every_chapter
 def test_every_measured_row_stands_in_the_readme(chapter):
     text = (ROOT / chapter / "README.md").read_text("utf-8")
     lines = [
