@@ -180,6 +180,7 @@ class Network:
             loss="binary_crossentropy",
             jit_compile=False,
         )
+        self.model.optimizer.build(self.model.trainable_variables)
         self.model.fit(np.clip(z, -5, 5), y, batch_size=256, epochs=self.epochs, verbose=0)
 
     def predict(self, z):

@@ -24,6 +24,19 @@ settings.register_profile("hunt", max_examples=1000, print_blob=True)
 settings.load_profile("suite")
 
 
+def pytest_collection_modifyitems(items):
+    """The long tests first, so that no worker is left with one in the end."""
+    items.sort(key=lambda item: item.path.name != "test_smoke.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A worker that has nothing left takes tests from the other's end."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
+
+
 @pytest.fixture
 def load_chapter(monkeypatch):
     """load_chapter("hw01_regression") imports the chapter's modules as its scripts do, by bare name.

@@ -427,6 +427,7 @@ def test_a_network_survives_the_file_and_teaches_more_than_labels(hw07, out_of_t
             hw07.distillation.Distillation(2.0, alpha),
             jit_compile=False,
         )
+        model.optimizer.build(model.trainable_variables)
         model.fit(views, epochs=epochs, shuffle=False, verbose=0)
         return model
 

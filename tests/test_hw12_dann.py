@@ -50,6 +50,7 @@ def on_vectors(hw12, strength, steps, seed=0, shares=None, rate=0.01):
     parts = dense((2, 16, 8), "extractor"), dense((8, 2), "predictor"), dense((8, 16, 1), "discriminator")
     model = hw12.adversary.DomainAdversary(*parts, Same(), steps, strength, shares, seed=seed)
     model.compile(keras.optimizers.Adam(rate, beta_1=0.5), jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
     return model
 
 
