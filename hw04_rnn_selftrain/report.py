@@ -47,7 +47,9 @@ def parse_args(argv=None):
     parser.add_argument("--synthetic", action="store_true", help="use a small data set, write to out/results")
     parser.add_argument("--seeds", type=int, default=3, help="trainings a row, with seeds 0, 1, ...")
     parser.add_argument(
-        "--epochs", type=int, help="for a trial: so many in every training, and one round; None: its own"
+        "--epochs",
+        type=int,
+        help="for a trial: so many in every training, one round and large batches; None: its own",
     )
     return parser.parse_args(argv)
 
@@ -148,9 +150,9 @@ class Trial:
     @staticmethod
     def run(folder, data_dir, seed, flags, epochs):
         if not (folder / "metrics.json").is_file():
-            flags = [*flags.split(), *(["--epochs", str(epochs), "--rounds", "1"] if epochs else [])]
+            trial = ["--epochs", str(epochs), "--rounds", "1", "--batch-size", "256"] if epochs else []
             where = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--seed", str(seed)]
-            train.main([*where, *flags, "--resume"])
+            train.main([*where, *flags.split(), *trial, "--resume"])
         return folder
 
     def accuracy(self, model_file):

@@ -1,8 +1,10 @@
-"""Every command of every README, as written, on synthetic data and with few epochs.
+"""Every command of every README, as written, on synthetic data and with few epochs; and Keras on JAX.
 
 That takes half an hour, so it is left out of the suite: python -m pytest -n auto -m long
 """
 
+import importlib.util
+import os
 import re
 import shlex
 import shutil
@@ -10,7 +12,7 @@ import subprocess
 import sys
 
 import pytest
-from test_contract import CHAPTERS, ROOT, documented_commands
+from test_contract import CHAPTERS, ON_JAX, ROOT, documented_commands
 from test_smoke import SMOKE
 
 pytestmark = pytest.mark.long
@@ -43,10 +45,21 @@ def test_commands_run_as_written(chapter, tmp_path):
         run(tmp_path, script, *flags, *pictures, *trial, refused=refused)
 
 
-def run(folder, script, *flags, refused=()):
+def run(folder, script, *flags, refused=(), **variables):
     """Run a command from the folder's root: it ends well, or in one sentence about what is refused."""
-    done = subprocess.run([sys.executable, script, *flags], cwd=folder, capture_output=True, text=True)
+    command, environment = [sys.executable, script, *flags], os.environ | variables
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     said = f"{script} {' '.join(flags)}\n{done.stdout}{done.stderr}"
     assert done.returncode in ((0, 2) if refused else (0,)), said
     if done.returncode == 2:
         assert refused[0] in done.stderr.splitlines()[-1], said
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
+@pytest.mark.parametrize("chapter", ON_JAX)
+def test_keras_may_run_on_jax(chapter, tmp_path):
+    ignored = shutil.ignore_patterns("data", "out", "__pycache__")
+    shutil.copytree(ROOT / chapter, tmp_path / chapter, ignore=ignored)
+    run(tmp_path, f"{chapter}/train.py", "--synthetic", *SMOKE[chapter][0].split(), KERAS_BACKEND="jax")
+    run(tmp_path, f"{chapter}/predict.py", "--synthetic", KERAS_BACKEND="jax")
+    SMOKE[chapter][-1](tmp_path / chapter / "out")

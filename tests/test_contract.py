@@ -55,6 +55,16 @@ OWN_FLAGS = {chapter: 5 for chapter in CHAPTERS} | {
     "hw14_lifelong": 6,
     "hw15_rl": 7,
 }
+# Chapters that run on Keras alone, so on any of its backends.
+ON_JAX = [
+    "hw03_cnn",
+    "hw04_rnn_selftrain",
+    "hw07_compression",
+    "hw08_seq2seq",
+    "hw09_autoencoder",
+    "hw10_anomaly",
+    "hw12_dann",
+]
 every_chapter = pytest.mark.parametrize("chapter", CHAPTERS)
 
 
@@ -199,6 +209,15 @@ def test_imports(chapter):
                 known = top in own or top in sys.stdlib_module_names or PACKAGES.get(top, top) in requirements
                 assert known, f"{path.name} imports {module}, which is not in requirements.txt"
                 assert top not in {"pickle", "joblib", "dill", "shelve"}, f"{path.name} imports {module}"
+
+
+def test_the_cover_names_the_chapters_that_need_no_tensorflow():
+    named = re.search(r"`KERAS_BACKEND=jax`(.*?) on it;", (ROOT / "README.md").read_text("utf-8"), re.S)[1]
+    assert re.findall(r"hw\d\d", named) == [chapter[:4] for chapter in ON_JAX]
+    for chapter in ON_JAX:
+        for path, tree in sources(chapter):
+            imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+            assert not [node for node in imports if "tensorflow" in ast.unparse(node)], path
 
 
 @every_chapter

@@ -213,7 +213,11 @@ SMOKE = {
     "hw01_regression": ("--epochs 20", "--epochs 2 --seeds 1", check_hw01),
     "hw02_classification": ("--epochs 100", "--epochs 2 --seeds 1", check_hw02),
     "hw03_cnn": ("--epochs 3 --width 0.25 --batch-size 64", "--epochs 1 --seeds 1", check_hw03),
-    "hw04_rnn_selftrain": ("--epochs 2 --rounds 1 --threshold 0.5", "--epochs 1 --seeds 1", check_hw04),
+    "hw04_rnn_selftrain": (
+        "--epochs 2 --rounds 1 --threshold 0.5 --batch-size 128",
+        "--epochs 1 --seeds 1",
+        check_hw04,
+    ),
     "hw05_explain": ("--epochs 2", "--epochs 1 --seeds 1", check_hw05),
     "hw06_adversarial": ("--epsilon 32", "--iterations 1 --seeds 1", check_hw06),
     "hw07_compression": ("--epochs 1 --width 0.3", "--epochs 1 --seeds 1", check_hw07),
