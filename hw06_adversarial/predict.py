@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from dataset import BadInput, load_pictures, read_pictures, replacing, run
-from model import load_proxy, read, softmax
 
 HERE = Path(__file__).resolve().parent
 SHOWN = 3  # pictures in a figure
@@ -60,6 +59,8 @@ def main(argv=None):
         raise BadInput(
             f"{args.out_dir / 'images'} is of other pictures; run train.py first, on this data set."
         )
+    from model import load_proxy, read, softmax  # here, so that --help need not wait for TensorFlow
+
     trained = json.loads((args.out_dir / "metrics.json").read_text())["arguments"]
     readers = args.model or trained["proxy"]
     model = load_proxy(readers, data_dir, pictures.shape[1:], len(categories))

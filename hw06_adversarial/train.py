@@ -16,22 +16,16 @@ import platform
 import time
 from pathlib import Path
 
-import attack
-import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 from dataset import BadInput, load_pictures, make_synthetic, read_pictures, replacing, run, write_pictures
-from minimal import minimal
-from model import load_proxy, read
-from transfer import averaged, gaussian, shrunk_somewhere
 
 HERE = Path(__file__).resolve().parent
-RECIPES = {  # method: epsilon, iterations, learning rate, and the loss whose slope is climbed
-    "minimal": (255, 12, 0.5, attack.margin),
-    "fgsm": (15, 1, 1.0, attack.margin),
-    "iterative": (15, 10, 0.25, attack.margin),
-    "transfer": (16, 10, 0.1, attack.cross_entropy),
+RECIPES = {  # method: epsilon, iterations, learning rate
+    "minimal": (255, 12, 0.5),
+    "fgsm": (15, 1, 1.0),
+    "iterative": (15, 10, 0.25),
+    "transfer": (16, 10, 0.1),
 }
 VIEWS = 4  # random views that a look of transfer averages over
 
@@ -107,6 +101,10 @@ def craft(args, model, pictures, labels):
     Returns the attacked pictures, and a history: a DataFrame with a row a look of the attack at the model, of
     how many pictures it looked at, how many of them were still read right, and their mean margin.
     """
+    import attack  # here, with TensorFlow, so that --help and a wrong file need not wait for it
+    from minimal import minimal
+    from transfer import averaged, gaussian, shrunk_somewhere
+
     rows = []
 
     def noting(look):
@@ -117,9 +115,10 @@ def craft(args, model, pictures, labels):
 
         return look_and_note
 
-    loss, walk = RECIPES[args.method][-1], (args.epsilon, args.iterations, args.learning_rate)
-    view = blur = None
+    walk = args.epsilon, args.iterations, args.learning_rate
+    loss, view, blur = attack.margin, None, None
     if args.method == "transfer":
+        loss = attack.cross_entropy
         view, blur = shrunk_somewhere(args.diversity), gaussian(args.translation)
     look = attack.slope_of(loss, model, args.batch_size, view, blur)
     if args.method == "minimal":
@@ -140,10 +139,14 @@ def main(argv=None):
     args = parse_args(argv)
     check(args)
     args.out_dir.mkdir(parents=True, exist_ok=True)
-    keras.utils.set_random_seed(args.seed)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
-
     pictures, labels, categories, names = load_pictures(data_dir)
+
+    import keras
+    import tensorflow as tf
+    from model import load_proxy, read
+
+    keras.utils.set_random_seed(args.seed)
     model = load_proxy(args.proxy, data_dir, pictures.shape[1:], len(categories))
     right = read(model, pictures, args.batch_size).argmax(axis=1) == labels
     print(f"pictures {pictures.shape}, {len(categories)} categories, {right.sum()} read right by the proxy")
