@@ -26,8 +26,8 @@ from schedules import SCHEDULES
 HERE = Path(__file__).resolve().parent
 BEAM = 5  # of the score
 RECIPES = {  # model: epochs, batch size, learning rate, units, dropout
-    "seq2seq": (12, 64, 0.004, 192, 0.2),
-    "attention": (12, 64, 0.004, 192, 0.2),
+    "seq2seq": (16, 128, 0.004, 256, 0.35),
+    "attention": (16, 128, 0.004, 256, 0.35),
     "transformer": (24, 128, 0.002, 128, 0.1),
 }
 
