@@ -13,12 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from test_contract import ROOT, declared_flags
-from test_smoke import SMOKE, assert_same_training, copy_alone, run_script, start_script
+from test_smoke import RESUMABLE, SMOKE, assert_same_training, copy_alone, run_script, start_script
 
 pytestmark = pytest.mark.long
 
-RESUMABLE = [chapter for chapter in SMOKE if "--resume" in dict(declared_flags(ROOT / chapter / "train.py"))]
 ANEW = {"hw15_rl"}  # goes on with new episodes: as long a training as it would have been, but not the same
 
 
