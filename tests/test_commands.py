@@ -18,8 +18,15 @@ from test_smoke import SMOKE
 pytestmark = pytest.mark.long
 
 # Commands that end in a sentence here, and what it is about: networks that are downloaded for pictures of
-# another size, and pictures that the synthetic set has not.
-REFUSED = {"densenet121": "densenet121", "vgg16": "vgg16", "8598": "4218", "squeezenet.keras": "squeezenet"}
+# another size; and labels, alphabets and pictures that the synthetic sets have not.
+REFUSED = {
+    "densenet121": "densenet121",
+    "vgg16": "vgg16",
+    "squeezenet.keras": "squeezenet",
+    "--labelled 500": "--labelled 500",
+    "Latin,Korean": "Latin",
+    "8598": "4218",
+}
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
