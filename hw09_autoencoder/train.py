@@ -110,7 +110,8 @@ def main(argv=None):
     reductions = [whitening(codes) if args.reduce == "whitened" else None for codes in raw]
     model = whole_model(members, reductions)
     codes, validation_codes = (in_batches(lambda x: model(x)[0], each) for each in (pictures, validation))
-    clusters = part(args, codes, pictures)
+    widths = [each.shape[1] if way is None else len(way[1]) for each, way in zip(raw, reductions)]
+    clusters = part(args, np.split(codes, np.cumsum(widths)[:-1], axis=1), pictures)
     found = of_neighbours(validation_codes, clusters["codes"], clusters["groups"])
     metrics = {
         "metric": "validation accuracy, the better naming",
@@ -161,12 +162,13 @@ def member_seed(args, number):
 def part(args, codes, pictures):
     """The members' k-means and their vote: what goes into clusters.npz, a dict of arrays.
 
-    codes : float32 (n, d), of trainX, the members' side by side
+    codes : float32 (n, d) of trainX for each member; whitened, one may have fewer directions than another.
+        In the file they stand side by side
     groups : int64 (n,), 0 the bluer one
     places : float32 (n, 2), of the first member's t-SNE, if it had one
     """
-    arrays, groups = {"codes": codes}, []
-    for number, points in enumerate(np.split(codes, args.seeds, axis=1)):
+    arrays, groups = {"codes": np.concatenate(codes, axis=1)}, []
+    for number, points in enumerate(codes):
         seed = member_seed(args, number)
         if args.reduce == "tsne":
             points = on_a_plane(points, seed)
