@@ -12,8 +12,8 @@ import subprocess
 import sys
 
 import pytest
-from test_contract import CHAPTERS, ON_JAX, ROOT, documented_commands
-from test_smoke import SMOKE
+from test_contract import CHAPTERS, ON_JAX, documented_commands
+from test_smoke import SMOKE, copy_alone
 
 pytestmark = pytest.mark.long
 
@@ -34,22 +34,21 @@ def test_commands_run_as_written(chapter, tmp_path):
     commands = [command for where, command in documented_commands() if where == f"{chapter}/README.md"]
     needed = {chapter, *re.findall(r"hw\d\d_\w+", " ".join(commands))}
     for name in sorted(needed):  # homework 3 first, whose model others take
-        ignored = shutil.ignore_patterns("data", "out", "__pycache__")
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
-        run(tmp_path, f"{name}/train.py", "--synthetic", *SMOKE[name][0].split())
-    trained = shutil.copytree(tmp_path / chapter / "out", tmp_path / "trained")
+        root = copy_alone(name, tmp_path).parent
+        run(root, f"{name}/train.py", "--synthetic", *SMOKE[name][0].split())
+    trained = shutil.copytree(root / chapter / "out", tmp_path / "trained")
     for command in dict.fromkeys(commands):
         script, *flags = shlex.split(command)
         if script.endswith("report.py"):  # has its own test
             continue
-        shutil.rmtree(tmp_path / chapter / "out")
-        shutil.copytree(trained, tmp_path / chapter / "out")
+        shutil.rmtree(root / chapter / "out")
+        shutil.copytree(trained, root / chapter / "out")
         pictures = (
             ["--data-dir", "hw03_cnn/out/synthetic"] if "hw03_cnn" in " ".join(flags) else ["--synthetic"]
         )
         trial = SMOKE[chapter][0].split() if script.endswith("train.py") else []
         refused = [about for part, about in REFUSED.items() if part in command]
-        run(tmp_path, script, *flags, *pictures, *trial, refused=refused)
+        run(root, script, *flags, *pictures, *trial, refused=refused)
 
 
 def run(folder, script, *flags, refused=(), **variables):
@@ -65,8 +64,7 @@ def run(folder, script, *flags, refused=(), **variables):
 @pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
 @pytest.mark.parametrize("chapter", ON_JAX)
 def test_keras_may_run_on_jax(chapter, tmp_path):
-    ignored = shutil.ignore_patterns("data", "out", "__pycache__")
-    shutil.copytree(ROOT / chapter, tmp_path / chapter, ignore=ignored)
-    run(tmp_path, f"{chapter}/train.py", "--synthetic", *SMOKE[chapter][0].split(), KERAS_BACKEND="jax")
-    run(tmp_path, f"{chapter}/predict.py", "--synthetic", KERAS_BACKEND="jax")
-    SMOKE[chapter][-1](tmp_path / chapter / "out")
+    folder = copy_alone(chapter, tmp_path)
+    run(folder, "train.py", "--synthetic", *SMOKE[chapter][0].split(), KERAS_BACKEND="jax")
+    run(folder, "predict.py", "--synthetic", KERAS_BACKEND="jax")
+    SMOKE[chapter][-1](folder / "out")

@@ -39,7 +39,6 @@ CELLS = [
 ]
 SEPARATORS = (b",", b"\t", b" +++$+++ ", b": ")
 PICTURES = {".bmp", ".jpg", ".png"}
-ARRAYS = {".npy", ".npz"}
 OTHERS = {".h5", ".mat"}
 
 
