@@ -1,99 +1,107 @@
-"""What --resume goes on from: one file that is whole at any moment, with everything that an update needs.
+"""Not part of the lesson: what --resume goes on from. The file is the same in each chapter that has it."""
 
-checkpoint.npz holds the weights, the optimiser's variables and the Progress after the last finished update.
-Where the episodes stood is not in it: new ones begin, with other seeds.
-"""
-
+import hashlib
 import json
-from dataclasses import dataclass, field
+import time
 
+from scaffold import FREE_FLAGS, BadInput, replacing
+
+import keras
 import numpy as np
 import pandas as pd
-from environment import BadInput, replacing
-
-FREE = {"data_dir", "out_dir", "resume", "iterations"}  # flags that may differ when a training goes on
 
 
-@dataclass
-class Progress:
-    """How far a training has come, beside its weights."""
+class Checkpoint:
+    """checkpoint.npz, from which --resume goes on: variables of Keras, and `rows`, a dict an epoch.
 
-    rows: list = field(default_factory=list)  # a dict an update
-    returns: list = field(default_factory=list)  # of the last 100 episodes
-    evaluation: float = 0.0  # the last
-    best: float = -np.inf  # the best, which model.keras is of
-    seconds: dict = field(
-        default_factory=lambda: {"environment": 0.0, "policy": 0.0, "update": 0.0, "evaluation": 0.0}
-    )
-
-    def note(self, steps, returns, losses, seconds):
-        """Add a row for an update: steps and seconds since the start, returns of the episodes just ended."""
-        self.returns = [*self.returns, *returns][-100:]
-        policy_loss, value_loss, entropy = (float(loss) for loss in losses)
-        self.rows.append(
-            {
-                "steps": steps,
-                "episodes": self.last("episodes") + len(returns),
-                "mean_return": float(np.mean(self.returns)) if self.returns else np.nan,
-                "evaluation": self.evaluation,
-                "policy_loss": policy_loss,
-                "value_loss": value_loss,
-                "entropy": entropy,
-                "seconds": seconds,
-            }
-        )
-
-    def last(self, name):
-        return self.rows[-1][name] if self.rows else 0
-
-    def line(self):
-        return (
-            f"update {len(self.rows)}, {self.last('steps'):,} steps: return of the last 100 episodes "
-            f"{self.last('mean_return'):.1f}, greedy {self.evaluation:.1f}"
-        )
-
-    def history(self):
-        """The rows as a DataFrame."""
-        return pd.DataFrame(self.rows, index=pd.RangeIndex(1, len(self.rows) + 1, name="update"))
-
-
-def variables(learner):
-    return [*learner.model.weights, *learner.optimizer.variables]
-
-
-def save(path, args, learner, progress):
-    """Write checkpoint.npz."""
-    words = json.dumps({"arguments": vars(args), **vars(progress)}, default=str)
-    arrays = [variable.numpy() for variable in variables(learner)]
-    with replacing(path) as beside:
-        np.savez(beside, *arrays, words=np.array(words))
-
-
-def restore(path, args, learner):
-    """Give the learner the state that save wrote, and return the Progress; start anew if there is none.
-
-    Raises BadInput when the file is cut short, or of a training with other flags or another network.
+    `state` holds what else the next epoch needs, in words of JSON. The order of the examples depends on the
+    seed and the epoch alone, so a training that was stopped and resumed ends with the numbers of one that was
+    not.
     """
-    if not path.is_file():
-        return Progress()
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            words = json.loads(str(file["words"]))
-            arrays = [file[f"arr_{place}"] for place in range(len(file.files) - 1)]
-        before = words.pop("arguments")
-        progress = Progress(**words)
-    except Exception as error:  # a damaged archive has many ways to say so
-        raise BadInput(f"{path} is cut short or not of this chapter; leave out --resume.") from error
-    for name in ("world", "method", *vars(args)):  # these two first: others follow from them
-        value = getattr(args, name)
-        if name not in FREE and before.get(name) != value:
-            flag = "--" + name.replace("_", "-")
+
+    def __init__(self, args, free=(), name="checkpoint.npz"):
+        """free: names of flags that may differ when a training goes on, beside its folders."""
+        self.path, self.rows, self.state = args.out_dir / name, [], {}
+        flags = {name: value for name, value in vars(args).items() if name not in {*FREE_FLAGS, *free}}
+        self.flags = json.loads(json.dumps(flags, default=str))
+
+    def save(self, variables):
+        words = json.dumps({"flags": self.flags, "rows": self.rows, "state": self.state}, default=float)
+        arrays = [np.array(variable.numpy()) for variable in variables]
+        with replacing(self.path) as path:
+            np.savez(path, *arrays, words=np.array(words), digest=np.array(digest_of(arrays, words)))
+
+    def restore(self, variables):
+        """Give the variables what save() wrote; keep all as it is if there is no file.
+
+        Raises BadInput if the file is damaged, or of a training with other flags or another network.
+        """
+        if not self.path.is_file():
+            return
+        try:
+            with open(self.path, "rb") as file, np.load(file, allow_pickle=False) as found:
+                arrays = [found[f"arr_{index}"] for index in range(len(found.files) - 2)]
+                words, digest = str(found["words"]), str(found["digest"])
+            if digest != digest_of(arrays, words):
+                raise ValueError("edited")
+            content = json.loads(words)
+            flags, rows, state = content["flags"], content["rows"], content["state"]
+        except PermissionError:
+            raise
+        except (Exception, RecursionError) as error:  # a damaged archive has many ways to say so
+            raise BadInput(f"{self.path} is damaged or not of this chapter; leave out --resume.") from error
+        words_first = sorted(self.flags.items(), key=lambda item: not isinstance(item[1], str))
+        for name, value in words_first:  # numbers often follow from a method
+            if flags.get(name) != value:
+                flag = "--" + name.rstrip("_").replace("_", "-")
+                raise BadInput(
+                    f"{self.path} is of a training with {flag} {flags.get(name)}, "
+                    f"expected {value}; give the same flags, or leave out --resume."
+                )
+        if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
+            raise BadInput(f"{self.path} is of another network or other classes; leave out --resume.")
+        for variable, array in zip(variables, arrays):
+            variable.assign(array)
+        self.rows, self.state = rows, state
+
+    def add(self, epoch, row):
+        """Append a row of history.csv. Raises BadInput if a number of it is not finite."""
+        if not np.isfinite([value for value in row.values() if isinstance(value, float)]).all():
             raise BadInput(
-                f"{path} is of a training with {flag} {before.get(name)}, expected {value}; "
-                "give the same flags, or leave out --resume."
+                f"epoch {epoch}: the loss is not a number, --learning-rate {self.flags.get('learning_rate')} "
+                f"may be too large; {self.path.parent} holds what was before."
             )
-    if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables(learner)]:
-        raise BadInput(f"{path} is of another network than model.py builds; leave out --resume.")
-    for variable, array in zip(variables(learner), arrays):
-        variable.assign(array)
-    return progress
+        self.rows.append(row)
+
+    def callback(self, variables, also=None):
+        """A callback of fit(): after each epoch it adds a row, calls also() and saves the variables."""
+        checkpoint = self
+
+        class EveryEpoch(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                self.began, self.processor = time.perf_counter(), time.process_time()
+
+            def on_epoch_end(self, epoch, logs=None):
+                seconds = {
+                    "seconds": time.perf_counter() - self.began,
+                    "processor": time.process_time() - self.processor,
+                }
+                row = {name: float(value) for name, value in logs.items()} | seconds
+                checkpoint.add(epoch + 1, row)
+                if also:
+                    also()
+                checkpoint.save(variables)
+
+        return EveryEpoch()
+
+    def history(self, index="epoch"):
+        """The rows as a DataFrame, numbered from 1."""
+        return pd.DataFrame(self.rows, index=pd.RangeIndex(1, len(self.rows) + 1, name=index))
+
+
+def digest_of(arrays, words):
+    """A digest of what a checkpoint holds, so that one that was edited by hand is known."""
+    digest = hashlib.sha256(words.encode())
+    for array in arrays:
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,86 @@
+"""Not part of the lesson: Keras on the device that is there. The same file in each chapter that has it."""
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from scaffold import BadInput
+
+
+@contextlib.contextmanager
+def quiet():
+    """Keep what libraries write to file descriptor 2 from the user, unless the block fails."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as file:
+        before = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            file.seek(0)
+            os.write(before, file.read())
+            raise
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+
+
+def start_keras(seed=None, full_precision=True, tensorflow=False):
+    """Import Keras and its backend without their start-up lines; return the device and precision in words.
+
+    full_precision: False computes in bfloat16 where the hardware has units for it. tensorflow: the chapter
+    takes gradients by TensorFlow, whatever KERAS_BACKEND says.
+    """
+    if tensorflow:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+    backend = os.environ["KERAS_BACKEND"]
+    try:
+        with quiet():
+            import keras
+
+            cards = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
+            keras.random.uniform((), dtype="float32")
+    except ValueError as error:  # keras.json holds what Keras does not know
+        raise BadInput(f"~/.keras/keras.json: {error}") from error
+    except ModuleNotFoundError as error:
+        raise BadInput(f"KERAS_BACKEND={backend}: {error}; install it, or unset the variable.") from error
+    keras.config.set_floatx("float32")  # whatever ~/.keras/keras.json says
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    half = not full_precision and has_bfloat16(cards)
+    keras.mixed_precision.set_global_policy("mixed_bfloat16" if half else "float32")
+    if seed is not None:
+        keras.utils.set_random_seed(seed)
+    device = ", ".join(cards) or f"processor with {os.cpu_count()} cores"
+    return f"{device}, {backend}, {'bfloat16' if half else 'float32'}"
+
+
+def has_bfloat16(cards):
+    """Whether the processor, or the first card, has units for bfloat16."""
+    if cards and "tensorflow" in sys.modules:
+        import tensorflow as tf
+
+        details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
+        return details.get("compute_capability", (0, 0)) >= (8, 0)
+    with contextlib.suppress(OSError):
+        return bool(cards) or bool(re.search("amx_bf16|avx512_bf16", Path("/proc/cpuinfo").read_text()))
+    return False
+
+
+def load_keras(path):
+    """A model of a whole Keras file. Raises BadInput if it is none, OSError if it may not be read."""
+    import keras
+
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; run train.py first, or name another file.")
+    open(path, "rb").close()  # PermissionError, which Keras would call something else
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (Exception, RecursionError) as error:  # Keras says in many ways that a file is not its own
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise BadInput(
+            f"{path} is no whole Keras model ({reason}); give a file that train.py wrote."
+        ) from error

@@ -1,0 +1,103 @@
+"""Not part of the lesson: files of images -> arrays. The same file in each chapter that has it."""
+
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+from scaffold import HELP, BadInput
+
+import numpy as np
+from PIL import Image, ImageOps
+from tqdm import tqdm
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+SYSTEM_FILES = ("thumbs.db", "desktop.ini")  # and all that begins with a dot: no user put them there
+MAX_PIXELS = 100_000_000  # of one image; Pillow's own limit only warns
+MAX_NUMBER = 1_000_000_000  # in a file's name
+Image.MAX_IMAGE_PIXELS = None
+
+
+def image_files(folder):
+    """The image files of a folder, in the order of their names.
+
+    Hidden files and those of the system are passed over, and counted in a line. Raises BadInput if the folder
+    is missing or empty, or holds a file or a folder that is no image.
+    """
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is missing; {HELP}.")
+    found = sorted(folder.iterdir())
+    paths = [path for path in found if path.name[0] != "." and path.name.lower() not in SYSTEM_FILES]
+    if len(paths) < len(found):
+        print(f"note: {len(found) - len(paths)} hidden or system files of {folder} were left out")
+    for path in paths:
+        if path.is_dir():
+            raise BadInput(f"{path} is a folder, expected image files in {folder} itself; {HELP}.")
+        if path.suffix.lower() not in SUFFIXES:
+            raise BadInput(f"{path} is no image, expected {', '.join(SUFFIXES)}; {HELP}.")
+    if not paths:
+        raise BadInput(f"{folder} holds no images; {HELP}.")
+    return paths
+
+
+def number_of(path, pattern=r"(\d+)"):
+    """The number in a file's name without its ending, where the pattern, of one group, has it; else None."""
+    match = re.fullmatch(pattern, path.stem, re.ASCII)
+    if match and int(match[1]) >= MAX_NUMBER:
+        raise BadInput(
+            f"{path}: the number in the name is too large, expected less than {MAX_NUMBER:,}; {HELP}."
+        )
+    return int(match[1]) if match else None
+
+
+def check_classes(labels, folder, paths):
+    """Raise BadInput where a class's number is beyond the number of images, as of a date."""
+    for label, path in zip(labels, paths):
+        if label >= len(paths):
+            raise BadInput(
+                f"{path}: class {label} of {len(paths)} images in {folder}, expected 0, 1, 2, ...: what "
+                f"stands before the underscore is the class; {HELP}."
+            )
+
+
+def open_image(path, mode="RGB", side=None):
+    """One image, upright, as a PIL image of the mode "RGB" or "L"; mode None: "L" if it is grey, else "RGB".
+
+    16 bits a channel are scaled to 8. side: a JPEG is decoded at a fraction of its size, but no side below
+    that. Raises BadInput if the file cannot be decoded as an image, or is too large.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise BadInput(
+                    f"{path} is {image.width}x{image.height}, expected at most {MAX_PIXELS:,} pixels."
+                )
+            if side:
+                image.draft("RGB", (2 * side, 2 * side))
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode[0] == "I" or upright.mode == "F":  # 16 or 32 bits, which convert() would clip
+                values = np.asarray(upright).astype(np.float64)
+                scale = 257 if values.max(initial=0) > 255 else 1
+                upright = Image.fromarray((values / scale).clip(0, 255).round().astype(np.uint8))
+            grey = upright.mode in ("L", "1")
+            return upright.convert(mode or ("L" if grey else "RGB"))
+    except (BadInput, PermissionError):
+        raise
+    except Exception as error:  # Pillow has many words for another format, or a damaged file
+        raise BadInput(f"{path} cannot be decoded as an image ({error}); {HELP}.") from error
+
+
+def image_size(path):
+    """Width and height of an image, which is not decoded. Raises BadInput as open_image does."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except PermissionError:
+        raise
+    except Exception as error:  # as in open_image
+        raise BadInput(f"{path} cannot be decoded as an image ({error}); {HELP}.") from error
+
+
+def read_images(paths, read, name=""):
+    """[read(path) for each path], by threads, with a progress bar."""
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+        return list(tqdm(threads.map(read, paths), name, len(paths), ncols=80, disable=None))
