@@ -13,10 +13,9 @@ Units: PM2.5 and PM10 in ug/m3; NO, NO2, NOx, O3 and SO2 in ppb; CH4, CO, NMHC a
 degrees Celsius; RH in %; RAINFALL in mm; WD_HR and WIND_DIREC in degrees; WIND_SPEED and WS_HR in m/s.
 """
 
-import os
-import sys
 import warnings
-from contextlib import contextmanager
+
+from scaffold import HELP, BadInput, replacing
 
 import numpy as np
 import pandas as pd
@@ -28,11 +27,6 @@ ITEMS = (
 TARGET = ITEMS.index("PM2.5")
 HOURS = 9  # hours that a window shows; the tenth is the answer
 TEST_IDS = 240  # Kaggle scores exactly so many
-HELP = "see hw01_regression/README.md, or try --synthetic"
-
-
-class BadInput(ValueError):
-    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
 
 
 def load_train(folder):
@@ -50,9 +44,11 @@ def load_train(folder):
     frame = read_table(path, header=0)
     expected = ["日期", "測站", "測項", *map(str, range(24))]
     if list(frame.columns) != expected:
+        index = next((i for i, pair in enumerate(zip(frame.columns, expected)) if pair[0] != pair[1]), None)
         raise BadInput(
-            f"{path}: the header is {','.join(frame.columns)[:50]!r}, "
-            f"expected 日期,測站,測項,0,1,...,23; {HELP}."
+            f"{path}: the header has {len(frame.columns)} cells"
+            + (f", of which cell {index + 1} is {frame.columns[index][:50]!r}" if index is not None else "")
+            + f"; expected the 27 cells 日期,測站,測項,0,1,...,23; {HELP}."
         )
     hours = to_numbers(path, frame, first_column=3)  # (rows, 24)
 
@@ -109,7 +105,9 @@ def load_test(folder):
 def read_table(path, header):
     """Read a CSV as text, UTF-8 or Big5; the index is the line number in the file, from 1."""
     if not path.is_file():
-        raise BadInput(f"{path} is missing; {HELP}.")
+        found = sorted(other for other in path.parent.glob(f"**/*{path.stem}*") if other.is_file())
+        instead = f", but there is {found[0]}: move it, or name its folder by --data-dir" if found else ""
+        raise BadInput(f"{path} is missing{instead}; {HELP}.")
     for encoding in ("utf-8-sig", "big5"):
         try:
             with warnings.catch_warnings():
@@ -210,28 +208,3 @@ def make_synthetic(folder, seed):
     with replacing(folder / "test.csv") as path:
         path.write_bytes("".join(",".join(row) + "\r\n" for row in rows).encode("big5"))
     return folder
-
-
-@contextmanager
-def replacing(path):
-    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
-    beside = path.with_name("half-written-" + path.name)
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def run(main):
-    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
-    try:
-        return main()
-    except BadInput as error:
-        sentence, status = str(error), 2
-    except OSError as error:
-        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
-    except KeyboardInterrupt:
-        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
-    print(sentence, file=sys.stderr)
-    sys.exit(status)

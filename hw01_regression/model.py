@@ -12,8 +12,10 @@ on; both are part of the model and of model.npz.
 
 from dataclasses import asdict, dataclass
 
+from scaffold import BadInput
+
 import numpy as np
-from dataset import HOURS, ITEMS, BadInput
+from dataset import HOURS, ITEMS
 from gradient_descent import bilinear, linear
 
 CHOSEN = ("PM2.5", "PM10", "O3", "NO2", "SO2", "CO", "AMB_TEMP")

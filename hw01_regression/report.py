@@ -7,48 +7,30 @@ Four questions: what do four learning rates do; five hours or nine; PM2.5 alone 
 model made. Each row is train.main() run with some seeds, or a model of scikit-learn on the same twelve folds.
 """
 
-import argparse
-import json
 import time
 from dataclasses import replace
-from pathlib import Path
+
+from scaffold import HERE, Parser, publish, read_metrics, replacing, run
 
 import numpy as np
 import pandas as pd
 import train
-from dataset import HOURS, ITEMS, TARGET, BadInput, load_train, make_synthetic, replacing, run
+from dataset import HOURS, ITEMS, TARGET, load_train, make_synthetic
 from gradient_descent import squared_slope
 from matplotlib.figure import Figure
 from model import CHOSEN, load_model
-from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.linear_model import HuberRegressor, LinearRegression, Ridge
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-HERE = Path(__file__).resolve().parent
 LEARNING_RATES = (0.1, 1.0, 10.0, 100.0)
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Make every table and figure of the chapter's README.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--data-dir", type=Path, default=HERE / "data", help="folder of train.csv and test.csv"
-    )
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
-    parser.add_argument("--synthetic", action="store_true", help="use a small data set, write to out/results")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings a row, with seeds 0, 1, ...")
-    parser.add_argument("--epochs", type=int, help="for a trial: so many for every method; None: its own")
-    return parser.parse_args(argv)
+    parser = Parser(__doc__, "report", "folder of train.csv and test.csv")
+    parser.set_defaults(seeds=3)
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    if args.seeds < 1:
-        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     results.mkdir(parents=True, exist_ok=True)
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
@@ -88,8 +70,8 @@ def main(argv=None):
 
     recipe = train.RECIPES["best"]
     ladder = {
-        "all readings": dict(items=ITEMS, hold=False, products=False, slope=squared_slope),
-        "+ faults held": dict(items=ITEMS, products=False, slope=squared_slope),
+        "all readings": dict(features=ITEMS, hold=False, products=False, slope=squared_slope),
+        "+ faults held": dict(features=ITEMS, products=False, slope=squared_slope),
         "+ seven items": dict(products=False, slope=squared_slope),
         "+ products": dict(slope=squared_slope),
         "+ Huber's loss = best": dict(),
@@ -101,21 +83,7 @@ def main(argv=None):
 
     plot_weights(load_model(best / "model.npz"), results / "weights.png")
     tables = pd.DataFrame(rows, columns=["table", "row", "rmse", "sd", "seconds"])
-    publish(results, tables, best / "metrics.json")
-
-
-def publish(results, tables, metrics_file):
-    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
-    with replacing(results / "report.csv") as path:
-        tables.to_csv(path, index=False)
-    metrics = json.loads(metrics_file.read_text())
-    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
-    with replacing(results / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    for name, table in tables.groupby("table", sort=False):
-        print(f"\n{name}\n")
-        for row in table.drop(columns="table").to_numpy():
-            print("| " + " | ".join(row) + " |")
+    publish(results, tables, read_metrics(best))
 
 
 def summary(scores, seconds):
@@ -126,6 +94,11 @@ def summary(scores, seconds):
 
 def references(windows, targets, months, epochs):
     """Yield rows for scikit-learn's models, and for repeating the last hour, on the same folds."""
+    from sklearn.ensemble import HistGradientBoostingRegressor  # here, so that --help need not wait for it
+    from sklearn.linear_model import HuberRegressor, LinearRegression, Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     x = windows.reshape(len(windows), -1)
     for name, model in {
         "scikit-learn LinearRegression": LinearRegression(),

@@ -338,8 +338,10 @@ def test_bad_model(hw01, whole_set, tmp_path, capsys):
         else:
             np.savez(tmp_path / "model.npz", **spoilt)
         check_sentence(
-            hw01, capsys, argv, "model.npz is cut short or not a model of this chapter", script="predict"
+            hw01, capsys, argv, "model.npz and metrics.json are of two trainings", script="predict"
         )
+        with pytest.raises(hw01.scaffold.BadInput, match="is cut short or not a model of this chapter"):
+            hw01.model.load_model(tmp_path / "model.npz")
     assert not (tmp_path / "submission.csv").exists()
 
 
