@@ -11,19 +11,12 @@ X_test    as X_train, other people: 27,622 in the course's file
 ids count from 0. Columns and rows are matched by name and by id, never by their place.
 """
 
-import os
-import sys
 import warnings
-from contextlib import contextmanager
+
+from scaffold import HELP, BadInput, replacing
 
 import numpy as np
 import pandas as pd
-
-HELP = "see hw02_classification/README.md, or try --synthetic"
-
-
-class BadInput(ValueError):
-    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
 
 
 def load_train(folder):
@@ -80,7 +73,9 @@ def load_test(folder, columns):
 def read_table(path):
     """Read a CSV of numbers whose first column is a unique integer id; it becomes the index."""
     if not path.is_file():
-        raise BadInput(f"{path} is missing; {HELP}.")
+        found = sorted(other for other in path.parent.glob(f"**/{path.name}*") if other.is_file())
+        instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
+        raise BadInput(f"{path} is missing{instead}; {HELP}.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header
@@ -143,28 +138,3 @@ def make_synthetic(folder, seed):
         with replacing(folder / name) as path:
             table.to_csv(path, index_label="id")
     return folder
-
-
-@contextmanager
-def replacing(path):
-    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
-    beside = path.with_name("half-written-" + path.name)
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def run(main):
-    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
-    try:
-        return main()
-    except BadInput as error:
-        sentence, status = str(error), 2
-    except OSError as error:
-        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
-    except KeyboardInterrupt:
-        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
-    print(sentence, file=sys.stderr)
-    sys.exit(status)

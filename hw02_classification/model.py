@@ -12,9 +12,10 @@ Shapes: columns (n, d) -> features (n, f) -> log-odds (n,). "plain" features are
 
 from dataclasses import dataclass
 
+from scaffold import BadInput
+
 import boosting
 import numpy as np
-from dataset import BadInput
 from logistic import sigmoid
 
 

@@ -6,38 +6,22 @@
 The hand-in is <out-dir>/submission.csv: the header id,label and one row a row of X_test, in its order.
 """
 
-import argparse
-from pathlib import Path
+from scaffold import Parser, replacing, run, trained
 
 import pandas as pd
-from dataset import BadInput, load_test, replacing, run
+from dataset import load_test
 from model import load_model
-
-HERE = Path(__file__).resolve().parent
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Write submission.csv with the model that train.py saved.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of X_test")
-    parser.add_argument(
-        "--out-dir", type=Path, default=HERE / "out", help="folder of model.npz, and to write to"
-    )
-    parser.add_argument(
-        "--synthetic", action="store_true", help="use the data set that train.py --synthetic made"
-    )
-    return parser.parse_args(argv)
+    return Parser(__doc__, "predict", "folder of X_test").parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    if args.synthetic and not data_dir.is_dir():
-        raise BadInput(f"{data_dir} is missing; run train.py --synthetic first, with the same --out-dir.")
+    trained(args, "model.npz")
     model = load_model(args.out_dir / "model.npz")
+    data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     ids, x = load_test(data_dir, model.features.columns)
     print(f"test {x.shape}   model {model.method}")
 

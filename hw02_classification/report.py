@@ -8,47 +8,34 @@ and whether a probability of 0.7 comes true seven times in ten. Each row is trai
 or a reference fitted on the same rows and scored on the same rows.
 """
 
-import argparse
-import json
 import time
 from functools import partial
-from pathlib import Path
 
+from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+
+import device
 import numpy as np
 import pandas as pd
 import train
-from dataset import BadInput, load_train, make_synthetic, replacing, run
+from dataset import load_train, make_synthetic
 from generative import fit_shared
 from logistic import fit_logistic
 from matplotlib.figure import Figure
 from model import Features, load_model, score
 
-HERE = Path(__file__).resolve().parent
 ROWS = (30, 100, 300, 1000, 3000, 10000, 30000)
 SUBSETS = 10  # drawn for each number of rows and each seed
 PENALTIES = (0.0, 0.0001, 0.001, 0.01, 0.1, 1.0)
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Make every table and figure of the chapter's README.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of X_train and Y_train")
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
-    parser.add_argument("--synthetic", action="store_true", help="use a small data set, write to out/results")
-    parser.add_argument(
-        "--seeds", type=int, default=3, help="splits and trainings a row, with seeds 0, 1, ..."
-    )
-    parser.add_argument("--epochs", type=int, help="for a trial: so many for every method; None: its own")
-    return parser.parse_args(argv)
+    parser = Parser(__doc__, "report", "folder of X_train and Y_train")
+    parser.set_defaults(seeds=3)
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    if args.seeds < 1:
-        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     results.mkdir(parents=True, exist_ok=True)
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
@@ -104,21 +91,7 @@ def main(argv=None):
         rows.append(["weights", name, f"{weights[name]:+.2f}", "", ""])
 
     tables = pd.DataFrame(rows, columns=["table", "row", "value", "sd", "seconds"])
-    publish(results, tables, folders["best"] / "metrics.json")
-
-
-def publish(results, tables, metrics_file):
-    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
-    with replacing(results / "report.csv") as path:
-        tables.to_csv(path, index=False)
-    metrics = json.loads(metrics_file.read_text())
-    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
-    with replacing(results / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    for name, table in tables.groupby("table", sort=False):
-        print(f"\n{name}\n")
-        for row in table.drop(columns="table").to_numpy():
-            print("| " + " | ".join(row) + " |")
+    publish(results, tables, read_metrics(folders["best"]))
 
 
 def summary(scores, seconds):
@@ -165,9 +138,9 @@ class Network:
         self.seed, self.epochs = seed, epochs
 
     def fit(self, z, y):
+        device.start_keras(self.seed)
         import keras
 
-        keras.utils.set_random_seed(self.seed)
         inputs = keras.Input(z.shape[1:])
         hidden = keras.layers.Dropout(0.15)(inputs)
         hidden = keras.layers.Dense(256, activation="gelu")(hidden)
@@ -232,9 +205,9 @@ def race(x, y, columns, rounds=5):
 
     features = Features(columns, True, True).fit(x)
     z = features(x)
-    epochs, batch_size, learning_rate, _ = train.RECIPES["logistic"]
+    recipe = train.RECIPES["logistic"]
     runners = {
-        "logistic": lambda: fit_logistic(z, y, epochs, batch_size, learning_rate),
+        "logistic": lambda: fit_logistic(z, y, recipe.epochs, recipe.batch_size, recipe.learning_rate),
         "scikit-learn LogisticRegression": lambda: LogisticRegression(max_iter=1000).fit(z, y),
         "generative": lambda: fit_shared(z, y),
         "scikit-learn LinearDiscriminantAnalysis": lambda: LinearDiscriminantAnalysis().fit(z, y),

@@ -9,79 +9,58 @@ The score is the accuracy on a fifth of the rows, drawn by --seed with the class
 that is saved is then fitted on all rows.
 """
 
-import argparse
-import json
-import platform
 import time
-from pathlib import Path
+from dataclasses import dataclass
+
+from scaffold import BadInput, Parser, claim, head, learning_curve, number, record, run
 
 import boosting
 import numpy as np
 import pandas as pd
-from dataset import BadInput, load_train, make_synthetic, replacing, run
+from dataset import load_train, make_synthetic
 from generative import fit_separate, fit_shared
 from logistic import cross_entropy, fit_logistic
 from model import Features, Model, score
 
-HERE = Path(__file__).resolve().parent
 VALIDATION_SHARE = 0.2
-RECIPES = {  # method: epochs, batch size, learning rate, features
-    "generative": (1, 1, 1.0, "engineered"),  # a closed form: the first three are not used
-    "logistic": (15, 512, 0.1, "engineered"),
-    "best": (500, 1, 0.03, "plain"),  # an epoch is a tree, grown on all rows
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What suits a method."""
+
+    epochs: int  # passes over the rows; of best: trees, each grown on all rows
+    batch_size: int  # of logistic alone
+    learning_rate: float
+    features: str  # the columns as they come, or with logarithms and bins
+
+
+RECIPES = {
+    "generative": Recipe(1, 1, 1.0, "engineered"),  # a closed form: the first three are not used
+    "logistic": Recipe(15, 512, 0.1, "engineered"),
+    "best": Recipe(500, 1, 0.03, "plain"),
 }
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Tell who earns more than 50,000 dollars a year.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--data-dir", type=Path, default=HERE / "data", help="folder of X_train, Y_train and X_test"
-    )
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder to write to")
-    parser.add_argument("--synthetic", action="store_true", help="make a small data set and use it")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="seed of the synthetic data, the split and the shuffling"
-    )
-    parser.add_argument(
-        "--epochs", type=int, help="passes over the rows (best: trees); None: the method's own, see RECIPES"
-    )
-    parser.add_argument("--batch-size", type=int, help="rows a step of logistic; None: the method's own")
-    parser.add_argument("--learning-rate", type=float, help="length of a step; None: the method's own")
+    parser = Parser(__doc__, "train", "folder of X_train, Y_train and X_test")
     parser.add_argument("--method", choices=list(RECIPES), default="best", help="which model")
     parser.add_argument(
         "--covariance", choices=["shared", "separate"], default="shared", help="of generative's two Gaussians"
     )
     parser.add_argument(
-        "--l2", type=float, default=0.0, help="penalty on logistic's weights, or on best's leaves"
+        "--l2",
+        type=number(float, 0, 1e9),
+        default=0.0,
+        help="penalty on logistic's weights, or best's leaves",
     )
     parser.add_argument(
         "--features",
         choices=["plain", "engineered"],
-        help="columns as they come, or with logarithms and bins; None: the method's own",
+        help="columns as they come, or with logarithms and bins",
     )
     parser.add_argument("--no-normalisation", action="store_true", help="do not standardise the features")
-    args = parser.parse_args(argv)
-    for name, value in zip(("epochs", "batch_size", "learning_rate", "features"), RECIPES[args.method]):
-        if getattr(args, name) is None:
-            setattr(args, name, value)
-    return args
-
-
-def check(args):
-    """Raise BadInput where a flag is out of range."""
-    for wrong, sentence in [
-        (args.epochs < 1, f"--epochs {args.epochs}: expected at least 1."),
-        (args.batch_size < 1, f"--batch-size {args.batch_size}: expected at least 1."),
-        (not 0 < args.learning_rate < np.inf, f"--learning-rate {args.learning_rate}: expected more than 0."),
-        (not 0 <= args.l2 < np.inf, f"--l2 {args.l2}: expected 0 or more."),
-        (args.seed < 0, f"--seed {args.seed}: expected 0 or more."),
-    ]:
-        if wrong:
-            raise BadInput(sentence)
+    return parser.parse(argv, lambda args: RECIPES[args.method])
 
 
 def split(y, seed):
@@ -131,15 +110,16 @@ def fit(args, columns, x, y, watched=None):
 
 def main(argv=None):
     args = parse_args(argv)
-    check(args)
-    args.out_dir.mkdir(parents=True, exist_ok=True)
+    claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
 
     x, y, columns = load_train(data_dir)
     held_out = split(y, args.seed)
-    print(f"train {x[~held_out].shape}, validation {x[held_out].shape}, {y.mean():.1%} of label 1")
-    print(f"model {args.method}, {args.features} features, epochs: {args.epochs}")
-    print(f"writes to {args.out_dir}", flush=True)
+    head(
+        args,
+        f"train {x[~held_out].shape}, validation {x[held_out].shape}, {y.mean():.1%} of label 1",
+        f"{args.method}, {args.features} features, on the processor",
+    )
 
     started = time.perf_counter()
     _, history = fit(args, columns, x[~held_out], y[~held_out], watched=(x[held_out], y[held_out]))
@@ -152,36 +132,11 @@ def main(argv=None):
         "loss": history.loss.iloc[-1],
         "parameters": sum(np.size(value) for value in model.parameters.values()),
         "seconds": {"one_fit": time.perf_counter() - refit, "all": time.perf_counter() - started},
-        "versions": {"python": platform.python_version(), "numpy": np.__version__},
-        "arguments": vars(args),
     }
-    record(args.out_dir, model, history, plot_history(history), metrics)
-    print(f"{metrics['metric']} {metrics['score']:.4f}   {args.out_dir / 'model.npz'}")
-    return metrics
-
-
-def plot_history(history):
-    """The learning curve, as a figure."""
-    from matplotlib.figure import Figure  # here, so that --help need not wait for it
-
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy")):
-        history[name].plot(
-            ax=axes, ylabel=f"validation {name}", grid=True, style=".-" if len(history) < 30 else "-"
-        )
-    return figure
-
-
-def record(out_dir, model, history, figure, metrics):
-    """Write model.npz, history.csv, learning_curve.png and metrics.json."""
-    with replacing(out_dir / "model.npz") as path:
-        model.save(path)
-    with replacing(out_dir / "history.csv") as path:
-        history.to_csv(path)
-    with replacing(out_dir / "learning_curve.png") as path:
-        figure.savefig(path)
-    with replacing(out_dir / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2, default=str) + "\n")
+    figure = learning_curve(history, {name: {name: "validation"} for name in ("loss", "accuracy")})
+    return record(
+        args, metrics, {"model.npz": model.save, "history.csv": history, "learning_curve.png": figure}
+    )
 
 
 if __name__ == "__main__":

@@ -356,6 +356,8 @@ def test_bad_model(hw02, whole_set, tmp_path, capsys, method):
         else:
             np.savez(tmp_path / "model.npz", **spoilt)
         check_sentence(
-            hw02, capsys, argv, "model.npz is cut short or not a model of this chapter", script="predict"
+            hw02, capsys, argv, "model.npz and metrics.json are of two trainings", script="predict"
         )
+        with pytest.raises(hw02.scaffold.BadInput, match="is cut short or not a model of this chapter"):
+            hw02.model.load_model(tmp_path / "model.npz").log_odds(np.zeros((1, len(arrays["columns"]))))
     assert not (tmp_path / "submission.csv").exists()
