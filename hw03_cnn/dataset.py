@@ -9,24 +9,14 @@ will do; greyscale, palette, CMYK and pictures that a camera turned are made upr
 come in the order of their names, which is the course's; those of testing/ in the order of their numbers.
 """
 
-import os
-import re
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from scaffold import HELP, BadInput
 
 import numpy as np
-from PIL import Image, ImageOps
-from tqdm import tqdm
+from images import check_classes, image_files, number_of, open_image, read_images
+from PIL import Image
 
-HELP = "see hw03_cnn/README.md, or try --synthetic"
-SUFFIXES = {".jpg", ".jpeg", ".png"}
 LARGEST = 128  # pixels a side, unless told otherwise
 SYNTHETIC = {"training": 1100, "validation": 220, "testing": 110}
-
-
-class BadInput(ValueError):
-    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
 
 
 def load_labelled(folder, size):
@@ -37,14 +27,27 @@ def load_labelled(folder, size):
     pictures : uint8 (N, size, size, 3), RGB
     labels : int64 (N,), 0 or more
 
-    Raises BadInput when a name has no class, or as read_pictures does.
+    Raises BadInput when a name has no class or too large a one, or as read_pictures does.
     """
-    paths = picture_files(folder)
+    paths = labelled_files(folder)
+    labels = []
     for path in paths:
-        if not re.fullmatch(r"\d+_.+", path.stem):
+        labels.append(number_of(path, r"(\d+)_.+"))
+        if labels[-1] is None:
             raise BadInput(f"{path}: the name has no class, expected {{class}}_{{n}}{path.suffix}; {HELP}.")
-    labels = np.array([int(path.stem.split("_")[0]) for path in paths], np.int64)
-    return read_pictures(paths, size), labels
+    check_classes(labels, folder, paths)
+    return read_pictures(paths, size), np.array(labels, np.int64)
+
+
+def labelled_files(folder):
+    """The images of training or validation. Says how to name what was unpacked as class folders."""
+    inner = [path for path in folder.glob("*") if path.is_dir() and path.name[0] != "."]
+    if inner:
+        raise BadInput(
+            f"{inner[0]} is a folder: expected the images in {folder} itself, the class in their names, as "
+            f"0_17.jpg for {inner[0].name}/17.jpg of class 0; {HELP}."
+        )
+    return image_files(folder)
 
 
 def load_test(folder, size):
@@ -57,12 +60,12 @@ def load_test(folder, size):
 
     Raises BadInput when a name is no number or a number comes twice, or as read_pictures does.
     """
-    paths = picture_files(folder)
+    paths = image_files(folder)
     for path in paths:
-        if not path.stem.isdecimal():
+        if number_of(path) is None:
             raise BadInput(f"{path}: the name is no number, expected {{n}}{path.suffix}; {HELP}.")
-    paths.sort(key=lambda path: int(path.stem))
-    ids = np.array([int(path.stem) for path in paths], np.int64)
+    paths.sort(key=number_of)
+    ids = np.array([number_of(path) for path in paths], np.int64)
     for place in np.flatnonzero(np.diff(ids) == 0):
         raise BadInput(
             f"{paths[place + 1]} has the number of {paths[place].name}, expected each once; {HELP}."
@@ -70,39 +73,14 @@ def load_test(folder, size):
     return ids, read_pictures(paths, size)
 
 
-def picture_files(folder):
-    """The pictures of a folder in the order of their names; files that begin with a dot do not count."""
-    if not folder.is_dir():
-        raise BadInput(f"{folder} is missing; {HELP}.")
-    paths = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    for path in paths:
-        if path.suffix.lower() not in SUFFIXES:
-            raise BadInput(f"{path} is no picture, expected .jpg, .jpeg or .png files alone; {HELP}.")
-    if not paths:
-        raise BadInput(f"{folder} holds no pictures; {HELP}.")
-    return paths
-
-
 def read_pictures(paths, size):
     """Decode pictures, with threads: uint8 (N, size, size, 3). Raises BadInput where one is broken."""
-    pictures = np.empty((len(paths), size, size, 3), np.uint8)
-
-    def read(place):
-        pictures[place] = read_picture(paths[place], size)
-
-    with ThreadPoolExecutor() as threads:
-        list(tqdm(threads.map(read, range(len(paths))), paths[0].parent.name, len(paths), disable=None))
-    return pictures
+    return np.stack(read_images(paths, lambda path: read_picture(path, size), paths[0].parent.name))
 
 
 def read_picture(path, size):
     """One picture, upright, RGB, squeezed into a square of size pixels: uint8 (size, size, 3)."""
-    try:
-        with Image.open(path) as picture:
-            picture.draft("RGB", (2 * size, 2 * size))  # a large JPEG is decoded at a fraction of its size
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
-    except Exception as error:  # Pillow has many words for another format, or a damaged file
-        raise BadInput(f"{path} is not a whole picture ({error}); {HELP}.") from error
+    upright = open_image(path, side=size)
     if upright.size != (size, size):
         upright = upright.resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(upright)
@@ -110,14 +88,7 @@ def read_picture(path, size):
 
 def common_size(folder):
     """The shorter side of most pictures of a folder, in pixels, but at most LARGEST."""
-    sides = []
-    for path in picture_files(folder)[:100]:
-        try:
-            with Image.open(path) as picture:
-                sides.append(min(picture.size))
-        except Exception as error:  # as in read_picture
-            raise BadInput(f"{path} is not a whole picture ({error}); {HELP}.") from error
-    return int(min(LARGEST, np.median(sides)))
+    return int(min(LARGEST, np.median([min(open_image(path).size) for path in labelled_files(folder)[:100]])))
 
 
 def make_synthetic(folder, seed):
@@ -170,28 +141,3 @@ def draw(kind, rng):
     }[kind]
     pixels = np.where(inside[..., None], figure, ground) + rng.normal(0, 12, (size, size, 3))
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
-
-
-@contextmanager
-def replacing(path):
-    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
-    beside = path.with_name("half-written-" + path.name)
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def run(main):
-    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
-    try:
-        return main()
-    except BadInput as error:
-        sentence, status = str(error), 2
-    except OSError as error:
-        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
-    except KeyboardInterrupt:
-        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
-    print(sentence, file=sys.stderr)
-    sys.exit(status)

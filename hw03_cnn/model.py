@@ -21,26 +21,13 @@ Pictures of 64 pixels and more are halved by the stem; stages halve them further
 """
 
 import keras
+from device import load_keras
+from fused_batch_norm import FusedBatchNormalization
 from keras import layers
 
 LARGE = 64  # pixels
 SHIFT = 0.125  # of the side, at most
 DROPOUT = 0.2
-
-
-class FusedBatchNormalization(layers.BatchNormalization):
-    """Keras' batch normalisation, which with TensorFlow trains by its fused kernel: see README, Speed."""
-
-    def call(self, inputs, training=None, mask=None):
-        if not training or keras.backend.backend() != "tensorflow":
-            return super().call(inputs, training=training, mask=mask)
-        from tensorflow.compat.v1.nn import fused_batch_norm
-
-        scale, offset = (keras.ops.cast(weight, "float32") for weight in (self.gamma, self.beta))
-        outputs, mean, variance = fused_batch_norm(inputs, scale, offset, epsilon=self.epsilon)
-        for moving, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(moving * self.momentum + now * (1 - self.momentum))
-        return outputs
 
 
 def build_model(arch, size, classes, width=1.0, augment=True, normalise=True):
@@ -127,6 +114,7 @@ def portable(model):
         kind = layers.BatchNormalization if isinstance(layer, FusedBatchNormalization) else type(layer)
         return kind.from_config(layer.get_config() | {"dtype": "float32"})
 
+    keras.mixed_precision.set_global_policy("float32")
     copy = keras.models.clone_model(model, clone_function=own)
     copy.set_weights(model.get_weights())
     copy.compile(jit_compile=False)  # compiling takes longer than predicting
@@ -138,8 +126,12 @@ def load_classifier(path):
 
     It need not be of this chapter: pixels (batch, size, size, 3) in and (batch, classes) out will do.
     """
-    model = keras.saving.load_model(path, compile=False)
-    (_, height, width, channels), (_, _) = model.input_shape, model.output_shape
+    model = load_keras(path)
+    if not isinstance(model.input_shape, tuple) or not isinstance(model.output_shape, tuple):
+        raise ValueError("it has several inputs or outputs")
+    if len(model.input_shape) != 4 or len(model.output_shape) != 2:
+        raise ValueError(f"it takes {model.input_shape} and gives {model.output_shape}")
+    (_, height, width, channels), _ = model.input_shape, model.output_shape
     if height != width or channels != 3:
         raise ValueError(f"it takes {model.input_shape}")
     model.compile(jit_compile=False)

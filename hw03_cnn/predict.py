@@ -8,47 +8,39 @@
 The hand-in is <out-dir>/submission.csv: the header Id,Category and a row a test picture.
 """
 
-import argparse
 from pathlib import Path
+
+from scaffold import BadInput, Parser, replacing, run, trained
 
 import numpy as np
 import pandas as pd
-from dataset import BadInput, load_test, replacing, run
+from dataset import load_test
+from device import start_keras
+from scipy.special import softmax
 
-HERE = Path(__file__).resolve().parent
 SHIFTS = [(0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)]  # times STEP, of a picture flipped and not
 STEP = 1 / 16  # of the side
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Write submission.csv with the model that train.py saved.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder that holds food-11")
+    parser = Parser(__doc__, "predict", "folder that holds food-11")
     parser.add_argument(
-        "--out-dir", type=Path, default=HERE / "out", help="folder of model.keras, and to write to"
-    )
-    parser.add_argument(
-        "--synthetic", action="store_true", help="use the data set that train.py --synthetic made"
-    )
-    parser.add_argument(
-        "--model", type=Path, nargs="+", help="classifiers to take the mean of; None: that of --out-dir"
+        "--model", type=Path, nargs="+", help="classifiers to take the mean of, else that of --out-dir"
     )
     parser.add_argument("--tta", action="store_true", help="average over flips and shifts of each picture")
-    return parser.parse_args(argv)
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    if args.synthetic and not data_dir.is_dir():
-        raise BadInput(f"{data_dir} is missing; run train.py --synthetic first, with the same --out-dir.")
     paths = args.model or [args.out_dir / "model.keras"]
     for path in paths:
-        if not path.is_file():
-            raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
+        if not args.model or (path.is_file() and (path.parent / "metrics.json").is_file()):
+            trained(
+                args, path.name, folder=path.parent
+            )  # a classifier of another program has no metrics.json
+    start_keras()
     models = load_models(paths)
 
     sizes = {model.input_shape[1] for model in models}
@@ -58,8 +50,8 @@ def main(argv=None):
         f"testing {len(ids)} pictures   {len(models)} model(s) of {models[0].output_shape[1]} classes",
         flush=True,
     )
-    said = [probabilities(model, pictures[model.input_shape[1]][1], args.tta) for model in models]
-    submission = pd.DataFrame({"Id": ids, "Category": np.mean(said, axis=0).argmax(axis=1)})
+    found = [probabilities(model, pictures[model.input_shape[1]][1], args.tta) for model in models]
+    submission = pd.DataFrame({"Id": ids, "Category": np.mean(found, axis=0).argmax(axis=1)})
     with replacing(args.out_dir / "submission.csv") as path:
         submission.to_csv(path, index=False)
     print(f"{len(ids)} predictions   {args.out_dir / 'submission.csv'}")
@@ -74,10 +66,11 @@ def load_models(paths):
     for path in paths:
         try:
             models.append(load_classifier(path))
-        except Exception as error:  # Keras says in many ways that a file is not its own
+        except BadInput:
+            raise
+        except ValueError as error:
             raise BadInput(
-                f"{path} is no whole Keras classifier of square RGB pictures ({str(error).splitlines()[0]}); "
-                "give a model.keras that train.py wrote."
+                f"{path} is no classifier of square RGB pictures ({error}); give a model.keras of train.py."
             ) from error
         if models[-1].output_shape[1] != models[0].output_shape[1]:
             raise BadInput(
@@ -101,13 +94,9 @@ def probabilities(model, pictures, tta=False):
             rows, columns = (
                 slice(step * (1 + at), step * (1 + at) + pictures.shape[1]) for at in (down, right)
             )
-            total += softmax(model.predict(flipped[:, rows, columns], batch_size=500, verbose=0))
+            logits = model.predict(flipped[:, rows, columns], batch_size=500, verbose=0)
+            total += softmax(logits, axis=1)
     return total / total.sum(axis=1, keepdims=True)
-
-
-def softmax(log_odds):
-    odds = np.exp(log_odds - log_odds.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)
 
 
 if __name__ == "__main__":

@@ -8,52 +8,42 @@ What does averaging over flips and shifts bring? And how fast is a step? A row i
 Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
-import argparse
-import json
 import time
-from pathlib import Path
+
+from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+
+from device import start_keras
+
+
+def parse_args(argv=None):
+    return Parser(__doc__, "report", "folder that holds food-11").parse(argv)
+
+
+if __name__ == "__main__":  # --help and wrong flags need not wait for the imports below
+    run(lambda: parse_args() and start_keras())
 
 import keras
 import numpy as np
 import pandas as pd
 import train
 from batches import Batches
-from dataset import BadInput, load_labelled, make_synthetic, replacing, run
+from dataset import common_size, load_labelled, make_synthetic
 from matplotlib.figure import Figure
 from model import build_model, load_classifier
 from predict import probabilities
 from sklearn.metrics import confusion_matrix
 
-HERE = Path(__file__).resolve().parent
 SHORT, NARROW = 4, 0.5  # epochs and width of the ablations
 ORIGINAL = 6  # epochs of the original's network, which soon knows its pictures by heart
 PAIRS = 5  # the most confused
 STEPS, TURNS = 5, 5  # of the speed: the median of so many turns of so many steps
 
 
-def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Make every table and figure of the chapter's README.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder that holds food-11")
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
-    parser.add_argument(
-        "--synthetic", action="store_true", help="draw a small data set, write to out/results"
-    )
-    parser.add_argument("--seeds", type=int, default=1, help="trainings a row, with seeds 0, 1, ...")
-    parser.add_argument("--epochs", type=int, help="for a trial: so many in every training; None: its own")
-    return parser.parse_args(argv)
-
-
 def main(argv=None):
     args = parse_args(argv)
-    if args.seeds < 1:
-        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    size = train.common_size(data_dir / "food-11" / "training")
+    size = common_size(data_dir / "food-11" / "training")
     pictures, labels = load_labelled(data_dir / "food-11" / "validation", size)
     classes = int(labels.max()) + 1
     results.mkdir(parents=True, exist_ok=True)
@@ -67,7 +57,7 @@ def main(argv=None):
             common = ["--data-dir", str(data_dir), "--out-dir", str(folders[-1]), "--seed", str(seed)]
             trial = ["--epochs", str(args.epochs), "--width", "0.25"] if args.epochs else []
             if not (folders[-1] / "metrics.json").is_file():
-                train.main([*flags, *common, *trial, "--mixed-precision", "--resume"])
+                train.main([*flags, *common, *trial, "--resume"])
         return folders
 
     default = trained("--arch resnet")
@@ -99,26 +89,12 @@ def main(argv=None):
     with replacing(results / "learning_curve.png") as path:
         path.write_bytes((default[0] / "learning_curve.png").read_bytes())
     columns = ["table", "row", "validation", "training", "parameters", "seconds"]
-    publish(results, pd.DataFrame(rows, columns=columns), default[0] / "metrics.json")
-
-
-def publish(results, tables, metrics_file):
-    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
-    with replacing(results / "report.csv") as path:
-        tables.to_csv(path, index=False)
-    metrics = json.loads(metrics_file.read_text())
-    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
-    with replacing(results / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    for name, table in tables.groupby("table", sort=False):
-        print(f"\n{name}\n")
-        for row in table.drop(columns="table").to_numpy():
-            print("| " + " | ".join(row) + " |")
+    publish(results, pd.DataFrame(rows, columns=columns), read_metrics(default[0]))
 
 
 def summary(folders):
     """What stands in a row: the mean accuracies over the runs, the parameters, the median seconds."""
-    found = [json.loads((folder / "metrics.json").read_text()) for folder in folders]
+    found = [read_metrics(folder) for folder in folders]
     return [
         f"{np.mean([metrics['score'] for metrics in found]):.4f}",
         f"{np.mean([metrics['training_accuracy'] for metrics in found]):.4f}",
