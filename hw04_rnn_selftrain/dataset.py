@@ -12,18 +12,11 @@ A text may hold anything, commas and `+++$+++` too: a line is split at the first
 Lines end in LF or CRLF. An empty line in training_nolabel.txt says nothing and is passed over.
 """
 
-import os
-import sys
-from contextlib import contextmanager
+from scaffold import HELP, BadInput, replacing
 
 import numpy as np
 
-HELP = "see hw04_rnn_selftrain/README.md, or try --synthetic"
 SEPARATOR = " +++$+++ "
-
-
-class BadInput(ValueError):
-    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
 
 
 def load_labelled(folder):
@@ -90,7 +83,9 @@ def load_test(folder):
 def read_lines(path):
     """The lines of a UTF-8 file without their ends. Only LF ends one: a tweet may hold other controls."""
     if not path.is_file():
-        raise BadInput(f"{path} is missing; {HELP}.")
+        found = sorted(other for other in path.parent.glob(f"**/*{path.stem}*") if other.is_file())
+        instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
+        raise BadInput(f"{path} is missing{instead}; {HELP}.")
     data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     if not data.strip():
         raise BadInput(f"{path} is empty; {HELP}.")
@@ -143,28 +138,3 @@ def make_synthetic(folder, seed):
         with replacing(folder / name) as path:
             path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
     return folder
-
-
-@contextmanager
-def replacing(path):
-    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
-    beside = path.with_name("half-written-" + path.name)
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def run(main):
-    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
-    try:
-        return main()
-    except BadInput as error:
-        sentence, status = str(error), 2
-    except OSError as error:
-        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
-    except KeyboardInterrupt:
-        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
-    print(sentence, file=sys.stderr)
-    sys.exit(status)

@@ -15,15 +15,22 @@
 The words are in the configuration of WordVectors: model.keras is the whole artefact.
 """
 
+import logging
+
+from scaffold import BadInput
+
 import keras
 import numpy as np
-from dataset import BadInput
+from device import load_keras
 from keras import layers, ops
+from tqdm import tqdm
 
 PADDING, UNKNOWN = 0, 1  # the first two rows of WordVectors
 MOST_WORDS = 40  # of a tweet are read: one tweet in a hundred is longer
 LENGTHS = (16, 24, MOST_WORDS)  # batches are padded to one of these, so that few shapes have to be compiled
 READ_AT_ONCE = 1024  # tweets
+
+logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it would warn that each teacher is compiled anew
 
 
 @keras.saving.register_keras_serializable(package="hw04_rnn_selftrain")
@@ -50,7 +57,8 @@ class WordVectors(layers.Embedding):
         A sentence without any word counts as one unknown word.
         """
         rows = np.zeros((len(sentences), MOST_WORDS), np.int32)
-        for place, sentence in enumerate(sentences):
+        bar = tqdm(sentences, "rows of words", leave=False, ncols=80, disable=None)
+        for place, sentence in enumerate(bar):
             known = [self.row.get(word, UNKNOWN) for word in sentence.split()[:MOST_WORDS]] or [UNKNOWN]
             rows[place, : len(known)] = known
         return rows
@@ -122,10 +130,8 @@ def read(model, rows):
 
 def load_model(path):
     """The model that train.py saved. Raises BadInput when the file is cut short or of another chapter."""
-    try:
-        model = keras.saving.load_model(path, compile=False)
-        model.compile(jit_compile=False)  # compiling takes longer than reading
-        model.get_layer("words").encode([])
-    except Exception as error:  # Keras says in many ways that a file is not its own
-        raise BadInput(f"{path} is cut short or not of this chapter; run train.py again.") from error
+    model = load_keras(path)
+    if not any(isinstance(layer, WordVectors) for layer in getattr(model, "layers", ())):
+        raise BadInput(f"{path} is not a model of this chapter; run train.py again.")
+    model.compile(jit_compile=False)  # compiling takes longer than reading
     return model

@@ -12,54 +12,35 @@ and train.main() and predict.main() run on the others. Trainings are kept, so an
 remove <out-dir>/report to measure all anew.
 """
 
-import argparse
-import json
 import shutil
-import time
-from pathlib import Path
 
-import keras
+from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+
 import numpy as np
 import pandas as pd
 import train
-from dataset import SEPARATOR, BadInput, load_labelled, load_unlabelled, make_synthetic, replacing, run
-from matplotlib.figure import Figure
-from model import load_model, read
-from selftraining import second_reader
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from dataset import SEPARATOR, load_labelled, load_unlabelled, make_synthetic
+from device import start_keras
 
-HERE = Path(__file__).resolve().parent
 HELD_BACK = 1000
 FEW = (500, 1000, 2000)  # labels; in the end all that are not held back and do not validate
 SAME_WORDS = ("today is a good day , but it is hot", "today is hot , but it is a good day")
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Make every table and figure of the chapter's README.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of the text files")
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
-    parser.add_argument("--synthetic", action="store_true", help="use a small data set, write to out/results")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings a row, with seeds 0, 1, ...")
-    parser.add_argument(
-        "--epochs",
-        type=int,
-        help="for a trial: so many in every training, one round and large batches; None: its own",
-    )
-    return parser.parse_args(argv)
+    parser = Parser(__doc__, "report", "folder of the text files")
+    parser.set_defaults(seeds=3)
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    if args.seeds < 1:
-        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     trials = [Trial(data_dir, args.out_dir / "report", seed, args.epochs) for seed in range(args.seeds)]
+    start_keras()
+    from measuring import say, share_right, speed, tf_idf  # with Keras, after the files
+    from selftraining import second_reader
+
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     results.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -72,8 +53,8 @@ def main(argv=None):
         found = {
             "TF-IDF": [trial.score_of(tf_idf, count) for trial in trials],
             "n-grams": [trial.score_of(second_reader, count) for trial in trials],
-            "labels alone": [t.accuracy(f / "labels_alone.keras") for t, f in zip(trials, folders)],
-            "self-training": [t.accuracy(f / "model.keras") for t, f in zip(trials, folders)],
+            "labels alone": [share_right(f / "labels_alone.keras", *t.test) for t, f in zip(trials, folders)],
+            "self-training": [share_right(f / "model.keras", *t.test) for t, f in zip(trials, folders)],
         }
         for name, values in found.items():
             curves[name].append(values)
@@ -82,7 +63,7 @@ def main(argv=None):
         rows.append(["labels", f"{count} labels, gain", *summary(gain)])
         if count == counts[0]:
             alone = [trial.trained(f"--labelled {count} --teacher network") for trial in trials]
-            values = [t.accuracy(f / "model.keras") for t, f in zip(trials, alone)]
+            values = [share_right(f / "model.keras", *t.test) for t, f in zip(trials, alone)]
             rows.append(["labels", f"{count} labels, the network alone as teacher", *summary(values)])
         if count < most:
             rows += [["precision", *row] for row in precision(trials, folders, count)]
@@ -96,13 +77,13 @@ def main(argv=None):
         ("bag of words", "--model bag"),
     ):
         kept[name] = [trial.trained(f"{alone} {flags}") for trial in trials]
-        values = [t.accuracy(f / "model.keras") for t, f in zip(trials, kept[name])]
+        values = [share_right(f / "model.keras", *t.test) for t, f in zip(trials, kept[name])]
         rows.append(["vectors", name, *summary(values)])
     rows += [["speed", *row] for row in speed(folders[0] / "model.keras", rounds=1 if args.epochs else 5)]
 
     said = {
-        "bag of words": [say(folder / "model.keras") for folder in kept["bag of words"]],
-        "bidirectional LSTM": [say(folder / "model.keras") for folder in kept["rnn"]],
+        "bag of words": [say(folder / "model.keras", SAME_WORDS) for folder in kept["bag of words"]],
+        "bidirectional LSTM": [say(folder / "model.keras", SAME_WORDS) for folder in kept["rnn"]],
     }
     with replacing(results / "sentences.csv") as path:
         pd.DataFrame(
@@ -113,7 +94,7 @@ def main(argv=None):
     history = pd.read_csv(default / "history.csv", index_col="epoch")
     plot(history, [*counts, most], curves, results)
     tables = pd.DataFrame(rows, columns=["table", "row", "value", "deviation", "of"])
-    publish(results, tables, default / "metrics.json")
+    publish(results, tables, read_metrics(default))
 
 
 class Trial:
@@ -155,22 +136,10 @@ class Trial:
             train.main([*where, *flags.split(), *trial, "--resume"])
         return folder
 
-    def accuracy(self, model_file):
-        """Share of the lines held back that a model reads right."""
-        model = load_model(model_file)
-        said = read(model, model.get_layer("words").encode(self.test[0]))
-        return np.mean((said > 0.5) == (self.test[1] == 1))
-
     def score_of(self, fit, count):
         """The same share for what fit(sentences, labels) makes of the same labels, without the network."""
         places, _, _ = train.split(self.labels, self.seed, count)
         return fit([self.sentences[place] for place in places], self.labels[places]).score(*self.test)
-
-
-def tf_idf(sentences, labels):
-    """The peer: scikit-learn's logistic regression on TF-IDF, fitted."""
-    peer = make_pipeline(TfidfVectorizer(token_pattern=r"\S+"), LogisticRegression(max_iter=1000))
-    return peer.fit(sentences, labels)
 
 
 def precision(trials, folders, count):
@@ -195,62 +164,15 @@ def precision(trials, folders, count):
         yield [f"{count} labels, round {number}", *right, str(by_seed.count().sum())]
 
 
-def say(model_file):
-    """The probability of "positive" of SAME_WORDS."""
-    model = load_model(model_file)
-    return read(model, model.get_layer("words").encode(SAME_WORDS))
-
-
-def speed(model_file, rounds, tweets=64, words=32, steps=20):
-    """Yield the tweets that a training step of the RNN takes in a second: compiled by XLA, and step by step.
-
-    The two take turns, and the median of the rounds counts.
-    """
-    model = load_model(model_file)
-    rows = np.random.default_rng(0).integers(2, len(model.get_layer("words").words), (tweets, words))
-    runners = {
-        "compiled by XLA": keras.models.clone_model(model),
-        "jit_compile=False": keras.models.clone_model(model),
-    }
-    for name, runner in runners.items():
-        adam = keras.optimizers.Adam(clipnorm=1.0, use_ema=True)
-        loss = keras.losses.BinaryCrossentropy(from_logits=True)
-        runner.compile(adam, loss, jit_compile=name == "compiled by XLA")
-        adam.build(runner.trainable_variables)
-        runner.train_on_batch(rows, np.ones((tweets, 1)))
-    seconds = {name: [] for name in runners}
-    for _ in range(rounds):
-        for name, runner in runners.items():
-            started = time.perf_counter()
-            for _ in range(steps):
-                runner.train_on_batch(rows, np.ones((tweets, 1)))
-            seconds[name].append(time.perf_counter() - started)
-    slowest = np.median(seconds["jit_compile=False"])
-    for name, times in seconds.items():
-        yield name, f"{tweets * steps / np.median(times):.0f}", "", f"{slowest / np.median(times):.1f}"
-
-
 def summary(values):
     """Mean and standard deviation over the seeds, and how many they are."""
     return f"{np.mean(values):.4f}", f"{np.std(values):.4f}", str(len(values))
 
 
-def publish(results, tables, metrics_file):
-    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
-    with replacing(results / "report.csv") as path:
-        tables.to_csv(path, index=False)
-    metrics = json.loads(metrics_file.read_text())
-    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
-    with replacing(results / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    for name, table in tables.groupby("table", sort=False):
-        print(f"\n{name}\n")
-        for row in table.drop(columns="table").to_numpy():
-            print("| " + " | ".join(row) + " |")
-
-
 def plot(history, counts, curves, results):
     """Write curves.png: the default's learning curve, and accuracy against the number of labels."""
+    from matplotlib.figure import Figure  # here, so that --help need not wait for it
+
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for number, rows in history.groupby("round"):

@@ -4,9 +4,11 @@ gensim does the training. The file that is kept is word2vec's own text format: a
 and the size, then a line a word, the word and its numbers with spaces between.
 """
 
+from scaffold import HELP, BadInput, replacing
+
 import numpy as np
-from dataset import HELP, BadInput, replacing
 from gensim.models import KeyedVectors, Word2Vec
+from tqdm import tqdm
 
 SIZE = 200  # numbers of a vector
 WINDOW = 10  # words to either side: a wide window groups words by subject and mood rather than by grammar
@@ -17,25 +19,36 @@ LEAST_PASSES, MOST_PASSES = 3, 20
 
 
 class Sentences:
-    """Sentences cut into words as they are asked for, again and again: the lists would take gigabytes."""
+    """Sentences cut into words as they are asked for, again and again: the lists would take gigabytes.
+
+    Each pass shows a bar, which a course's million tweets take a while to fill.
+    """
 
     def __init__(self, sentences):
         self.sentences = sentences
 
     def __iter__(self):
-        return (sentence.split() for sentence in self.sentences)
+        bar = tqdm(self.sentences, "word vectors", leave=False, ncols=80, disable=None)
+        return (sentence.split() for sentence in bar)
 
 
 def word_vectors(path, sentences, seed, drawn=False, resume=False):
     """Vectors of the words of sentences, list of str; with resume, those that an earlier training wrote.
 
-    Returns gensim's KeyedVectors, the most frequent word first; if drawn, they are random numbers.
+    Returns gensim's KeyedVectors, the most frequent word first; if drawn, they are random numbers. Raises
+    BadInput if no word comes twice, or the file is not what this function wrote.
     """
     if resume and path.is_file():
         try:
-            return KeyedVectors.load_word2vec_format(path)
-        except (ValueError, EOFError) as error:
+            found = KeyedVectors.load_word2vec_format(path)
+            if not len(found) or found.vectors.shape[1] != SIZE or not np.isfinite(found.vectors).all():
+                raise ValueError("edited")
+        except PermissionError:
+            raise
+        except Exception as error:  # gensim has many words for a damaged file
             raise BadInput(f"{path} is cut short or not in word2vec's format; leave out --resume.") from error
+        return found
+    print("makes the word vectors", flush=True)
     found = skip_gram(sentences, seed, learn=not drawn)
     with replacing(path) as beside:
         found.save_word2vec_format(beside)

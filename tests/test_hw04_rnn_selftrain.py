@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import check_sentence
+from conftest import check_sentence, write_metrics
 
 CHAPTER = "hw04_rnn_selftrain"
 WORDS = ["good", "bad", "day", "is", "it", "hot", "but"]
@@ -185,7 +185,7 @@ def test_the_teacher_is_the_best_epoch_and_whom_the_flag_names(hw04, tmp_path, m
         fit = make_fit(hw04, tmp_path, "--threshold", "0.5", "--teacher", teacher)
         fit.run(rounds=0)
         fit.model.set_weights([0 * weight for weight in fit.model.get_weights()])  # it is not asked
-        monkeypatch.setattr(hw04.fitting, "pseudo_labels", lambda said, _: asked.append(said) or ([], []))
+        monkeypatch.setattr(hw04.training, "pseudo_labels", lambda said, _: asked.append(said) or ([], []))
         fit.teach(1)
         lines = hw04.selftraining.fresh_lines(7, 7, 1, 0)
         best = hw04.model.read(hw04.model.load_model(tmp_path / "model.keras"), fit.unlabelled_rows[lines])
@@ -222,7 +222,7 @@ def make_fit(hw04, tmp_path, *flags):
     taught = ["good day", "bad day"] * 8, np.array([1, 0] * 8)
     watched = ["good it", "bad it"], np.array([1, 0])
     model = hw04.model.build_bag(WORDS, size=8)
-    return hw04.fitting.Fit(args, model, taught, watched, [f"{word} {word}" for word in WORDS])
+    return hw04.training.Fit(args, model, taught, watched, [f"{word} {word}" for word in WORDS])
 
 
 def test_a_student_starts_anew_and_the_validation_set_is_never_learnt(hw04, tmp_path, monkeypatch):
@@ -250,7 +250,7 @@ def test_an_epoch_reads_labels_and_pseudo_labels_with_their_own(hw04, tmp_path, 
     fit.pseudo = pd.DataFrame({"round": [1, 1], "line": [0, 1], "label": [1, 0]})
     read = []
     monkeypatch.setattr(fit, "model", SimpleNamespace(train_on_batch=lambda x, y: read.append((x, y)) or 0.5))
-    monkeypatch.setattr(hw04.fitting, "LEAST_TWEETS", 32)
+    monkeypatch.setattr(hw04.training, "LEAST_TWEETS", 32)
     assert fit.learn(np.random.default_rng(0)) == 0.5
     rows, labels = (np.concatenate(part) for part in zip(*read))
     assert len(rows) == 68  # 16 labelled, twice for their number and twice for being true, and two
@@ -270,7 +270,7 @@ def test_inside_the_block_the_weights_are_their_average(hw04, tmp_path):
 
 def test_judge_by_hand(hw04, tmp_path, monkeypatch):
     fit = make_fit(hw04, tmp_path)
-    monkeypatch.setattr(hw04.fitting, "read", lambda model, rows: np.array([0.8, 0.6], np.float32))
+    monkeypatch.setattr(hw04.training, "read", lambda model, rows: np.array([0.8, 0.6], np.float32))
     found = fit.judge()
     assert found["accuracy"] == 0.5
     assert found["validation_loss"] == pytest.approx(-(np.log(0.8) + np.log(0.4)) / 2, abs=1e-6)
@@ -281,10 +281,10 @@ def test_only_what_may_be_learnt_is_learnt_from(hw04, whole_set, tmp_path, monke
 
     def look(args, model, taught, watched, unlabelled):
         found.update(taught=taught, watched=watched, unlabelled=unlabelled, model=model)
-        raise hw04.dataset.BadInput("seen.")
+        raise hw04.scaffold.BadInput("seen.")
 
-    monkeypatch.setattr(hw04.fitting, "Fit", look)
-    with pytest.raises(hw04.dataset.BadInput):
+    monkeypatch.setattr(hw04.training, "Fit", look)
+    with pytest.raises(hw04.scaffold.BadInput):
         hw04.train.main(["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--labelled", "50"])
     assert (len(found["taught"][0]), len(found["watched"][0]), len(found["unlabelled"])) == (50, 40, 2310)
     assert not set(found["watched"][0]) & set(found["taught"][0])
@@ -306,9 +306,11 @@ def test_vectors_are_the_same_for_a_seed_and_kept_as_text(hw04, tmp_path):
     kept = hw04.vectors.word_vectors(tmp_path / "vectors.txt", [], 3, resume=True)
     assert kept.index_to_key == first.index_to_key
     assert np.allclose(kept.vectors, first.vectors, atol=1e-6)
-    (tmp_path / "vectors.txt").write_text("3 200\ntea 0.1 0.2\n")
-    with pytest.raises(hw04.dataset.BadInput, match="leave out --resume"):
-        hw04.vectors.word_vectors(tmp_path / "vectors.txt", sentences, 3, resume=True)
+    small, infinite = "1 2\ntea 0.1 0.2\n", "1 200\ntea" + " inf" * 200 + "\n"
+    for edited in ("3 200\ntea 0.1 0.2\n", small, infinite, "", "0 200\n", "9" * 30 + " 200\n"):
+        (tmp_path / "vectors.txt").write_text(edited)
+        with pytest.raises(hw04.scaffold.BadInput, match="leave out --resume"):
+            hw04.vectors.word_vectors(tmp_path / "vectors.txt", sentences, 3, resume=True)
     drawn = hw04.vectors.word_vectors(tmp_path / "drawn.txt", sentences, 3, drawn=True)
     assert not np.allclose(drawn.vectors, first.vectors[: len(drawn)])
 
@@ -362,6 +364,7 @@ def test_bad_files(load_chapter, spoilt, tmp_path, capsys, name, case):
         script = "predict"
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "model.keras").touch()
+        write_metrics(hw04, tmp_path / "out", "model.keras")
     argv = ["--data-dir", spoilt, "--out-dir", tmp_path / "out"]
     check_sentence(hw04, capsys, argv, spoilt / name, *words, "try --synthetic", script=script)
     assert not list((tmp_path / "out").glob("*.csv"))
@@ -374,6 +377,8 @@ def test_bad_files(load_chapter, spoilt, tmp_path, capsys, name, case):
         "--batch-size 0",
         "--learning-rate -1",
         "--seed -1",
+        "--seed 2147483648",
+        "--rounds 101",
         "--threshold 0.4",
         "--threshold 1.1",
         "--rounds -1",
@@ -388,6 +393,14 @@ def test_bad_flags(load_chapter, whole_set, tmp_path, capsys, flag):
     check_sentence(hw04, capsys, argv, flag.split()[0], flag.split()[1], "expected")
 
 
+def test_a_file_of_another_name_is_named(load_chapter, spoilt, tmp_path, capsys):
+    hw04 = load_chapter(CHAPTER, "dataset", "train")
+    (spoilt / "new").mkdir()
+    there = (spoilt / "training_label.txt").rename(spoilt / "new" / "training_label_new.txt")
+    words = "training_label.txt is missing", f"but there is {there}: rename it"
+    check_sentence(hw04, capsys, ["--data-dir", spoilt, "--out-dir", tmp_path / "out"], *words)
+
+
 def test_too_few_tweets_of_a_label(load_chapter, spoilt, tmp_path, capsys):
     hw04 = load_chapter(CHAPTER, "dataset", "train")
     lines = ["1 +++$+++ good"] * 50 + ["0 +++$+++ bad"] * 9
@@ -399,11 +412,25 @@ def test_bad_models(hw04, whole_set, tmp_path, capsys):
     argv = ["--data-dir", whole_set, "--out-dir", tmp_path]
     check_sentence(hw04, capsys, argv, "model.keras", "run train.py first", script="predict")
     (tmp_path / "model.keras").write_bytes(b"PK half")
-    check_sentence(hw04, capsys, argv, "model.keras", "run train.py again", script="predict")
+    write_metrics(hw04, tmp_path, "model.keras")
+    check_sentence(hw04, capsys, argv, "model.keras is no whole Keras model", script="predict")
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     model.save(tmp_path / "model.keras")
+    write_metrics(hw04, tmp_path, "model.keras")
     check_sentence(hw04, capsys, argv, "model.keras", "run train.py again", script="predict")
-    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="words")])
+    model.save(tmp_path / "model.keras")
+    write_metrics(hw04, tmp_path, "model.keras")
+    check_sentence(hw04, capsys, argv, "model.keras", "run train.py again", script="predict")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.json", "model.keras"]
+
+
+def test_a_tweet_with_a_line_end_of_its_own_is_one_row_of_the_pseudo_labels(hw04, tmp_path):
+    fit = make_fit(hw04, tmp_path)
+    fit.unlabelled[:2] = ["good\rday", 'a "quoted" one']
+    fit.pseudo = pd.DataFrame({"round": [1, 1], "line": [0, 1], "label": [1, 0]})
+    fit.save()
+    assert list(pd.read_csv(tmp_path / "pseudo_labels.csv").text) == fit.unlabelled[:2]
 
 
 # ---- going on
@@ -413,12 +440,12 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(hw04, whole_s
     argv = ["--data-dir", str(whole_set), *SHORT, "--out-dir"]
     hw04.train.main([*argv, str(tmp_path / "whole")])
 
-    def stopped(self, path, save=hw04.fitting.Fit.save):
-        save(self, path)
+    def stopped(self, save=hw04.training.Fit.save):
+        save(self)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(hw04.fitting.Fit, "save", stopped)
+        patch.setattr(hw04.training.Fit, "save", stopped)
         for flags in ([], ["--resume"], ["--resume"]):  # after an epoch, after the teaching, after an epoch
             with pytest.raises(KeyboardInterrupt):
                 hw04.train.main([*argv, str(tmp_path / "cut"), *flags])
@@ -439,11 +466,11 @@ def test_a_resume_that_does_not_fit(hw04, whole_set, tmp_path, capsys):
     hw04.train.main([str(argument) for argument in [*argv, "--no-self-training"]])
     check_sentence(hw04, capsys, [*argv, "--resume", "--seed", "1"], "--seed 0", "leave out --resume")
     (tmp_path / "checkpoint.npz").write_bytes(b"PK half")
-    check_sentence(hw04, capsys, [*argv, "--resume"], "checkpoint.npz", "cut short", "leave out --resume")
+    check_sentence(hw04, capsys, [*argv, "--resume"], "checkpoint.npz", "is damaged", "leave out --resume")
 
 
 def test_not_a_number_stops_with_the_last_good_files(hw04, whole_set, tmp_path, capsys, monkeypatch):
     argv = ["--data-dir", whole_set, "--out-dir", tmp_path, *SHORT]
-    monkeypatch.setattr(hw04.fitting.Fit, "learn", lambda self, rng: np.nan)
+    monkeypatch.setattr(hw04.training.Fit, "learn", lambda self, rng: np.nan)
     check_sentence(hw04, capsys, argv, "epoch 1", "not a number", "--learning-rate")
     assert not (tmp_path / "model.keras").exists()

@@ -4,24 +4,38 @@ The steps are noisy, and from one epoch to the next the accuracy jumps by a poin
 validation set, what teaches and what is saved is a moving average of the weights, as in homeworks 1 and 2.
 """
 
-import json
+import csv
 import time
 from contextlib import contextmanager
 from functools import cached_property
 
+from scaffold import BadInput, replacing
+
 import keras
 import numpy as np
 import pandas as pd
-from dataset import BadInput, replacing
-from model import batches, load_model, read
+from checkpoint import Checkpoint
+from model import batches, build_bag, build_rnn, load_model, read
 from selftraining import agreed, fresh_lines, pseudo_labels, second_reader
 from tqdm import tqdm
+from vectors import SIZE, word_vectors
 
+SPREAD = 0.3  # standard deviation of the numbers of all word vectors at the start
 AVERAGED_STEPS = 100  # about so many of the last steps are in the moving average
 STUDENT_EPOCHS = 3  # of a round at most: a student has more to read than the labels
 TRUE_TIMES = 2  # a student reads a true label so often as a pseudo label once
 LEAST_TWEETS = 2000  # labelled ones in an epoch: fewer are read several times
-FREE = {"data_dir", "out_dir", "resume", "no_self_training", "rounds"}  # may differ when a training goes on
+FREE = {"no_self_training", "rounds"}  # may differ when a training goes on
+
+
+def build(args, sentences):
+    """The untrained model, with the vectors of the sentences' words."""
+    vectors_file, drawn = args.out_dir / "vectors.txt", args.vectors == "random"
+    known = word_vectors(vectors_file, sentences, args.seed, drawn, args.resume)
+    build_model = build_rnn if args.model == "rnn" else build_bag
+    model = build_model(known.index_to_key, SIZE, frozen=args.vectors == "frozen")
+    model.get_layer("words").place(known.vectors * (SPREAD / known.vectors.std()))
+    return model
 
 
 class Fit:
@@ -38,7 +52,7 @@ class Fit:
         self.watched_rows, self.watched_labels = encode(watched[0]), watched[1]
         self.unlabelled, self.unlabelled_rows = unlabelled, encode(unlabelled)
         self.pseudo = pd.DataFrame({"round": [], "line": [], "label": []}, dtype=np.int64)
-        self.history = []
+        self.checkpoint = Checkpoint(args, FREE)
         model.compile(
             keras.optimizers.Adam(
                 args.learning_rate, clipnorm=1.0, use_ema=True, ema_momentum=1 - 1 / AVERAGED_STEPS
@@ -55,21 +69,20 @@ class Fit:
         Returns the history, a row an epoch. model.keras is of the last round's epoch with the best accuracy
         on the validation set, labels_alone.keras of round 0's.
         """
-        args, checkpoint = self.args, self.args.out_dir / "checkpoint.npz"
+        args = self.args
         start = [keras.ops.convert_to_numpy(variable) for variable in self.state()]
         if resume:
-            self.restore(checkpoint)
-        else:
-            checkpoint.unlink(missing_ok=True)
+            self.checkpoint.restore(self.state())
+            self.pseudo = pd.DataFrame(self.checkpoint.state.get("pseudo", []), columns=self.pseudo.columns)
         plan = [0] * args.epochs  # the round of each epoch
         for number in range(1, rounds + 1):
             plan += [number] * min(STUDENT_EPOCHS, args.epochs)
-        for epoch, number in list(enumerate(plan, 1))[len(self.history) :]:
+        for epoch, number in list(enumerate(plan, 1))[len(self.checkpoint.rows) :]:
             started, first = time.perf_counter(), number not in plan[: epoch - 1]
             if first and number:
                 if number not in set(self.pseudo["round"]):
                     self.teach(number)
-                    self.save(checkpoint)  # so that it is not asked again when model.keras is the student's
+                    self.save()  # so that it is not asked again when model.keras is the student's
                 self.assign(start)
             loss = self.learn(np.random.default_rng([args.seed, epoch]))
             if not np.isfinite(loss):
@@ -78,17 +91,19 @@ class Fit:
                     f"too large; {args.out_dir} holds what was before."
                 )
             row = {"round": number, "pseudo_labels": len(self.pseudo), "loss": loss}
-            best = max([old["accuracy"] for old in self.history if old["round"] == number], default=0)
+            best = max(
+                [old["accuracy"] for old in self.checkpoint.rows if old["round"] == number], default=-1
+            )
             with self.averaged():
                 row |= self.judge()
                 if row["accuracy"] > best:
                     for name in ["model.keras"] if number else ["model.keras", "labels_alone.keras"]:
                         with replacing(args.out_dir / name) as path:
                             self.model.save(path, include_optimizer=False)
-            self.history.append(row | {"seconds": time.perf_counter() - started})
-            self.save(checkpoint)
+            self.checkpoint.rows.append(row | {"seconds": time.perf_counter() - started})
+            self.save()
             tqdm.write(f"epoch {epoch}, " + ", ".join(f"{name} {value:.4g}" for name, value in row.items()))
-        return pd.DataFrame(self.history, index=pd.RangeIndex(1, len(self.history) + 1, name="epoch"))
+        return self.checkpoint.history()
 
     def teach(self, number):
         """Draw fresh unlabelled lines and add the pseudo labels of those that the teacher is sure of.
@@ -106,6 +121,7 @@ class Fit:
 
     @cached_property
     def second(self):
+        tqdm.write(f"the second reader learns n-grams from {len(self.taught[1])} tweets")
         return second_reader(*self.taught)
 
     def learn(self, rng):
@@ -117,7 +133,8 @@ class Fit:
         rows = np.concatenate([self.rows] * times + [self.unlabelled_rows[lines]])
         labels = np.concatenate([self.labels] * times + [self.pseudo["label"]]).astype(np.float32)
         losses = []
-        for places, length in tqdm(batches(rows, self.args.batch_size, rng), leave=False, disable=None):
+        cut = batches(rows, self.args.batch_size, rng)
+        for places, length in tqdm(cut, leave=False, ncols=80, disable=None):
             batch = rows[places, :length], labels[places, None]
             losses.append(self.model.train_on_batch(*batch))
         return float(np.mean(losses))
@@ -146,39 +163,12 @@ class Fit:
         for variable, array in zip(self.state(), arrays):
             variable.assign(array)
 
-    def save(self, path):
-        """Write checkpoint.npz and pseudo_labels.csv: the variables, the pseudo labels and the history."""
-        arguments = {name: value for name, value in vars(self.args).items() if name not in FREE}
-        words = json.dumps({"arguments": arguments, "history": self.history})
-        arrays = [keras.ops.convert_to_numpy(variable) for variable in self.state()]
-        with replacing(path) as beside:
-            np.savez(beside, *arrays, words=np.array(words), pseudo=self.pseudo.to_numpy(np.int64))
-        with replacing(path.with_name("pseudo_labels.csv")) as beside:
+    def save(self):
+        """Write checkpoint.npz and pseudo_labels.csv, whose texts are quoted: they may hold a line's end."""
+        self.checkpoint.state = {"pseudo": self.pseudo.to_numpy(np.int64).tolist()}
+        self.checkpoint.save(self.state())
+        with replacing(self.args.out_dir / "pseudo_labels.csv") as path:
             texts = [self.unlabelled[line] for line in self.pseudo["line"].astype(int)]
-            self.pseudo.assign(text=texts).to_csv(beside, index=False)
-
-    def restore(self, path):
-        """Take on the state that save wrote, if there is one.
-
-        Raises BadInput when the file is cut short, or of a training with other flags or another network.
-        """
-        if not path.is_file():
-            return
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                words, pseudo = json.loads(str(file["words"])), file["pseudo"]
-                arrays = [file[f"arr_{place}"] for place in range(len(file.files) - 2)]
-            before, history = words["arguments"], words["history"]
-        except Exception as error:  # a damaged archive has many ways to say so
-            raise BadInput(f"{path} is cut short or not of this chapter; leave out --resume.") from error
-        for name, value in vars(self.args).items():
-            if name not in FREE and before.get(name) != value:
-                raise BadInput(
-                    f"{path} is of a training with --{name.replace('_', '-')} {before.get(name)}, expected "
-                    f"{value}; give the same flags, or leave out --resume."
-                )
-        if [array.shape for array in arrays] != [tuple(variable.shape) for variable in self.state()]:
-            raise BadInput(f"{path} is of other words or another network; leave out --resume.")
-        self.assign(arrays)
-        self.pseudo = pd.DataFrame(pseudo, columns=["round", "line", "label"])
-        self.history = history
+            self.pseudo.astype(np.int64).assign(text=texts).to_csv(
+                path, index=False, quoting=csv.QUOTE_NONNUMERIC
+            )
