@@ -7,22 +7,14 @@ A picture's index is its place among the sorted names of training/, as the cours
 palette, CMYK and pictures that a camera turned are made upright RGB, and squeezed into the model's square.
 """
 
-import os
-import re
-import sys
-from contextlib import contextmanager
+from scaffold import HELP, BadInput
 
 import numpy as np
-from PIL import Image, ImageOps
-from tqdm import tqdm
+from images import check_classes, image_files, number_of, open_image, read_images
+from PIL import Image
 
-HELP = "see hw05_explain/README.md, or try --synthetic"
 SHAPES = ("disc", "square", "ring", "cross")
 SIZE = 32  # pixels a side of a synthetic picture
-
-
-class BadInput(ValueError):
-    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
 
 
 def labelled_paths(folder):
@@ -30,39 +22,25 @@ def labelled_paths(folder):
 
     Raises BadInput when there is none, or a name has no class.
     """
-    if not folder.is_dir():
-        raise BadInput(f"{folder} is missing; {HELP}.")
-    paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    labels = []
-    for path in paths:
-        name = re.fullmatch(r"(\d+)_.+\.(jpe?g|png)", path.name, re.IGNORECASE)
-        if not name:
-            raise BadInput(f"{path}: the name has no class, expected {{class}}_{{n}}.jpg or .png; {HELP}.")
-        labels.append(int(name[1]))
-    if not paths:
-        raise BadInput(f"{folder} holds no pictures; {HELP}.")
+    paths = image_files(folder)
+    labels = [number_of(path, r"(\d+)_.+") for path in paths]
+    for path, label in zip(paths, labels):
+        if label is None:
+            raise BadInput(f"{path}: the name has no class, expected {{class}}_{{n}}{path.suffix}; {HELP}.")
+    check_classes(labels, folder, paths)
     return paths, np.array(labels, np.int64)
 
 
 def load_pictures(paths, size):
-    """Decode pictures: uint8 (N, size, size, 3). Raises BadInput where one is broken."""
-    pictures = np.empty((len(paths), size, size, 3), np.uint8)
-    for place, path in enumerate(tqdm(paths, paths[0].parent.name, disable=None, leave=False)):
-        pictures[place] = read_picture(path, size)
-    return pictures
+    """Decode pictures, upright, RGB, squeezed into a square: uint8 (N, size, size, 3).
 
+    Raises BadInput where one is broken.
+    """
 
-def read_picture(path, size):
-    """One picture, upright, RGB, squeezed into a square of size pixels: uint8 (size, size, 3)."""
-    try:
-        with Image.open(path) as picture:
-            picture.draft("RGB", (2 * size, 2 * size))  # a large JPEG is decoded at a fraction of its size
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
-    except Exception as error:  # Pillow has many words for another format, or a damaged file
-        raise BadInput(f"{path} is not a whole picture ({error}); {HELP}.") from error
-    if upright.size != (size, size):
-        upright = upright.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(upright)
+    def read(path):
+        return np.asarray(open_image(path, side=size).resize((size, size), Image.Resampling.BILINEAR))
+
+    return np.stack(read_images(paths, read, paths[0].parent.name))
 
 
 def make_synthetic(folder, seed):
@@ -98,28 +76,3 @@ def draw(shape, rng):
     pixels[inside] = rng.integers(170, 250, 3)
     pixels += rng.normal(0, 8, pixels.shape)
     return pixels.clip(0, 255).astype(np.uint8), (int(row), int(column))
-
-
-@contextmanager
-def replacing(path):
-    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
-    beside = path.with_name("half-written-" + path.name)
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def run(main):
-    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
-    try:
-        return main()
-    except BadInput as error:
-        sentence, status = str(error), 2
-    except OSError as error:
-        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
-    except KeyboardInterrupt:
-        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
-    print(sentence, file=sys.stderr)
-    sys.exit(status)

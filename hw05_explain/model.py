@@ -12,8 +12,10 @@
 A model's own preprocessing, if it has any, lies inside it: it takes pixels from 0 to 255.
 """
 
+from scaffold import HELP, BadInput
+
 import keras
-from dataset import HELP, BadInput
+from device import load_keras
 from keras import layers, ops
 
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D, layers.Conv2DTranspose)
@@ -34,12 +36,15 @@ def build_small(size, classes):
 
 def load_classifier(path):
     """A classifier of square RGB pictures, of a whole Keras file. Raises BadInput when it is none."""
+    model = load_keras(path)
     try:
-        model = keras.saving.load_model(path, compile=False)
-        (_, height, width, channels), (_, classes) = model.input_shape, model.output_shape
-    except Exception as error:  # Keras says in many ways that a file is not its own
-        raise BadInput(f"{path} is no whole Keras classifier of pictures; {HELP}.") from error
-    if (height, channels) != (width, 3) or height is None or classes < 2:
+        (_, height, width, channels), (_, classes) = map(tuple, (model.input_shape, model.output_shape))
+    except (TypeError, ValueError) as error:  # several inputs or outputs, or of other dimensions
+        raise BadInput(
+            f"{path} takes {model.input_shape} and gives {model.output_shape}, expected square RGB pictures "
+            f"and a number for each class; {HELP}."
+        ) from error
+    if (height, channels) != (width, 3) or height is None or not isinstance(classes, int) or classes < 2:
         raise BadInput(
             f"{path} takes {model.input_shape[1:]} and says {classes} numbers, expected square RGB pictures "
             f"and a number for each class; {HELP}."
@@ -101,5 +106,21 @@ def last_maps(model):
 
 
 def with_maps(model, layer):
-    """The model with a layer's maps beside its own output: pixels -> [maps, outputs]."""
-    return keras.Model(model.inputs, [layer.output, model.outputs[0]])
+    """The model with a layer's maps beside its own output: pixels -> [maps, outputs].
+
+    The layers are called anew, for the maps of a model inside of the model belong to the inner one's inputs.
+    """
+    called = {}
+
+    def call(inner, *args, **kwargs):
+        called[inner.name] = inner(*args, **kwargs)
+        return called[inner.name]
+
+    if isinstance(model, keras.Sequential):
+        inputs = outputs = keras.Input(model.input_shape[1:])
+        for inner in model.layers:
+            outputs = call(inner, outputs)
+    else:
+        again = keras.models.clone_model(model, call_function=call, clone_function=lambda inner: inner)
+        inputs, outputs = again.inputs, again.outputs[0]
+    return keras.Model(inputs, [called[layer.name], outputs])

@@ -14,54 +14,47 @@ says: index,file,true,said,probability.
 import argparse
 from pathlib import Path
 
+from scaffold import BadInput, Parser, plain, replacing, run, trained
+
 import numpy as np
 import pandas as pd
-from dataset import BadInput, labelled_paths, load_pictures, replacing, run
+from dataset import labelled_paths, load_pictures
+from device import start_keras
+from tqdm import tqdm
 
-HERE = Path(__file__).resolve().parent
 PICTURES = (83, 4218, 4707, 8598)  # the course's
 FILTERS = 8
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Say why a classifier says what it says of some pictures.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder that holds food-11")
-    parser.add_argument(
-        "--out-dir", type=Path, default=HERE / "out", help="folder of model.keras, and to write to"
-    )
-    parser.add_argument(
-        "--synthetic", action="store_true", help="use the data set that train.py --synthetic made"
-    )
-    parser.add_argument("--model", type=Path, help="a whole Keras classifier; None: that of --out-dir")
+    parser = Parser(__doc__, "predict", "folder that holds food-11")
+    parser.add_argument("--model", type=Path, help="a whole Keras classifier, else that of --out-dir")
     parser.add_argument(
         "--pictures",
         type=numbers,
-        help="places among the sorted names of training/; None: the course's four, or four spread evenly",
+        help="indices among the sorted names of training/, else the course's four, or four spread evenly",
     )
-    parser.add_argument("--layer", help="whose filters, and Grad-CAM's; None: the last convolution")
+    parser.add_argument("--layer", help="whose filters, and Grad-CAM's; else the last convolution")
     parser.add_argument(
-        "--filters", type=numbers, help=f"of the layer; None: the {FILTERS} that respond most to the pictures"
+        "--filters", type=numbers, help=f"of the layer, else the {FILTERS} that respond most to the pictures"
     )
-    return parser.parse_args(argv)
+    return parser.parse(argv)
 
 
 def numbers(text):
-    """ "3,14" -> [3, 14]; argparse turns a ValueError into its own message."""
-    return [int(part) for part in text.split(",")]
+    """A type of a flag: "3,14" -> [3, 14]."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: expected whole numbers with commas between") from error
 
 
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    if args.synthetic and not data_dir.is_dir():
-        raise BadInput(f"{data_dir} is missing; run train.py --synthetic first, with the same --out-dir.")
     path = args.model or args.out_dir / "model.keras"
-    if not path.is_file():
-        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir, or give a --model.")
+    if not args.model:
+        trained(args, "model.keras")
     paths, labels = labelled_paths(data_dir / "food-11" / "training")
     chosen = args.pictures
     if chosen is None:
@@ -70,7 +63,8 @@ def main(argv=None):
         if not 0 <= number < len(paths):
             raise BadInput(f"--pictures {number}: expected 0 to {len(paths) - 1}, as training/ has so many.")
 
-    from explain import METHODS  # here, with TensorFlow, so that --help need not wait for it
+    start_keras(tensorflow=True)
+    from explain import METHODS  # with TensorFlow, for which --help need not wait
     from faithfulness import probability
     from filters import activation_maps, dream, strongest
     from model import find_layer, load_classifier, scores_of
@@ -90,7 +84,8 @@ def main(argv=None):
             raise BadInput(f"--filters {number}: expected 0 to {layer.output.shape[-1] - 1} of {layer.name}.")
     print(f"pictures {', '.join(map(str, chosen))}   model {path}, layer {layer.name}", flush=True)
 
-    maps = {name: method(model, pictures, said, args.layer) for name, method in METHODS.items()}
+    methods = tqdm(METHODS.items(), "maps", ncols=80, disable=None)
+    maps = {name: method(model, pictures, said, args.layer) for name, method in methods}
     dreams = dream(model, layer, filters)
     table = pd.DataFrame(
         {
@@ -102,7 +97,7 @@ def main(argv=None):
         }
     )
     args.out_dir.mkdir(parents=True, exist_ok=True)
-    titles = [f"{row.file}: {row.true}, said {row.said}" for row in table.itertuples()]
+    titles = [f"{plain(row.file)}: {row.true}, said {row.said}" for row in table.itertuples()]
     with replacing(args.out_dir / "sheet.png") as beside:
         plot_sheet(pictures, maps, titles).savefig(beside)
     for place, number in enumerate(table["index"]):
@@ -176,7 +171,7 @@ def plot_filters(dreams, filters, layer):
     for axes, number, picture in zip(figure.subplots(1, len(filters), squeeze=False)[0], filters, dreams):
         show(axes, picture)
         axes.set_title(f"filter {number}", fontsize=9)
-    figure.suptitle(f"what the filters of {layer} look for")
+    figure.suptitle(f"what the filters of {plain(layer)} look for")
     return figure
 
 

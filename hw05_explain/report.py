@@ -9,45 +9,35 @@ random order; and does the map change when the model's weights are shuffled? The
 kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
-import argparse
-import json
 import time
-from pathlib import Path
+
+from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+
+from device import start_keras
+
+
+def parse_args(argv=None):
+    return Parser(__doc__, "report", "folder that holds food-11").parse(argv)
+
+
+if __name__ == "__main__":  # --help and wrong flags need not wait for the imports below
+    run(lambda: parse_args() and start_keras(tensorflow=True))
 
 import numpy as np
 import pandas as pd
 import predict
 import train
-from dataset import BadInput, labelled_paths, load_pictures, make_synthetic, replacing, run
+from dataset import labelled_paths, load_pictures, make_synthetic
 from explain import METHODS
 from faithfulness import areas, rank_correlation, shuffled
 from model import load_classifier, scores_of
 
-HERE = Path(__file__).resolve().parent
 COUNT = 200  # validation pictures
 TRIAL = 8
 
 
-def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Make every table and figure of the chapter's README.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder that holds food-11")
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the training")
-    parser.add_argument(
-        "--synthetic", action="store_true", help="draw a small data set, write to out/results"
-    )
-    parser.add_argument("--seeds", type=int, default=1, help="classifiers to explain, with seeds 0, 1, ...")
-    parser.add_argument("--epochs", type=int, help="for a trial: so many, and few pictures; None: its own")
-    return parser.parse_args(argv)
-
-
 def main(argv=None):
     args = parse_args(argv)
-    if args.seeds < 1:
-        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     paths, labels = labelled_paths(data_dir / "food-11" / "validation")
@@ -59,7 +49,7 @@ def main(argv=None):
         if not (folder / "metrics.json").is_file():
             common = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--seed", str(seed)]
             train.main([*common, *(["--epochs", str(args.epochs)] if args.epochs else [])])
-        classifiers.append(json.loads((folder / "metrics.json").read_text()))
+        classifiers.append(read_metrics(folder))
         if not (folder / "maps.csv").is_file():
             model = load_classifier(folder / "model.keras")
             pictures = load_pictures([paths[place] for place in chosen], model.input_shape[1])
@@ -76,8 +66,8 @@ def main(argv=None):
     for name in ("sheet.png", "filters.png"):
         with replacing(results / name) as path:
             path.write_bytes((first / name).read_bytes())
-    metrics_file = weakest(args.out_dir / "report", classifiers[0], pd.concat(runs))
-    publish(results, pd.DataFrame(rows, columns=columns), metrics_file)
+    metrics = weakest(classifiers[0], pd.concat(runs))
+    publish(results, pd.DataFrame(rows, columns=columns), metrics)
 
 
 def measured(model, pictures, seed):
@@ -114,28 +104,11 @@ def summary(table):
         ]
 
 
-def weakest(folder, metrics, table):
-    """Write metrics.json: the classifier's, with the gain of the map that gains least as the score."""
+def weakest(metrics, table):
+    """The classifier's metrics, with the gain of the map that gains least as the score."""
     gains = table[table.method != "random order"].groupby("method").gain.mean()
     metrics = {**metrics, "metric": "deletion area below a random order's, of the weakest map"}
-    metrics |= {"score": float(gains.min()), "map": str(gains.idxmin())}
-    with replacing(folder / "metrics.json") as path:
-        path.write_text(json.dumps(metrics))
-    return folder / "metrics.json"
-
-
-def publish(results, tables, metrics_file):
-    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
-    with replacing(results / "report.csv") as path:
-        tables.to_csv(path, index=False)
-    metrics = json.loads(metrics_file.read_text())
-    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
-    with replacing(results / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    for name, table in tables.groupby("table", sort=False):
-        print(f"\n{name}\n")
-        for row in table.drop(columns="table").to_numpy():
-            print("| " + " | ".join(row) + " |")
+    return metrics | {"score": float(gains.min()), "map": str(gains.idxmin())}
 
 
 if __name__ == "__main__":

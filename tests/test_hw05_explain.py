@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import check_sentence
+from conftest import check_sentence, write_metrics
 from PIL import Image
 
 CHAPTER = "hw05_explain"
@@ -43,6 +43,7 @@ def untrained(hw05, tmp_path):
     """An out folder with a model.keras that has learnt nothing, which is enough here."""
     (tmp_path / "out").mkdir()
     hw05.model.build_small(16, 4).save(tmp_path / "out" / "model.keras")
+    write_metrics(hw05, tmp_path / "out", "model.keras")
     return tmp_path / "out"
 
 
@@ -294,7 +295,7 @@ def test_a_model_that_is_none_or_of_other_pictures(hw05, whole_set, capsys, tmp_
     broken = tmp_path / "broken.keras"
     broken.write_text("nothing")
     argv = ["--data-dir", whole_set, "--out-dir", tmp_path, "--model"]
-    check_sentence(hw05, capsys, [*argv, broken], broken, "no whole Keras classifier", script="predict")
+    check_sentence(hw05, capsys, [*argv, broken], broken, "no whole Keras model", script="predict")
     for name, shape, classes in (("grey", (8, 8, 1), 4), ("wide", (8, 9, 3), 4)):
         pixels = keras.Input(shape)
         path = tmp_path / f"{name}.keras"
@@ -305,6 +306,49 @@ def test_a_model_that_is_none_or_of_other_pictures(hw05, whole_set, capsys, tmp_
     check_sentence(hw05, capsys, [*argv, path], "has no convolution", script="predict")
     linear(8, 2)[0].save(path)
     check_sentence(hw05, capsys, [*argv, path], "knows 2 classes", script="predict")
+
+
+@pytest.mark.parametrize("kind", ["sequential", "nested"])
+def test_a_sequential_model_and_one_in_another_are_explained(hw05, whole_set, tmp_path, kind):
+    """Saved and loaded again, as a user brings them; Grad-CAM and the filters are of what stands inside."""
+    import keras
+    from keras import layers
+
+    if kind == "sequential":
+        model = keras.Sequential(
+            [
+                keras.Input((16, 16, 3)),
+                layers.Rescaling(1 / 255),
+                layers.Conv2D(8, 3, activation="relu"),
+                layers.MaxPooling2D(),
+                layers.Flatten(),
+                layers.Dense(4, activation="softmax"),
+            ]
+        )
+    else:
+        inner, pixels = keras.Input((16, 16, 3)), keras.Input((16, 16, 3))
+        body = keras.Model(inner, layers.Conv2D(8, 3, activation="relu")(inner), name="body")
+        model = keras.Model(pixels, layers.Dense(4)(layers.GlobalAveragePooling2D()(body(pixels))))
+    model.save(tmp_path / "own.keras")
+    argv = ["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--model", str(tmp_path / "own.keras")]
+    assert len(hw05.predict.main([*argv, "--pictures", "3,200"])) == 2
+    assert (tmp_path / "filters.png").is_file()
+    loaded = hw05.model.load_classifier(tmp_path / "own.keras")
+    pictures = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype(np.float32)
+    maps, outputs = hw05.model.with_maps(loaded, hw05.model.find_layer(loaded))(pictures)
+    np.testing.assert_allclose(outputs, loaded(pictures), rtol=1e-4, atol=1e-5)
+    part = loaded.layers[1] if kind == "sequential" else loaded.get_layer("body")
+    np.testing.assert_allclose(maps, part(pictures / 255 if kind == "sequential" else pictures), rtol=1e-3)
+
+
+def test_a_model_of_two_outputs_is_refused(hw05, whole_set, tmp_path, capsys):
+    import keras
+
+    pixels = keras.Input((16, 16, 3))
+    x = keras.layers.Flatten()(pixels)
+    keras.Model(pixels, [keras.layers.Dense(4)(x), keras.layers.Dense(4)(x)]).save(tmp_path / "two.keras")
+    argv = ["--data-dir", whole_set, "--out-dir", tmp_path, "--model", tmp_path / "two.keras"]
+    check_sentence(hw05, capsys, argv, "two.keras", "expected square RGB", script="predict")
 
 
 @pytest.mark.parametrize(
@@ -326,9 +370,11 @@ def test_broken_pictures_and_names_without_a_class(hw05_light, whole_set, capsys
     data = shutil.copytree(whole_set, tmp_path / "data")
     folder = data / "food-11" / "training"
     (folder / "0_0.png").write_bytes((folder / "0_0.png").read_bytes()[:200])
-    check_sentence(hw05_light, capsys, ["--data-dir", data], folder / "0_0.png", "not a whole picture")
+    check_sentence(
+        hw05_light, capsys, ["--data-dir", data], folder / "0_0.png", "cannot be decoded as an image"
+    )
     (folder / "0_0.png").rename(folder / "bread.png")
     check_sentence(hw05_light, capsys, ["--data-dir", data], folder / "bread.png", "no class")
     for path in folder.iterdir():
         path.unlink()
-    check_sentence(hw05_light, capsys, ["--data-dir", data], folder, "no pictures")
+    check_sentence(hw05_light, capsys, ["--data-dir", data], folder, "no images")
