@@ -10,22 +10,17 @@ Pictures are read in the order of labels.csv, never in that of the folder. Witho
 count from 0. Any number of pictures, of categories, and any one size will do.
 """
 
-import os
 import shutil
-import sys
-from contextlib import contextmanager
+
+from scaffold import HELP, BadInput, replacing
 
 import numpy as np
 import pandas as pd
+from images import open_image
 from PIL import Image
 
-HELP = "see hw06_adversarial/README.md, or try --synthetic"
 SHAPES = ("disc", "square", "triangle", "cross")
 SIZE = 32  # pixels a side of a synthetic picture
-
-
-class BadInput(ValueError):
-    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
 
 
 def load_pictures(folder):
@@ -90,7 +85,7 @@ def read_pictures(folder, names):
     """Read the named PNG files, all of one size: uint8 (N, h, w, 3). The folder holds no other PNG file."""
     if not folder.is_dir():
         raise BadInput(f"{folder} is missing; {HELP}.")
-    unlabelled = sorted({path.name for path in folder.glob("*.png")} - set(names))
+    unlabelled = sorted({path.name for path in folder.glob("*.png") if path.name[0] != "."} - set(names))
     if unlabelled:
         raise BadInput(f"{folder / unlabelled[0]} has no row in labels.csv, expected one each; {HELP}.")
     pictures = []
@@ -98,11 +93,7 @@ def read_pictures(folder, names):
         path = folder / name
         if not path.is_file():
             raise BadInput(f"{path} is missing, and labels.csv has a row for it; {HELP}.")
-        try:
-            with Image.open(path) as picture:
-                pictures.append(np.asarray(picture.convert("RGB")))
-        except Exception as error:  # Pillow has many words for another format, or a damaged file
-            raise BadInput(f"{path} is not a whole PNG picture ({error}); {HELP}.") from error
+        pictures.append(np.asarray(open_image(path)))
         if pictures[-1].shape != pictures[0].shape:
             (height, width, _), (first_height, first_width, _) = pictures[-1].shape, pictures[0].shape
             raise BadInput(
@@ -174,28 +165,3 @@ def draw_shapes(rng, count):
         ground + inside * rng.uniform(60, 120, (count, 1, 1, 1)) + rng.normal(0, 8, (count, SIZE, SIZE, 3))
     )
     return np.clip(np.rint(pictures), 0, 255).astype(np.uint8), labels
-
-
-@contextmanager
-def replacing(path):
-    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
-    beside = path.with_name("half-written-" + path.name)
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def run(main):
-    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
-    try:
-        return main()
-    except BadInput as error:
-        sentence, status = str(error), 2
-    except OSError as error:
-        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
-    except KeyboardInterrupt:
-        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
-    print(sentence, file=sys.stderr)
-    sys.exit(status)

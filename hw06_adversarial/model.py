@@ -16,10 +16,12 @@ fit_small, the synthetic shapes' classifier:
 
 from pathlib import Path
 
+from scaffold import HELP, BadInput
+
 import keras
 import numpy as np
 import tensorflow as tf
-from dataset import HELP, BadInput
+from device import load_keras
 
 APPLICATIONS = {  # the names that --proxy and --model know: weights from ImageNet, by Keras' download
     "vgg16": (keras.applications.VGG16, keras.applications.vgg16.preprocess_input),
@@ -93,12 +95,7 @@ def load_file(name, folder):
     path = next((path for path in (Path(name), folder / name) if path.is_file()), None)
     if path is None:
         raise BadInput(f"{name} is missing, here and in {folder}; bring a whole Keras classifier, or {HELP}.")
-    try:
-        return keras.models.load_model(path, compile=False)
-    except Exception as error:  # of many kinds, according to what the file is instead
-        raise BadInput(
-            f"{path} is not a whole Keras model ({str(error).splitlines()[0]}); {HELP}."
-        ) from error
+    return load_keras(path)
 
 
 def without_softmax(model):

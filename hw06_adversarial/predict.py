@@ -9,62 +9,50 @@ picture: what was read before and after, with probabilities, and the largest cha
 comparison.png and top3.png, three pictures before and after.
 """
 
-import argparse
 import gzip
 import io
-import json
 import tarfile
-from pathlib import Path
+
+from scaffold import BadInput, Parser, plain, replacing, run, trained
 
 import numpy as np
 import pandas as pd
-from dataset import BadInput, load_pictures, read_pictures, replacing, run
+from dataset import load_pictures, read_pictures
+from device import start_keras
 
-HERE = Path(__file__).resolve().parent
 SHOWN = 3  # pictures in a figure
 ENLARGED = 16  # times that the difference is shown
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Hand in the pictures that train.py crafted, and show what a classifier reads in them.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--data-dir", type=Path, default=HERE / "data", help="folder of images, labels.csv and categories.csv"
-    )
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder of train.py's images")
-    parser.add_argument("--synthetic", action="store_true", help="use the pictures of train.py --synthetic")
+    parser = Parser(__doc__, "predict", "folder of images, labels.csv and categories.csv")
     parser.add_argument(
         "--model",
         nargs="+",
         help="the classifier that reads: a name of keras.applications, or a .keras file, looked for in "
-        "--data-dir too; None: the proxy of train.py",
+        "--data-dir too; else the proxy of train.py",
     )
-    return parser.parse_args(argv)
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    if args.synthetic and not data_dir.is_dir():
-        raise BadInput(f"{data_dir} is missing; run train.py --synthetic first, with the same --out-dir.")
-    for path in (args.out_dir / "images", args.out_dir / "metrics.json"):
-        if not path.exists():
-            raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
+    learnt = trained(args, "images")["arguments"]
+    if not isinstance(learnt.get("proxy"), list) or not isinstance(learnt.get("method"), str):
+        raise BadInput(f"{args.out_dir / 'metrics.json'} is not of this chapter; run train.py again.")
     pictures, labels, categories, names = load_pictures(data_dir)
     attacked = read_pictures(args.out_dir / "images", names)
     if attacked.shape != pictures.shape:
         raise BadInput(
             f"{args.out_dir / 'images'} is of other pictures; run train.py first, on this data set."
         )
-    from model import load_proxy, read, softmax  # here, so that --help need not wait for TensorFlow
+    start_keras(tensorflow=True)
+    from model import load_proxy, read, softmax  # with TensorFlow, for which --help need not wait
 
-    trained = json.loads((args.out_dir / "metrics.json").read_text())["arguments"]
-    readers = args.model or trained["proxy"]
+    readers = args.model or learnt["proxy"]
     model = load_proxy(readers, data_dir, pictures.shape[1:], len(categories))
-    print(f"pictures {pictures.shape}   method {trained['method']}   read by {' + '.join(readers)}")
+    print(f"pictures {pictures.shape}   method {learnt['method']}   read by {' + '.join(readers)}")
 
     before, after = (softmax(read(model, seen)) for seen in (pictures, attacked))
     categories = np.array(categories)
@@ -133,7 +121,7 @@ def plot_top3(before, after, labels, categories):
     for row, label, *probabilities in zip(grid, labels, before, after):
         for axes, probability in zip(row, probabilities):
             best = np.argsort(probability)[-3:]
-            names = [categories[k].split(",")[0] for k in best]
+            names = [plain(categories[k].split(",")[0]) for k in best]
             axes.barh(range(len(best)), probability[best], color=["C2" if k == label else "C3" for k in best])
             axes.set_yticks(range(len(best)), names)
     for axes, title in zip(grid[0], ("before", "after")):

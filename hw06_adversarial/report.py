@@ -7,10 +7,27 @@
 The first is attacked in the open; then each is attacked through the other; then the first defends itself.
 """
 
-import argparse
-import json
 import time
-from pathlib import Path
+
+from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+
+from device import start_keras
+
+
+def parse_args(argv=None):
+    data = "folder of images, labels.csv and categories.csv"
+    parser = Parser(__doc__, "report", data, epochs="iterations")
+    parser.add_argument("--proxy", default="vgg16", help="the classifier attacked in the open")
+    parser.add_argument("--other", default="densenet121", help="another, for transfer")
+    parser.set_defaults(seeds=3)
+    args = parser.parse(argv)
+    if args.synthetic:
+        args.proxy, args.other = "classifier.keras", "other.keras"
+    return args
+
+
+if __name__ == "__main__":  # --help and wrong flags need not wait for the imports below
+    run(lambda: parse_args() and start_keras(tensorflow=True))
 
 import attack
 import defence
@@ -19,11 +36,11 @@ import numpy as np
 import pandas as pd
 import predict
 import train
-from dataset import BadInput, load_pictures, make_synthetic, read_pictures, replacing, run
+from dataset import load_pictures, make_synthetic, read_pictures
 from matplotlib.figure import Figure
 from model import load_proxy, read, softmax
+from training import craft
 
-HERE = Path(__file__).resolve().parent
 EPSILONS = (1, 2, 4, 8, 15, 32, 64)
 ITERATIVE_EPSILONS = (1, 4)
 TRANSFER_EPSILONS = (8, 16)
@@ -50,31 +67,8 @@ STRANGERS = {  # row of the transfer table: flags of train.py
 }
 
 
-def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Make every table and figure of the chapter's README.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--data-dir", type=Path, default=HERE / "data", help="folder of images, labels.csv and categories.csv"
-    )
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the attacks")
-    parser.add_argument("--synthetic", action="store_true", help="use small pictures, write to out/results")
-    parser.add_argument("--seeds", type=int, default=3, help="runs of what is random, with seeds 0, 1, ...")
-    parser.add_argument("--iterations", type=int, help="for a trial: so many steps; None: each method's own")
-    parser.add_argument("--proxy", help="the classifier attacked in the open; None: vgg16, or synthetic")
-    parser.add_argument("--other", help="another, for transfer; None: densenet121, or synthetic")
-    args = parser.parse_args(argv)
-    args.proxy = args.proxy or ("classifier.keras" if args.synthetic else "vgg16")
-    args.other = args.other or ("other.keras" if args.synthetic else "densenet121")
-    return args
-
-
 def main(argv=None):
     args = parse_args(argv)
-    if args.seeds < 1:
-        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     pictures, labels, categories, names = load_pictures(data_dir)
@@ -143,21 +137,7 @@ def main(argv=None):
         predict.plot_top3(before, after, labels[fooled], categories).savefig(path)
 
     tables = pd.DataFrame(rows, columns=["table", "row", "misread", "sd", "distance", "milliseconds"])
-    publish(results, tables, args.out_dir / "report" / "methods_minimal_0" / "metrics.json")
-
-
-def publish(results, tables, metrics_file):
-    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
-    with replacing(results / "report.csv") as path:
-        tables.to_csv(path, index=False)
-    metrics = json.loads(metrics_file.read_text())
-    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
-    with replacing(results / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    for name, table in tables.groupby("table", sort=False):
-        print(f"\n{name}\n")
-        for row in table.drop(columns="table").to_numpy():
-            print("| " + " | ".join(row) + " |")
+    publish(results, tables, read_metrics(args.out_dir / "report" / "methods_minimal_0"))
 
 
 def textbook(model, pictures, labels, epsilon=15):
@@ -203,7 +183,7 @@ def strangers(args, models, pictures, labels):
                     if "cross-entropy" in name:
                         attacked = one_step_of_cross_entropy(models[proxy], pictures, labels, epsilon)
                     else:
-                        crafted, _ = train.craft(settings, models[proxy], pictures[chosen], labels[chosen])
+                        crafted, _ = craft(settings, models[proxy], pictures[chosen], labels[chosen])
                         attacked[chosen] = crafted
                     found.append(np.mean(read(models[target], attacked).argmax(axis=1) != labels))
                 over_clean = np.mean(found) - clean[target]

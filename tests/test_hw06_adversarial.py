@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import check_sentence
+from conftest import check_sentence, write_metrics
 from PIL import Image
 
 CHAPTER = "hw06_adversarial"
@@ -336,7 +336,7 @@ def test_without_network_a_sentence_names_the_file_and_the_place(hw06):
             "URL fetch failure on https://host/vgg16_weights.h5: None -- no address"
         )  # as Keras does
 
-    with pytest.raises(hw06.dataset.BadInput) as raised:
+    with pytest.raises(hw06.scaffold.BadInput) as raised:
         hw06.model.with_preprocessing(offline, None, "imagenet")
     for word in ("https://host/vgg16_weights.h5 could", "~/.keras/models", ".keras", "--synthetic"):
         assert word in str(raised.value)
@@ -474,10 +474,10 @@ def cut(folder):
 
 SPOILT = {
     "a picture is missing": (lambda folder: (folder / "images" / "007.png").unlink(), "007.png is missing"),
-    "a picture is cut": (cut, "007.png is not a whole PNG picture"),
+    "a picture is cut": (cut, "007.png cannot be decoded as an image"),
     "a picture is no picture": (
         lambda folder: (folder / "images" / "007.png").write_text("no"),
-        "007.png is not a whole PNG",
+        "007.png cannot be decoded as an image",
     ),
     "a picture of another size": (
         lambda folder: Image.new("RGB", (31, 32)).save(folder / "images" / "007.png"),
@@ -510,11 +510,11 @@ SPOILT = {
     "no classifier": (lambda folder: (folder / "classifier.keras").unlink(), "classifier.keras is missing"),
     "text as classifier": (
         lambda folder: (folder / "classifier.keras").write_text("no"),
-        "not a whole Keras model",
+        "is no whole Keras model",
     ),
     "an archive as classifier": (
         lambda folder: zipfile.ZipFile(folder / "classifier.keras", "w").close(),
-        "not a whole Keras model",
+        "is no whole Keras model",
     ),
 }
 
@@ -576,8 +576,12 @@ def test_predict_wants_the_pictures_of_train(hw06, crafted, whole_set, spoilt, t
     check_sentence(hw06, capsys, argv, "images is missing; run train.py first", script="predict")
     crafted("--method", "fgsm")
     (tmp_path / "out" / "images" / "003.png").unlink()
-    check_sentence(hw06, capsys, argv, "003.png is missing", script="predict")
+    check_sentence(hw06, capsys, argv, "images and metrics.json are of two trainings", script="predict")
     for path in (tmp_path / "out" / "images").iterdir():
         Image.new("RGB", (8, 8)).save(path)
     Image.new("RGB", (8, 8)).save(tmp_path / "out" / "images" / "003.png")
+    write_metrics(hw06, tmp_path / "out", "images", proxy=["classifier.keras"], method="fgsm")
     check_sentence(hw06, capsys, argv, "is of other pictures", script="predict")
+    for text in ("{", "[" * 100_000, '{"arguments": {}, "files": {}}'):
+        (tmp_path / "out" / "metrics.json").write_text(text)
+        check_sentence(hw06, capsys, argv, "metrics.json", script="predict")
