@@ -14,8 +14,9 @@ fewer bits than `bits`: the third step of Deep compression (Han et al., https://
 
 import json
 
+from scaffold import BadInput, replacing
+
 import numpy as np
-from dataset import BadInput, replacing
 from model import build_student
 from quantisation import LEAST, MOST, from_uniform, shared, uniform
 
@@ -96,7 +97,9 @@ def read_compressed(path):
         for name, stream in streams.items():
             if stream.rest:
                 raise ValueError(f"{stream.rest} {name} too many")
-    except Exception as error:  # a damaged archive has many ways to say so
+    except PermissionError:
+        raise
+    except (Exception, RecursionError) as error:  # a damaged archive has many ways to say so
         raise BadInput(
             f"{path} is cut short or no compressed.npz ({str(error).splitlines()[0]}); run train.py again."
         ) from error

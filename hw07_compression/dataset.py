@@ -8,22 +8,14 @@ Any number of classes and any size will do. Greyscale, palette, CMYK and picture
 made upright RGB, and squeezed into a square.
 """
 
-import os
-import re
-import sys
-from contextlib import contextmanager
+from scaffold import HELP, BadInput
 
 import numpy as np
-from PIL import Image, ImageOps
-from tqdm import tqdm
+from images import check_classes, image_files, number_of, open_image, read_images
+from PIL import Image
 
-HELP = "see hw07_compression/README.md, or try --synthetic"
 LARGEST = 128  # pixels a side, unless a teacher wants more
 SYNTHETIC = {"training": 240, "validation": 120, "testing": 60}
-
-
-class BadInput(ValueError):
-    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
 
 
 def load_part(folder, size, labelled=True):
@@ -39,40 +31,26 @@ def load_part(folder, size, labelled=True):
     """
     form, expected = (r"(\d+)_.+", "{class}_{n}") if labelled else (r"(\d+)", "{n}")
     found = []
-    for path in pictures_in(folder):
-        name = re.fullmatch(form + r"\.(jpe?g|png)", path.name, re.IGNORECASE)
-        if not name:
+    for path in image_files(folder):
+        number = number_of(path, form)
+        if number is None:
             fault = "the name has no class" if labelled else "the name is no number"
-            raise BadInput(f"{path}: {fault}, expected {expected}.jpg or .png; {HELP}.")
-        found.append((int(name[1]), path))
+            raise BadInput(f"{path}: {fault}, expected {expected}{path.suffix}; {HELP}.")
+        found.append((number, path))
     found.sort()
+    numbers, paths = zip(*found)
+    if labelled:
+        check_classes(numbers, folder, paths)
     for (number, path), (again, other) in zip(found, found[1:]):
         if number == again and not labelled:
             raise BadInput(f"{other} has the number of {path.name}, expected each once; {HELP}.")
-    pictures = np.empty((len(found), size, size, 3), np.uint8)
-    for place, (_, path) in enumerate(tqdm(found, folder.name, disable=None, leave=False)):
-        pictures[place] = read_picture(path, size)
-    return pictures, np.array([number for number, _ in found], np.int64)
+    pictures = np.stack(read_images(paths, lambda path: squeezed(path, size), folder.name))
+    return pictures, np.array(numbers, np.int64)
 
 
-def pictures_in(folder):
-    """The files of a folder that do not begin with a dot, by name."""
-    if not folder.is_dir():
-        raise BadInput(f"{folder} is missing; {HELP}.")
-    paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    if not paths:
-        raise BadInput(f"{folder} holds no pictures; {HELP}.")
-    return paths
-
-
-def read_picture(path, size):
+def squeezed(path, size):
     """One picture, upright, RGB, squeezed into a square of size pixels: uint8 (size, size, 3)."""
-    try:
-        with Image.open(path) as picture:
-            picture.draft("RGB", (2 * size, 2 * size))  # a large JPEG is decoded at a fraction of its size
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
-    except Exception as error:  # Pillow has many words for another format, or a damaged file
-        raise BadInput(f"{path} is not a whole picture ({error}); {HELP}.") from error
+    upright = open_image(path, side=size)
     if upright.size != (size, size):
         upright = upright.resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(upright)
@@ -80,15 +58,10 @@ def read_picture(path, size):
 
 def usual_side(folder):
     """The median of the shorter sides of up to a hundred pictures of a folder, in pixels, at most LARGEST."""
-    paths = pictures_in(folder)
-    sides = []
-    for path in paths[:: -(-len(paths) // 100)]:
-        try:
-            with Image.open(path) as picture:
-                sides.append(min(picture.size))
-        except Exception as error:  # as in read_picture
-            raise BadInput(f"{path} is not a whole picture ({error}); {HELP}.") from error
-    return int(min(LARGEST, np.median(sides)))
+    paths = image_files(folder)
+    return int(
+        min(LARGEST, np.median([min(open_image(path).size) for path in paths[:: -(-len(paths) // 100)]]))
+    )
 
 
 def make_synthetic(folder, seed):
@@ -129,28 +102,3 @@ def blend(kind, rng):
     wave = weight * waves[PATTERNS[kind]] + (1 - weight) * waves[PATTERNS[other]]
     colours = rng.uniform(40, 215, 3) + wave[..., None] * rng.uniform(20, 60, 3)
     return (colours + rng.normal(0, 15, (SIDE, SIDE, 3))).clip(0, 255).astype(np.uint8)
-
-
-@contextmanager
-def replacing(path):
-    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
-    beside = path.with_name("half-written-" + path.name)
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def run(main):
-    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
-    try:
-        return main()
-    except BadInput as error:
-        sentence, status = str(error), 2
-    except OSError as error:
-        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
-    except KeyboardInterrupt:
-        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
-    print(sentence, file=sys.stderr)
-    sys.exit(status)

@@ -16,10 +16,12 @@ always normal. A plan is a dict that JSON can hold: {"size", "classes", "kind", 
 
 from contextlib import suppress
 
+from scaffold import BadInput
+
 import keras
 import numpy as np
 from architecture import EPSILON, unit
-from dataset import BadInput
+from device import load_keras
 from keras import layers
 
 FILTERS = 16  # of the stem, times --width
@@ -98,16 +100,19 @@ def load_teacher(path):
 
     Raises BadInput when it is no such file, or takes other than square RGB pictures.
     """
+    model = load_keras(path)
     try:
-        model = keras.saving.load_model(path, compile=False)
         (_, height, width, channels), (_, classes) = model.input_shape, model.output_shape
-        if channels != 3 or height != width or not height or not classes:
-            raise ValueError(f"it takes {model.input_shape}, expected (None, n, n, 3)")
-    except Exception as error:  # Keras says in many ways that a file is not its own
+    except (TypeError, ValueError) as error:  # several inputs or outputs, or of other dimensions
         raise BadInput(
-            f"{path} is no whole Keras classifier of square RGB pictures ({str(error).splitlines()[0]}); "
-            "give a model.keras, or leave out --teacher."
+            f"{path} is no classifier of square RGB pictures (it takes {model.input_shape} and gives "
+            f"{model.output_shape}); give a model.keras, or leave out --teacher."
         ) from error
+    if channels != 3 or height != width or not height or not classes:
+        raise BadInput(
+            f"{path} is no classifier of square RGB pictures (it takes {model.input_shape}, expected "
+            "(None, n, n, 3)); give a model.keras, or leave out --teacher."
+        )
     return model
 
 

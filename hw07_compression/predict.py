@@ -7,41 +7,28 @@
 The hand-in is <out-dir>/submission.csv: the header Id,Category and a row a test picture.
 """
 
-import argparse
 from pathlib import Path
 
-import pandas as pd
-from dataset import BadInput, load_part, replacing, run
+from scaffold import Parser, replacing, run, trained
 
-HERE = Path(__file__).resolve().parent
+import pandas as pd
+from dataset import load_part
+from device import start_keras
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Write submission.csv with the one small file that train.py wrote.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder that holds food-11")
-    parser.add_argument(
-        "--out-dir", type=Path, default=HERE / "out", help="folder of compressed.npz, and to write to"
-    )
-    parser.add_argument(
-        "--synthetic", action="store_true", help="use the data set that train.py --synthetic made"
-    )
-    parser.add_argument("--model", type=Path, help="the small file; None: that of --out-dir")
-    return parser.parse_args(argv)
+    parser = Parser(__doc__, "predict", "folder that holds food-11")
+    parser.add_argument("--model", type=Path, help="the small file, else that of --out-dir")
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    if args.synthetic and not data_dir.is_dir():
-        raise BadInput(f"{data_dir} is missing; run train.py --synthetic first, with the same --out-dir.")
     path = args.model or args.out_dir / "compressed.npz"
-    if not path.is_file():
-        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
-
+    if not args.model or (path.is_file() and (path.parent / "metrics.json").is_file()):
+        trained(args, path.name, folder=path.parent)  # a file that was sent to somebody has no metrics.json
+    start_keras()
     from compressed import read_compressed  # here, with Keras, so that --help need not wait for it
     from model import answers
 

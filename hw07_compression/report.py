@@ -9,17 +9,18 @@ them and for fewer epochs. Trainings are kept, so an interrupted report goes on.
 measure all anew.
 """
 
-import argparse
 import json
 import shutil
 from pathlib import Path
 
+from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+
 import numpy as np
 import pandas as pd
 import train
-from dataset import BadInput, load_part, make_synthetic, pictures_in, replacing, run
+from dataset import load_part, make_synthetic
+from images import image_files
 
-HERE = Path(__file__).resolve().parent
 EVERY = {"training": 15, "validation": 2}  # picture that the comparisons use: 3,000 and 2,500 of CIFAR-10
 COMPARE = "--epochs 12 --batch-size 64 --learning-rate 0.05"
 SMALL, LARGE = "--width 0.5", "--width 1"  # the student of the comparisons; the weak teacher
@@ -36,27 +37,15 @@ COLUMNS = ["table", "row", "bytes", "parameters", "multiply_adds", "before", "ac
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Make every table and figure of the chapter's README.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder that holds food-11")
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
-    parser.add_argument(
-        "--synthetic", action="store_true", help="draw a small data set, write to out/results"
-    )
-    parser.add_argument("--seeds", type=int, default=3, help="trainings a row, with seeds 0, 1, ...")
-    parser.add_argument("--epochs", type=int, help="for a trial: so many in every training; None: its own")
-    parser.add_argument("--teacher", type=Path, help="whole Keras classifier; None: train one first")
-    parser.add_argument("--mixed-precision", action="store_true", help="train in bfloat16")
-    return parser.parse_args(argv)
+    parser = Parser(__doc__, "report", "folder that holds food-11")
+    parser.add_argument("--teacher", type=Path, help="whole Keras classifier, else one is trained first")
+    parser.add_argument("--full-precision", action="store_true", help="train in float32, not in bfloat16")
+    parser.set_defaults(seeds=3)
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    if args.seeds < 1:
-        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     few = a_part(data_dir, args.out_dir / "report" / "pictures")
@@ -70,10 +59,10 @@ def main(argv=None):
             if start:
                 shutil.copyfile(start / "checkpoint_student.npz", out / "checkpoint_student.npz")
             argv = [*flags.split(), "--data-dir", pictures, "--out-dir", out, "--seed", seed, "--resume"]
-            argv += ["--mixed-precision"] if args.mixed_precision else []
+            argv += ["--full-precision"] if args.full_precision else []
             argv += ["--epochs", args.epochs, "--batch-size", TRIAL_BATCH] if args.epochs else []
             train.main([str(word) for word in argv])
-        return out, json.loads((out / "metrics.json").read_text())
+        return out, read_metrics(out)
 
     def of_seeds(name, flags, seeds=args.seeds):
         return [trained(name, f"{COMPARE} {flags} --prune 0", seed) for seed in range(seeds)]
@@ -120,21 +109,7 @@ def main(argv=None):
 
     with replacing(results / "curves.png") as path:
         plot_curves(pruned, files).savefig(path)
-    publish(results, pd.DataFrame(rows, columns=COLUMNS), chain / "metrics.json")
-
-
-def publish(results, tables, metrics_file):
-    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
-    with replacing(results / "report.csv") as path:
-        tables.to_csv(path, index=False)
-    metrics = json.loads(metrics_file.read_text())
-    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
-    with replacing(results / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    for name, table in tables.groupby("table", sort=False):
-        print(f"\n{name}\n")
-        for row in table.drop(columns="table").to_numpy():
-            print("| " + " | ".join(row) + " |")
+    publish(results, pd.DataFrame(rows, columns=COLUMNS), read_metrics(chain))
 
 
 def a_part(data_dir, folder):
@@ -142,7 +117,7 @@ def a_part(data_dir, folder):
     for part, step in EVERY.items():
         place = folder / "food-11" / part
         place.mkdir(parents=True, exist_ok=True)
-        paths = pictures_in(data_dir / "food-11" / part)
+        paths = image_files(data_dir / "food-11" / part)
         for path in paths[:: step if len(paths) > MANY else 1]:
             if not (place / path.name).is_file():
                 shutil.copyfile(path, place / path.name)
