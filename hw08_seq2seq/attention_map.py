@@ -1,5 +1,7 @@
 """A picture of where a model looked: a row for each Chinese word, a column for each English one."""
 
+from scaffold import plain
+
 import numpy as np
 from dataset import BOS, EOS, SPECIAL
 
@@ -23,7 +25,11 @@ def attention_maps(model, sources, translations, vocabularies):
             return None
         axes.imshow(np.asarray(weights)[0], cmap="Greys", vmin=0, vmax=1, aspect="auto")
         for axis, words, ids in ((axes.xaxis, source, source_ids), (axes.yaxis, translation, target_ids)):
-            labels = [*words, SPECIAL[EOS]] if font else [str(number) for number in ids[0]]
+            labels = (
+                [plain(word) for word in (*words, SPECIAL[EOS])]
+                if font
+                else [str(number) for number in ids[0]]
+            )
             axis.set_ticks(range(len(labels)), labels, font=font)
         axes.tick_params(axis="x", rotation=60)
     return figure

@@ -12,21 +12,17 @@ in them is <UNK>. The course has 18,000 pairs to train, 500 to validate and 2,63
 """
 
 import json
-import os
-import sys
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass
+
+from scaffold import HELP, BadInput, replacing
 
 import numpy as np
 
-HELP = "see hw08_seq2seq/README.md, or try --synthetic"
 SPECIAL = ["<PAD>", "<BOS>", "<EOS>", "<UNK>"]
 PAD, BOS, EOS, UNK = range(4)
-
-
-class BadInput(ValueError):
-    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
+MAX_UNKNOWN = 0.5  # share of the tokens
+MAX_TOKENS = 200  # of a sentence: what a longer one has more is cut off
 
 
 @dataclass(frozen=True)
@@ -91,10 +87,13 @@ def load_vocabulary(folder, language):
 
 
 def read_object(path):
+    text = read_text(path)
     try:
-        found = json.loads(read_text(path))
+        found = json.loads(text)
     except json.JSONDecodeError as error:
         raise BadInput(f"{path}: line {error.lineno}: {error.msg}, expected JSON; {HELP}.") from error
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, or nested too deeply
+        raise BadInput(f"{path} is no object of words, expected JSON; {HELP}.") from error
     if not isinstance(found, dict):
         raise BadInput(f"{path}: a {type(found).__name__}, expected an object of words; {HELP}.")
     return found
@@ -103,7 +102,9 @@ def read_object(path):
 def read_text(path):
     """Read UTF-8 text, with or without a byte order mark. Raises BadInput if that cannot be."""
     if not path.is_file():
-        raise BadInput(f"{path} is missing; {HELP}.")
+        found = sorted(other for other in path.parent.glob(f"**/*{path.stem}*") if other.is_file())
+        instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
+        raise BadInput(f"{path} is missing{instead}; {HELP}.")
     raw = path.read_bytes()
     try:
         return raw.decode("utf-8-sig")
@@ -117,7 +118,7 @@ def load_pairs(path):
     text = read_text(path)
     if not text.strip():
         raise BadInput(f"{path} is empty, expected a sentence pair a line; {HELP}.")
-    pairs = []
+    pairs, cut = [], 0
     for number, line in enumerate(text.rstrip("\r\n").split("\n"), 1):
         sides = line.split("\t")
         if len(sides) != 2:
@@ -128,8 +129,29 @@ def load_pairs(path):
         if not english or not chinese:
             side = "Chinese" if english else "English"
             raise BadInput(f"{path}: line {number}: the {side} side is empty, expected words; {HELP}.")
-        pairs.append(Pair(english, chinese))
+        cut += max(len(english), len(chinese)) > MAX_TOKENS
+        pairs.append(Pair(english[:MAX_TOKENS], chinese[:MAX_TOKENS]))
+    if cut:
+        print(f"note: {cut} sentences of {path} were cut to {MAX_TOKENS} tokens")
     return pairs
+
+
+def unknown_shares(pairs, vocabularies, path):
+    """The shares of English and Chinese tokens that the vocabularies lack.
+
+    Raises BadInput when one is above MAX_UNKNOWN: the words are of another script, or the sides are swapped.
+    """
+    shares = []
+    for vocabulary, side in zip(vocabularies, ("english", "chinese")):
+        tokens = [token for pair in pairs for token in getattr(pair, side)]
+        shares.append(sum(token not in vocabulary.numbers for token in tokens) / len(tokens))
+        if shares[-1] > MAX_UNKNOWN:
+            raise BadInput(
+                f"{path}: {shares[-1]:.0%} of the {side.title()} tokens are not in its vocabulary, expected "
+                f"at most {MAX_UNKNOWN:.0%}: the sides may be exchanged, the characters of another kind, or "
+                f"the words not cut apart; {HELP}."
+            )
+    return shares
 
 
 def make_synthetic(folder, seed):
@@ -181,28 +203,3 @@ def invent(rng):
     if rng.random() < 0.5:
         return f"{name[0]} {verb[0]} {english} .", f"{name[1]} {verb[1]} {chinese} 。"
     return f"{name[0]} {verb[0]} {english} {time[0]} .", f"{time[1]} {name[1]} {verb[1]} {chinese} 。"
-
-
-@contextmanager
-def replacing(path):
-    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
-    beside = path.with_name("half-written-" + path.name)
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def run(main):
-    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
-    try:
-        return main()
-    except BadInput as error:
-        sentence, status = str(error), 2
-    except OSError as error:
-        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
-    except KeyboardInterrupt:
-        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
-    print(sentence, file=sys.stderr)
-    sys.exit(status)

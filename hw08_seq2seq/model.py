@@ -9,9 +9,11 @@
 All map ((n, s), (n, t)) word numbers to logits (n, t, Chinese words); translator.py says how they decode.
 """
 
-import keras
+from scaffold import BadInput
+
 import numpy as np
-from dataset import BadInput, load_vocabulary
+from dataset import load_vocabulary
+from device import load_keras
 from recurrent import Recurrent
 from transformer import Transformer
 from translator import Translator
@@ -29,15 +31,9 @@ def load_model(path, folder):
 
     Raises BadInput when it is missing, cut short, or knows other words than the folder's vocabularies.
     """
-    if not path.is_file():
-        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
-    try:
-        model = keras.models.load_model(path, compile=False)
-        whole = isinstance(model, Translator) and all(np.isfinite(w).all() for w in model.get_weights())
-    except Exception:  # whatever Keras says of a file that is not its own: it says it in many ways
-        whole = False
-    if not whole:
-        raise BadInput(f"{path} is cut short or not a model of this chapter; run train.py again.")
+    model = load_keras(path)
+    if not isinstance(model, Translator) or not all(np.isfinite(w).all() for w in model.get_weights()):
+        raise BadInput(f"{path} is not a model of this chapter; run train.py again.")
     for language, words in (("en", model.english), ("cn", model.chinese)):
         numbers = folder / f"int2word_{language}.json"
         if numbers.is_file() and load_vocabulary(folder, language).words != words:

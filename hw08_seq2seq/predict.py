@@ -9,58 +9,37 @@ source,reference,translation,score, the score being the sentence's BLEU@1; atten
 looked in a few sentences.
 """
 
-import argparse
-from pathlib import Path
+from scaffold import Parser, integer, replacing, run, trained
 
 import pandas as pd
 from bleu import bleu_1, corpus_bleu_4, sentence_bleu
-from dataset import BadInput, Vocabulary, load_pairs, replacing, run
+from dataset import Vocabulary, load_pairs
+from device import start_keras
 from train import BEAM
 
-HERE = Path(__file__).resolve().parent
 SHOWN = 3  # sentences in attention.png, the first with 5 to 10 words
-MOST_BEAMS = 100
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Translate testing.txt with the model that train.py saved.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of testing.txt")
+    parser = Parser(__doc__, "predict", "folder of testing.txt")
     parser.add_argument(
-        "--out-dir", type=Path, default=HERE / "out", help="folder of model.keras, and to write to"
+        "--beam", type=integer(1, 100), default=BEAM, help="hypotheses kept side by side; 1 is greedy"
     )
-    parser.add_argument(
-        "--synthetic", action="store_true", help="use the data set that train.py --synthetic made"
-    )
-    parser.add_argument("--beam", type=int, default=BEAM, help="hypotheses kept side by side; 1 is greedy")
-    return parser.parse_args(argv)
-
-
-def check(args):
-    """Raise BadInput where a flag is out of range."""
-    if not 1 <= args.beam <= MOST_BEAMS:
-        raise BadInput(f"--beam {args.beam}: expected 1 to {MOST_BEAMS}.")
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    check(args)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    if args.synthetic and not data_dir.is_dir():
-        raise BadInput(f"{data_dir} is missing; run train.py --synthetic first, with the same --out-dir.")
-    path = args.out_dir / "model.keras"
-    if not path.is_file():
-        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
+    trained(args, "model.keras")
     pairs = load_pairs(data_dir / "testing.txt")
 
-    from attention_map import attention_maps  # here, with Keras, so that --help need not wait for it
+    start_keras()
+    from attention_map import attention_maps  # with Keras, for which --help need not wait
     from beam_search import Decoding
     from model import load_model
 
-    model = load_model(path, data_dir)
+    model = load_model(args.out_dir / "model.keras", data_dir)
     english, chinese = vocabularies = Vocabulary(model.english), Vocabulary(model.chinese)
     sources = [pair.english for pair in pairs]
     print(f"testing {len(pairs)} pairs   model {type(model).__name__}, beam {args.beam}", flush=True)

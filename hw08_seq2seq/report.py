@@ -8,23 +8,32 @@ train.main() run with some seeds, and scored. Trainings are kept, so an interrup
 <out-dir>/report to measure all anew.
 """
 
-import argparse
-import json
 import time
-from pathlib import Path
+
+from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+
+from device import start_keras
+
+
+def parse_args(argv=None):
+    return Parser(__doc__, "report", "folder of the course's files").parse(argv)
+
+
+if __name__ == "__main__":  # --help and wrong flags need not wait for the imports below
+    run(lambda: parse_args() and start_keras())
 
 import numpy as np
 import pandas as pd
 import train
 from attention_map import attention_maps
 from beam_search import Decoding
-from dataset import BadInput, Vocabulary, load_pairs, make_synthetic, replacing, run
+from dataset import Vocabulary, load_pairs, make_synthetic
 from matplotlib.figure import Figure
 from model import load_model
 from predict import compare
 from schedules import SCHEDULES
+from training import score
 
-HERE = Path(__file__).resolve().parent
 BEAMS = (1, 3, 5, 10)
 ALPHAS = (0.0, 0.5, 1.0, 1.5, 2.0)
 SHORT = "--model attention --epochs 3 --units 128"  # the schedules' trainings
@@ -38,24 +47,8 @@ GOOD, BAD = 3, 3  # examples more, from testing.txt
 SHOWN = 3  # in attention.png
 
 
-def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Make every table and figure of the chapter's README.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of the course's files")
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
-    parser.add_argument("--synthetic", action="store_true", help="use a small data set, write to out/results")
-    parser.add_argument("--seeds", type=int, default=1, help="trainings a row, with seeds 0, 1, ...")
-    parser.add_argument("--epochs", type=int, help="for a trial: so many in every training; None: its own")
-    return parser.parse_args(argv)
-
-
 def main(argv=None):
     args = parse_args(argv)
-    if args.seeds < 1:
-        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     results.mkdir(parents=True, exist_ok=True)
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
@@ -101,22 +94,8 @@ def main(argv=None):
     plot_curves({model: runs[0] for model, runs in folders.items()}, results / "losses.png")
 
     columns = ["table", "row", "BLEU@1", "BLEU-4", "decoding_seconds", "training_seconds"]
-    metrics_file = write_metrics(args.out_dir / "report", folders[default][0], scores[default, train.BEAM])
-    publish(results, pd.DataFrame(rows, columns=columns), metrics_file)
-
-
-def publish(results, tables, metrics_file):
-    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
-    with replacing(results / "report.csv") as path:
-        tables.to_csv(path, index=False)
-    metrics = json.loads(metrics_file.read_text())
-    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
-    with replacing(results / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    for name, table in tables.groupby("table", sort=False):
-        print(f"\n{name}\n")
-        for row in table.drop(columns="table").to_numpy():
-            print("| " + " | ".join(row) + " |")
+    metrics = test_metrics(folders[default][0], scores[default, train.BEAM])
+    publish(results, pd.DataFrame(rows, columns=columns), metrics)
 
 
 def scored(decodings, pairs, **keywords):
@@ -124,7 +103,7 @@ def scored(decodings, pairs, **keywords):
     scores, seconds = [], []
     for decoding in decodings:
         started = time.perf_counter()
-        scores.append(train.score(decoding, pairs, **keywords))
+        scores.append(score(decoding, pairs, **keywords))
         seconds.append(time.perf_counter() - started)
     return scores, f"{np.median(seconds):.1f}"
 
@@ -137,25 +116,23 @@ def means(scores):
 
 def own_score(folder):
     """A run's score on validation.txt, as train.py measured it."""
-    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics = read_metrics(folder)
     return {"BLEU@1": metrics["score"], "BLEU-4": metrics["corpus_bleu_4"]}
 
 
 def training_seconds(folders):
-    seconds = [json.loads((folder / "metrics.json").read_text())["seconds"]["one_fit"] for folder in folders]
+    seconds = [read_metrics(folder)["seconds"]["one_fit"] for folder in folders]
     return f"{np.median(seconds):.0f}"
 
 
-def write_metrics(folder, run, scores):
-    """Write metrics.json: the first run's, with the mean score on testing.txt in place of validation's."""
-    metrics = json.loads((run / "metrics.json").read_text())
+def test_metrics(run, scores):
+    """The first run's metrics, with the mean score on testing.txt in place of validation's."""
+    metrics = read_metrics(run)
     metrics["metric"] = "test BLEU@1"
     metrics["score_by_seed"] = [found["BLEU@1"] for found in scores]
     metrics["score"] = float(np.mean(metrics["score_by_seed"]))
     metrics["corpus_bleu_4"] = float(np.mean([found["BLEU-4"] for found in scores]))
-    with replacing(folder / "metrics.json") as path:
-        path.write_text(json.dumps(metrics))
-    return folder / "metrics.json"
+    return metrics
 
 
 def write_examples(results, decoding, parts):

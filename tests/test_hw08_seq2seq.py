@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import check_sentence
+from conftest import check_sentence, write_metrics
 from keras import ops
 
 CHAPTER = "hw08_seq2seq"
@@ -54,6 +54,7 @@ def untrained(hw08, tmp_path):
         keras.utils.set_random_seed(0)
         model = hw08.model.build_model(kind, *hw08.dataset.load_vocabularies(folder), 16, 0.0)
         model.save(tmp_path / "out" / "model.keras")
+        write_metrics(hw08, tmp_path / "out", "model.keras")
         return tmp_path / "out"
 
     return make
@@ -466,22 +467,22 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(hw08, small, t
     argv = ["--data-dir", str(small), "--epochs", "3", "--units", "16", "--model", "seq2seq"]
     argv += ["--schedule", "linear", "--out-dir"]  # random numbers of dropout and coins, and the order
     whole = hw08.train.main([*argv, str(tmp_path / "whole")])
-    end = hw08.checkpoint.Checkpoint.on_epoch_end
+    save = hw08.checkpoint.Checkpoint.save
 
-    def killed(self, epoch, logs=None):
-        end(self, epoch, logs)
-        if epoch == 1:
+    def killed(self, variables):
+        save(self, variables)
+        if len(self.rows) == 2:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(hw08.checkpoint.Checkpoint, "on_epoch_end", killed)
+        patch.setattr(hw08.checkpoint.Checkpoint, "save", killed)
         with pytest.raises(KeyboardInterrupt):
             hw08.train.main([*argv, str(tmp_path / "killed")])
     resumed = hw08.train.main([*argv, str(tmp_path / "killed"), "--resume"])
     assert resumed["score"] == whole["score"]
     histories = [pd.read_csv(tmp_path / name / "history.csv") for name in ("whole", "killed")]
     assert list(histories[1].epoch) == [1, 2, 3]
-    pd.testing.assert_frame_equal(*(history.drop(columns="seconds") for history in histories))
+    pd.testing.assert_frame_equal(*(history.drop(columns=["seconds", "processor"]) for history in histories))
     model = (tmp_path / "killed" / "model.keras", small)
     assert hw08.model.load_model(*model).own_words.teaching < 0.1
 
@@ -502,11 +503,11 @@ def test_a_resume_that_does_not_fit(hw08, small, tmp_path, capsys):
     numbers = json.loads((small / "word2int_cn.json").read_text("utf-8"))
     numbers["新"] = len(numbers)
     write_json(small, "cn", numbers)
-    check_sentence(hw08, capsys, [*argv, "--resume"], "checkpoint.npz is of other words or another network")
+    check_sentence(hw08, capsys, [*argv, "--resume"], "checkpoint.npz is of another network")
     whole = (tmp_path / "checkpoint.npz").read_bytes()
     for part in (whole[: len(whole) // 2], b"", b"no zip file"):
         (tmp_path / "checkpoint.npz").write_bytes(part)
-        check_sentence(hw08, capsys, [*argv, "--resume"], "checkpoint.npz is cut short")
+        check_sentence(hw08, capsys, [*argv, "--resume"], "checkpoint.npz is damaged")
 
 
 def test_not_a_number_stops_with_the_last_good_files(hw08, small, tmp_path, capsys, monkeypatch):
@@ -545,7 +546,7 @@ def test_bad_lines(hw08_light, spoilt, capsys, case, name, load_chapter):
     lines = (spoilt / name).read_bytes().splitlines()
     lines[2] = line
     (spoilt / name).write_bytes(b"\n".join(lines))
-    with pytest.raises(hw08_light.dataset.BadInput) as error:
+    with pytest.raises(hw08_light.scaffold.BadInput) as error:
         hw08_light.dataset.load_pairs(spoilt / name)
     assert str(error.value).startswith(f"{spoilt / name}: ")
     assert str(error.value).endswith("or try --synthetic.")
@@ -616,10 +617,13 @@ def test_bad_models_and_tests(hw08, small, tmp_path, capsys, untrained):
     whole, lines = model.read_bytes(), testing.read_bytes()
     for spoilt in (whole[: len(whole) // 2], b"", b"no zip file"):
         model.write_bytes(spoilt)
-        check_sentence(hw08, capsys, argv, "model.keras is cut short or not a model", script="predict")
+        write_metrics(hw08, model.parent, "model.keras")
+        check_sentence(hw08, capsys, argv, "model.keras is no whole Keras model", script="predict")
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(model)
+    write_metrics(hw08, model.parent, "model.keras")
     check_sentence(hw08, capsys, argv, "not a model of this chapter", script="predict")
     model.write_bytes(whole)
+    write_metrics(hw08, model.parent, "model.keras")
     for spoilt, words in (
         (b"", "is empty"),
         (lines + b"tom saw\n", "line 11: 0 tabs"),
@@ -634,3 +638,30 @@ def test_bad_models_and_tests(hw08, small, tmp_path, capsys, untrained):
         hw08, capsys, argv, "was trained with other words than", "int2word_cn.json", script="predict"
     )
     assert not list((tmp_path / "out").glob("translations*"))
+
+
+def test_swapped_sides_and_other_scripts_are_refused(hw08_light, small, tmp_path, capsys):
+    """And a share of unknown words below half is printed."""
+    dataset = hw08_light.dataset
+    vocabularies = dataset.load_vocabularies(small)
+    path = small / "training.txt"
+    pairs = dataset.load_pairs(path)
+    assert max(dataset.unknown_shares(pairs, vocabularies, path)) < 0.1
+    swapped = [dataset.Pair(pair.chinese, pair.english) for pair in pairs]
+    with pytest.raises(hw08_light.scaffold.BadInput, match="sides may be exchanged"):
+        dataset.unknown_shares(swapped, vocabularies, path)
+
+
+def test_a_line_of_twenty_thousand_words_is_cut(hw08_light, small, capsys):
+    path = small / "training.txt"
+    path.write_text("tom " * 20_000 + "\t 我\n", "utf-8")
+    (pair,) = hw08_light.dataset.load_pairs(path)
+    assert len(pair.english) == 200
+    assert "1 sentences" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"<PAD>": ' + "9" * 5000 + "}", '{"<PAD>": Infinity}'])
+def test_vocabularies_that_were_edited(hw08_light, small, text):
+    (small / "word2int_en.json").write_text(text)
+    with pytest.raises(hw08_light.scaffold.BadInput, match="word2int_en.json"):
+        hw08_light.dataset.load_vocabularies(small)
