@@ -78,3 +78,8 @@ def accuracy(groups, labels):
     """The share that agrees, under the better of the two namings: 0.5 to 1. A clustering has no names."""
     share = float(np.mean(groups == labels))
     return max(share, 1 - share)
+
+
+def member_seed(args, number):
+    """The seed of an autoencoder: no two votes with other --seed share one."""
+    return (args.seed * args.seeds + number) % 2**31

@@ -7,18 +7,11 @@ valY.npy     (500,), integers 0 or 1: which of the two groups. Only for scoring
 NumPy's own format. A file that holds Python objects is refused: to read it would run what is in it.
 """
 
-import os
-import sys
-from contextlib import contextmanager
+from scaffold import HELP, BadInput, replacing
 
 import numpy as np
 
-HELP = "see hw09_autoencoder/README.md, or try --synthetic"
 SHAPE = (32, 32, 3)  # of a picture: rows, columns, RGB
-
-
-class BadInput(ValueError):
-    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
 
 
 def load_pictures(path):
@@ -57,9 +50,13 @@ def load_labels(path, count):
 
 def load_array(path):
     if not path.is_file():
-        raise BadInput(f"{path} is missing; {HELP}.")
+        found = sorted(other for other in path.parent.glob(f"**/*{path.stem}*.npy") if other.is_file())
+        instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
+        raise BadInput(f"{path} is missing{instead}; {HELP}.")
     try:
         array = np.load(path, allow_pickle=False)
+    except PermissionError:
+        raise
     except Exception as error:  # NumPy has many words for a damaged header
         raise BadInput(f"{path} is cut short, holds objects, or is not of NumPy's format; {HELP}.") from error
     if not isinstance(array, np.ndarray):
@@ -100,28 +97,3 @@ def draw_pictures(rng, count):
         picture[top : top + 8, left : left + 8] += rng.uniform(-0.4, 0.4)
     relative = np.where(labels[:, None, None, None] == 0, far, 1 + blocks) + tint
     return np.clip(light * relative, 0, 255).astype(np.uint8), labels
-
-
-@contextmanager
-def replacing(path):
-    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
-    beside = path.with_name("half-written-" + path.name)
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def run(main):
-    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
-    try:
-        return main()
-    except BadInput as error:
-        sentence, status = str(error), 2
-    except OSError as error:
-        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
-    except KeyboardInterrupt:
-        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
-    print(sentence, file=sys.stderr)
-    sys.exit(status)

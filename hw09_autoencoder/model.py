@@ -13,10 +13,13 @@ Read the left column downwards, the right one upwards. Pictures are 0..1 in both
 0..255 and has the scaling inside.
 """
 
+from scaffold import BadInput
+
 import keras
 import numpy as np
 from contrast import noised, nt_xent, views
-from dataset import SHAPE, BadInput
+from dataset import SHAPE
+from device import load_keras
 from keras import layers, ops
 
 FILTERS = (32, 64, 128, 128)
@@ -121,16 +124,10 @@ def whole_model(members, reductions):
 
 def load_model(path):
     """Read model.keras. Raises BadInput when it is missing, cut short, or not for these pictures."""
-    if not path.is_file():
-        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
-    try:
-        model = keras.models.load_model(path, compile=False)
-        finite = all(np.isfinite(weight).all() for weight in model.get_weights())
-        outputs = [len(shape) for shape in model.output_shape]
-    except Exception:  # Keras has many ways to say that a file is not its own
-        finite = False
-    if not finite or outputs != [2, 4]:
-        raise BadInput(f"{path} is cut short or not a model of this chapter; run train.py again.")
+    model = load_keras(path)
+    outputs = [len(shape) for shape in model.output_shape] if isinstance(model.output_shape, list) else []
+    if outputs != [2, 4] or not all(np.isfinite(weight).all() for weight in model.get_weights()):
+        raise BadInput(f"{path} is not a model of this chapter; run train.py again.")
     if model.input_shape[1:] != SHAPE:
         raise BadInput(
             f"{path} reads pictures {model.input_shape[1:]}, expected {SHAPE}; run train.py again."

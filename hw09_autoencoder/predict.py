@@ -7,42 +7,29 @@ Written to <out-dir>: submission.csv with id,label, the ids counting from 0 in t
 embedding.png, every picture's place by t-SNE in its group's colour.
 """
 
-import argparse
-from pathlib import Path
+from scaffold import BadInput, Parser, replacing, run, trained
 
 import numpy as np
 import pandas as pd
 from clustering import of_neighbours, on_a_plane
-from dataset import BadInput, load_pictures, replacing, run
-
-HERE = Path(__file__).resolve().parent
+from dataset import load_pictures
+from device import start_keras
+from figures import plot_embedding
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Give each picture of trainX its group, and draw all codes on a plane.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of trainX.npy")
-    parser.add_argument(
-        "--out-dir", type=Path, default=HERE / "out", help="folder of model.keras, and to write to"
-    )
-    parser.add_argument(
-        "--synthetic", action="store_true", help="use the pictures that train.py --synthetic drew"
-    )
-    return parser.parse_args(argv)
+    return Parser(__doc__, "predict", "folder of trainX.npy").parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    if args.synthetic and not data_dir.is_dir():
-        raise BadInput(f"{data_dir} is missing; run train.py --synthetic first, with the same --out-dir.")
+    trained(args, "model.keras", "clusters.npz")
     clusters = load_clusters(args.out_dir / "clusters.npz")
     pictures = load_pictures(data_dir / "trainX.npy")
 
-    from model import in_batches, load_model  # here, with Keras, so that --help need not wait for it
+    start_keras()
+    from model import in_batches, load_model  # with Keras, for which --help need not wait
 
     model = load_model(args.out_dir / "model.keras")
     if model.output_shape[0][1:] != clusters["codes"].shape[1:]:
@@ -53,6 +40,7 @@ def main(argv=None):
     with replacing(args.out_dir / "submission.csv") as path:
         table.to_csv(path, index=False)
     known = "places" in clusters and len(clusters["places"]) == len(codes)
+    print("t-SNE of the codes" if not known else "t-SNE as train.py left it", flush=True)
     places = clusters["places"] if known else on_a_plane(codes, seed=0)
     with replacing(args.out_dir / "embedding.png") as path:
         plot_embedding({"trainX": (places, groups)}).savefig(path)
@@ -74,22 +62,6 @@ def load_clusters(path):
     if not whole:
         raise BadInput(f"{path} is cut short or not of this chapter; run train.py again.")
     return arrays
-
-
-def plot_embedding(panels):
-    """{title: (places (n, 2), groups (n,))} as a figure, a panel each."""
-    from matplotlib.figure import Figure  # here, so that --help need not wait for it
-
-    figure = Figure(figsize=(5 * len(panels), 4.5), layout="constrained")
-    for axes, (title, (places, groups)) in zip(
-        figure.subplots(1, len(panels), squeeze=False)[0], panels.items()
-    ):
-        for group, colour in ((0, "C0"), (1, "C1")):
-            chosen = groups == group
-            axes.scatter(*places[chosen].T, s=3, c=colour, linewidths=0, label=f"group {group}")
-        axes.set(title=title, xticks=[], yticks=[])
-    figure.axes[0].legend(markerscale=4)
-    return figure
 
 
 if __name__ == "__main__":

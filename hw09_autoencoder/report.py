@@ -8,45 +8,32 @@ error means better groups; and how much the seed decides. A training is train.ma
 Trainings and groups are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
-import argparse
 import itertools
-import json
 import shutil
-from pathlib import Path
+
+from scaffold import HERE, Parser, publish, read_metrics, replacing, run
 
 import numpy as np
 import pandas as pd
 import train
 from clustering import accuracy, of_neighbours, on_a_plane, two_groups, vote, whitening
-from dataset import BadInput, load_labels, load_pictures, make_synthetic, replacing, run
+from dataset import load_labels, load_pictures, make_synthetic
+from figures import plot_embedding
 from matplotlib.figure import Figure
-from predict import plot_embedding
 
-HERE = Path(__file__).resolve().parent
 COMPONENTS = 128  # of the pixels, as many as a code has numbers
 VOTERS = 3  # autoencoders in a vote
 COLUMNS = ["table", "row", "median", "best", "worst", "error", "correlation", "seconds"]
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Make every table and figure of the chapter's README.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of the course's files")
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
-    parser.add_argument("--synthetic", action="store_true", help="draw pictures, write to out/results")
-    parser.add_argument("--seeds", type=int, default=5, help="trainings a row, with seeds 0, 1, ...")
-    parser.add_argument("--epochs", type=int, help="for a trial: so many in every training; None: its own")
-    return parser.parse_args(argv)
+    parser = Parser(__doc__, "report", "folder of the course's files")
+    parser.set_defaults(seeds=5)
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    for name, value in (("seeds", args.seeds), ("epochs", args.epochs)):
-        if value is not None and value < 1:
-            raise BadInput(f"--{name} {value}: expected at least 1.")
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     parts = [load_pictures(data_dir / f"{name}.npy") for name in ("trainX", "valX")]
@@ -74,7 +61,7 @@ def main(argv=None):
 
     for model in train.RECIPES:
         folders = trained(args, data_dir, model)
-        metrics = [json.loads((folder / "metrics.json").read_text()) for folder in folders]
+        metrics = [read_metrics(folder) for folder in folders]
         codes = [raw_codes(folder, parts) for folder in folders]
         for reduction in train.REDUCTIONS:
             runs = [grouped(kept / model, seed, each, reduction) for seed, each in enumerate(codes)]
@@ -100,7 +87,7 @@ def main(argv=None):
             figure.savefig(path, dpi=80)
     order = ["references", "methods", "votes", "training"]
     table = pd.DataFrame(sorted(rows, key=lambda cells: order.index(cells[0])), columns=COLUMNS)
-    publish(results, table, median_of_metrics(kept, metrics))
+    publish(results, table, median_of_metrics(metrics))
 
 
 def trained(args, data_dir, model):
@@ -109,7 +96,16 @@ def trained(args, data_dir, model):
     for seed, folder in enumerate(folders):
         if (folder / "metrics.json").is_file():
             continue
-        flags = ["--model", model, "--seed", str(seed), "--data-dir", str(data_dir), "--out-dir", str(folder)]
+        flags = [
+            "--method",
+            model,
+            "--seed",
+            str(seed),
+            "--data-dir",
+            str(data_dir),
+            "--out-dir",
+            str(folder),
+        ]
         flags += ["--reduce", "none"] if model == "denoising" else []  # its t-SNE is made here, once
         train.main(flags + (["--epochs", str(args.epochs)] if args.epochs else []))
     return folders
@@ -198,26 +194,10 @@ def plot_errors(kept, seeds):
     return figure
 
 
-def median_of_metrics(folder, runs):
-    """Write metrics.json: the first run's, with the median score of all."""
+def median_of_metrics(runs):
+    """The first run's metrics, with the median score of all."""
     scores = [run["score"] for run in runs]
-    with replacing(folder / "metrics.json") as path:
-        path.write_text(json.dumps({**runs[0], "score": float(np.median(scores)), "score_by_seed": scores}))
-    return folder / "metrics.json"
-
-
-def publish(results, tables, metrics_file):
-    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
-    with replacing(results / "report.csv") as path:
-        tables.to_csv(path, index=False)
-    metrics = json.loads(metrics_file.read_text())
-    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
-    with replacing(results / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    for name, table in tables.groupby("table", sort=False):
-        print(f"\n{name}\n")
-        for row in table.drop(columns="table").to_numpy():
-            print("| " + " | ".join(row) + " |")
+    return {**runs[0], "score": float(np.median(scores)), "score_by_seed": scores}
 
 
 if __name__ == "__main__":

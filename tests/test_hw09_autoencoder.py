@@ -369,13 +369,13 @@ def test_no_two_trainings_share_a_seed(hw09_light):
     drawn = []
     for seed in (0, 1):
         args = hw09_light.train.parse_args(["--seed", str(seed), "--seeds", "3"])
-        drawn += [hw09_light.train.member_seed(args, number) for number in range(3)]
+        drawn += [hw09_light.clustering.member_seed(args, number) for number in range(3)]
     assert len(set(drawn)) == 6
 
 
 def test_recipes_and_own_flags(hw09_light):
     parse = hw09_light.train.parse_args
-    args = parse(["--model", "denoising"])
+    args = parse(["--method", "denoising"])
     assert (args.noise, args.reduce, args.code_size, args.seeds) == (0.2, "tsne", 128, 1)
     assert parse([]).reduce == "whitened"
     assert parse(["--noise", "0"]).noise == 0
@@ -392,7 +392,7 @@ def test_the_claim(hw09, whole_set, tmp_path):
     ours = hw09.train.main(argv)["score"]
     history = pd.read_csv(tmp_path / "history.csv")
     assert history.validation_error.iloc[-1] < 0.5 * history.validation_error.iloc[0]
-    before = hw09.train.main([*argv, "--model", "denoising", "--reduce", "none"])["score"]
+    before = hw09.train.main([*argv, "--method", "denoising", "--reduce", "none"])["score"]
     assert ours > 0.8
     assert ours > before + 0.1
 
@@ -436,9 +436,9 @@ def test_the_correlation_is_of_ranks_and_the_error_of_the_last_epoch(hw09_light,
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        ("--noise -0.1", ["--noise -0.1", "0 or more"]),
+        ("--noise -0.1", ["--noise -0.1", "at least 0"]),
         ("--noise nan", ["--noise nan"]),
-        ("--code-size 1", ["--code-size 1", "at least 2"]),
+        ("--code-size 1", ["--code-size 1", "expected 2 to"]),
         ("--seeds 0", ["--seeds 0"]),
         ("--epochs 0", ["--epochs 0"]),
         ("--batch-size 1", ["--batch-size 1"]),
@@ -534,22 +534,35 @@ def test_whole_numbers_of_another_type_are_taken(hw09_light, whole_set, tmp_path
 
 def test_models_of_another_training(hw09, tmp_path, capsys):
     argv = ["--synthetic", "--out-dir", tmp_path]
+    BadInput, clusters, model = hw09.scaffold.BadInput, tmp_path / "clusters.npz", tmp_path / "model.keras"
     check_sentence(hw09, capsys, argv, "run train.py --synthetic first", script="predict")
-    hw09.dataset.make_synthetic(tmp_path / "synthetic", 0, 12, 4)
-    check_sentence(hw09, capsys, argv, "clusters.npz is missing; run train.py first", script="predict")
+    data = hw09.dataset.make_synthetic(tmp_path / "synthetic", 0, 12, 4)
+
+    def keep():
+        """A metrics.json that knows the two files as they are."""
+        files = {path.name: hw09.scaffold.fingerprint(path) for path in (clusters, model)}
+        metrics = {"arguments": {"synthetic": True}, "files": files}
+        (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+
+    model.write_bytes(b"")
+    check_sentence(hw09, capsys, argv, "clusters.npz is missing; run train.py", script="predict")
+    wrong = {"codes": np.zeros((3, 5), "f"), "groups": np.zeros(4, int)}
+    for spoilt in (b"", b"not a zip file", wrong):
+        clusters.write_bytes(spoilt) if isinstance(spoilt, bytes) else np.savez(clusters, **spoilt)
+        with pytest.raises(BadInput, match="clusters.npz is cut short"):
+            hw09.predict.load_clusters(clusters)
+    np.savez(clusters, codes=np.zeros((4, 5), "f"), groups=np.zeros(4, int))
     for spoilt in (b"", b"not a zip file"):
-        (tmp_path / "clusters.npz").write_bytes(spoilt)
-        check_sentence(hw09, capsys, argv, "clusters.npz is cut short", script="predict")
-    np.savez(tmp_path / "clusters.npz", codes=np.zeros((3, 5), "f"), groups=np.zeros(4, int))
-    check_sentence(hw09, capsys, argv, "clusters.npz is cut short", script="predict")
-    np.savez(tmp_path / "clusters.npz", codes=np.zeros((4, 5), "f"), groups=np.zeros(4, int))
-    check_sentence(hw09, capsys, argv, "model.keras is missing; run train.py first", script="predict")
-    for spoilt in (b"", b"not a zip file"):
-        (tmp_path / "model.keras").write_bytes(spoilt)
-        check_sentence(hw09, capsys, argv, "model.keras is cut short or not a model", script="predict")
-    hw09.model.build_encoder(5).save(tmp_path / "model.keras")
-    check_sentence(hw09, capsys, argv, "model.keras is cut short or not a model", script="predict")
+        model.write_bytes(spoilt)
+        keep()
+        check_sentence(hw09, capsys, argv, "model.keras is no whole Keras model", script="predict")
+    hw09.model.build_encoder(5).save(model)
+    keep()
+    check_sentence(hw09, capsys, argv, "model.keras is not a model of this chapter", script="predict")
     member = hw09.model.Autoencoder(6, 0.1, False, 0)
-    hw09.model.whole_model([member], [None]).save(tmp_path / "model.keras")
+    hw09.model.whole_model([member], [None]).save(model)
+    keep()
     check_sentence(hw09, capsys, argv, "clusters.npz is of another model.keras", script="predict")
     assert not (tmp_path / "submission.csv").exists()
+    (data / "trainX.npy").rename(data / "trainX_new.npy")
+    check_sentence(hw09, capsys, argv, "trainX.npy is missing", "trainX_new.npy: rename it", script="predict")

@@ -1,0 +1,46 @@
+"""The figures of this chapter."""
+
+from matplotlib.figure import Figure
+
+
+def plot_strip(rows, spoilt, numbers):
+    """strip() of training.py as a figure: a row each for original, spoilt (a word for it) and decoded."""
+    figure = Figure(figsize=(1.2 * rows.shape[1] + 1, 4), layout="constrained")
+    grid = figure.subplots(3, rows.shape[1], squeeze=False)
+    for line, pictures, name in zip(grid, rows, ("original", spoilt, "decoded")):
+        for axes, picture in zip(line, pictures):
+            axes.imshow(picture)
+            axes.set(xticks=[], yticks=[])
+        line[0].set_ylabel(name)
+    for axes, number in zip(grid[0], numbers):
+        axes.set_title(number)
+    return figure
+
+
+def plot_history(history):
+    """Left: the losses. Right: the accuracy of the groups; a line a member."""
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    losses, scores = figure.subplots(1, 2)
+    for member, rows in history.groupby("member"):
+        losses.plot(rows.epoch, rows.loss, ".-", label=f"autoencoder {member}")
+        scores.plot(rows.epoch, rows.accuracy, ".-")
+    losses.set(xlabel="epoch", ylabel="training loss")
+    scores.set(xlabel="epoch", ylabel="validation accuracy: whitened codes, k-means", ylim=(0.5, 1))
+    for axes in (losses, scores):
+        axes.grid(alpha=0.3)
+    losses.legend()
+    return figure
+
+
+def plot_embedding(panels):
+    """{title: (places (n, 2), groups (n,))} as a figure, a panel each."""
+    figure = Figure(figsize=(5 * len(panels), 4.5), layout="constrained")
+    for axes, (title, (places, groups)) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items()
+    ):
+        for group, colour in ((0, "C0"), (1, "C1")):
+            chosen = groups == group
+            axes.scatter(*places[chosen].T, s=3, c=colour, linewidths=0, label=f"group {group}")
+        axes.set(title=title, xticks=[], yticks=[])
+    figure.axes[0].legend(markerscale=4)
+    return figure
