@@ -9,20 +9,13 @@ Floats of any size will do, and so will uint8 from 0 to 255; any number of pictu
 answers.csv (id,anomaly: ids from 1, and 0 or 1), where there is one, is only ever used to score.
 """
 
-import os
-import sys
-from contextlib import contextmanager
+from scaffold import HELP, BadInput, replacing
 
 import numpy as np
 import pandas as pd
 
-HELP = "see hw10_anomaly/README.md, or try --synthetic"
 CHUNK = 1000  # pictures that are looked at together
 SIZE = 32  # pixels a side of a synthetic picture
-
-
-class BadInput(ValueError):
-    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
 
 
 def load_pictures(path):
@@ -33,9 +26,13 @@ def load_pictures(path):
     else: other shapes, other types, NaN, or values beyond -1..1 (uint8: 0..255).
     """
     if not path.is_file():
-        raise BadInput(f"{path} is missing; {HELP}.")
+        found = sorted(other for other in path.parent.glob(f"**/*{path.stem}*.npy") if other.is_file())
+        instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
+        raise BadInput(f"{path} is missing{instead}; {HELP}.")
     try:
         pictures = np.load(path, mmap_mode="r", allow_pickle=False)
+    except PermissionError:
+        raise
     except Exception as error:  # objects, another format, a file cut short: NumPy has many words for it
         raise BadInput(f"{path} is cut short or no .npy array of numbers; {HELP}.") from error
     if not isinstance(pictures, np.ndarray):
@@ -133,28 +130,3 @@ def draw_things(rng, kinds):
     pictures = np.where(inside, thing + np.where(thing > sky, 0.4, -0.4), sky)
     noise = np.where(kinds == 3, 0.05, rng.uniform(0.05, 0.25, kinds.shape))[..., None]
     return np.clip(pictures + noise * rng.normal(size=pictures.shape), -1, 1).astype(np.float32)
-
-
-@contextmanager
-def replacing(path):
-    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
-    beside = path.with_name("half-written-" + path.name)
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def run(main):
-    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
-    try:
-        return main()
-    except BadInput as error:
-        sentence, status = str(error), 2
-    except OSError as error:
-        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
-    except KeyboardInterrupt:
-        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
-    print(sentence, file=sys.stderr)
-    sys.exit(status)

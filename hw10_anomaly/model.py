@@ -16,8 +16,10 @@ logits of the four turns are linear in them. Any height and width that are equal
 
 import math
 
+from scaffold import BadInput
+
 import keras
-from dataset import BadInput
+from device import load_keras
 from keras import layers
 from vae import Sampling
 
@@ -99,13 +101,9 @@ def build_model(network, shape, code_size):
 
 def load_model(path, shape):
     """model.keras, ready for predict(). Raises BadInput when it is missing, broken or of another shape."""
-    if not path.is_file():
-        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
-    try:
-        model = keras.saving.load_model(path, compile=False)
-        model.get_layer(name="encoder")
-    except Exception as error:  # a damaged archive has many ways to say so
-        raise BadInput(f"{path} is no model of this chapter; run train.py again.") from error
+    model = load_keras(path)
+    if "encoder" not in [layer.name for layer in model.layers]:
+        raise BadInput(f"{path} is no model of this chapter; run train.py again.")
     if model.input_shape[1:] != shape:
         raise BadInput(
             f"{path} was trained for pictures of {model.input_shape[1:]}, the test set has {shape}; "

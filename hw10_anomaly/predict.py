@@ -10,59 +10,44 @@ the picture; pictures.png, the SHOWN least and most anomalous, above what the ne
 nearest training picture if it gives back none; histogram.png of the scores.
 """
 
-import argparse
-import json
 from argparse import Namespace
 from pathlib import Path
 
+from scaffold import BadInput, Parser, number, replacing, run, trained
+
 import numpy as np
 import pandas as pd
-from dataset import BadInput, as_floats, load_answers, load_pictures, replacing, run
+from dataset import as_floats, load_answers, load_pictures
+from device import start_keras
 
-HERE = Path(__file__).resolve().parent
 SHOWN = 5  # pictures of each kind
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Score the test pictures, and show the least and the most anomalous.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of train.npy, test.npy")
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder of what train.py saved")
-    parser.add_argument("--synthetic", action="store_true", help="score what train.py --synthetic drew")
+    parser = Parser(__doc__, "predict", "folder of train.npy, test.npy")
     parser.add_argument("--answers", type=Path, help="CSV file with id,anomaly of the test, only to judge by")
-    parser.add_argument("--threshold", type=float, help="call a picture anomalous from this score on")
-    return parser.parse_args(argv)
-
-
-def check(args):
-    """Raise BadInput where a flag is out of range."""
-    if args.threshold is not None and not args.threshold >= 0:
-        raise BadInput(f"--threshold {args.threshold}: expected 0 or more.")
+    parser.add_argument("--threshold", type=number(float, 0, 1e12), help="anomalous from this score on")
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    check(args)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    if args.synthetic and not data_dir.is_dir():
-        raise BadInput(f"{data_dir} is missing; run train.py --synthetic first, with the same --out-dir.")
-    trained = learnt(args.out_dir / "metrics.json")
+    learnt = settings(trained(args, "model.keras", "codes.npz"), args.out_dir)
     training, test = (load_pictures(data_dir / f"{name}.npy") for name in ("train", "test"))
     answers = data_dir / "answers.csv" if args.synthetic and not args.answers else args.answers
     anomaly = None if answers is None else load_answers(answers, len(test))
     codes, known = load_codes(args.out_dir / "codes.npz", len(training))
 
-    from model import load_model  # here, with Keras, so that --help need not wait for it
+    start_keras()
+    from model import load_model  # with Keras, for which --help need not wait
     from scoring import against_training, auc, interval, score_pictures, split
 
     model = load_model(args.out_dir / "model.keras", test.shape[1:])
-    _, held_out = split(len(training), trained.seed)
+    _, held_out = split(len(training), learnt.seed)
     every = np.arange(len(test))
-    scores, others = score_pictures(model, trained.score, codes, test, every, training, held_out)
-    print(f"test {test.shape}   method {trained.method}, score {trained.score}")
+    scores, others = score_pictures(model, learnt.score, codes, test, every, training, held_out)
+    print(f"test {test.shape}   method {learnt.method}, score {learnt.score}")
     print(f"ROC-AUC against held-out training pictures {against_training(scores, others):.4f}")
     if anomaly is not None:
         low, high = interval(anomaly, scores)
@@ -94,15 +79,13 @@ def main(argv=None):
     return submission
 
 
-def learnt(path):
+def settings(metrics, folder):
     """What metrics.json says of the training: a namespace of its method, score and seed."""
-    if not path.is_file():
-        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
     try:
-        found = json.loads(path.read_text("utf-8"))["arguments"]
-        return Namespace(method=found["method"], score=found["score"], seed=int(found["seed"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{path} is cut short or not of this chapter; run train.py again.") from error
+        found = metrics["arguments"]
+        return Namespace(method=found["method"], score=found["score"], seed=abs(int(found["seed"])))
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise BadInput(f"{folder / 'metrics.json'} is not of this chapter; run train.py again.") from error
 
 
 def load_codes(path, count):

@@ -8,15 +8,30 @@ and why is it the ROC-AUC that is asked for? A row is train.main() run with some
 are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
-import argparse
-import json
 from pathlib import Path
+
+from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+
+from device import start_keras
+
+
+def parse_args(argv=None):
+    parser = Parser(__doc__, "report", "folder of train.npy, test.npy")
+    parser.add_argument(
+        "--answers", type=Path, help="CSV file with id,anomaly; else answers.csv of --data-dir"
+    )
+    parser.set_defaults(seeds=3)
+    return parser.parse(argv)
+
+
+if __name__ == "__main__":  # --help and wrong flags need not wait for the imports below
+    run(lambda: parse_args() and start_keras())
 
 import numpy as np
 import pandas as pd
 import train
 from comparison import comparison
-from dataset import BadInput, as_floats, load_answers, load_pictures, make_synthetic, replacing, run
+from dataset import as_floats, load_answers, load_pictures, make_synthetic
 from density import DENSITIES
 from matplotlib.figure import Figure
 from model import load_model
@@ -26,7 +41,6 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.metrics import roc_curve
 
-HERE = Path(__file__).resolve().parent
 NETWORKS = ("fcn", "cnn", "vae", "pca", "best")  # by the method that trains it
 PASSES = 3  # over the training pictures, the same for all but pca
 METHODS = {  # a row of the first table: whose network, which score
@@ -49,28 +63,8 @@ DRAWN = 1000  # codes in codes.png
 COLUMNS = ["table", "row", "auc", "against_training", *ON_CODES, "best_f1", "f1_of_a_fifth", "seconds"]
 
 
-def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Make every table and figure of the chapter's README.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of train.npy, test.npy")
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
-    parser.add_argument("--synthetic", action="store_true", help="draw things, write to out/results")
-    parser.add_argument(
-        "--answers", type=Path, help="CSV file with id,anomaly; None: answers.csv in --data-dir"
-    )
-    parser.add_argument("--seeds", type=int, default=3, help="trainings a row, with seeds 0, 1, ...")
-    parser.add_argument("--epochs", type=int, help="for a trial: so many in every training; None: its own")
-    return parser.parse_args(argv)
-
-
 def main(argv=None):
     args = parse_args(argv)
-    for name in ("seeds", "epochs"):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
-            raise BadInput(f"--{name} {getattr(args, name)}: expected at least 1.")
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     training, test = (load_pictures(data_dir / f"{name}.npy") for name in ("train", "test"))
@@ -118,21 +112,7 @@ def main(argv=None):
         with replacing(results / name) as path:
             figure.savefig(path, dpi=dpi)
     tables = pd.DataFrame(rows, columns=COLUMNS).fillna("")
-    publish(results, tables, whole_metrics(args.out_dir / "report", folders["best"], first, anomaly))
-
-
-def publish(results, tables, metrics_file):
-    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
-    with replacing(results / "report.csv") as path:
-        tables.to_csv(path, index=False)
-    metrics = json.loads(metrics_file.read_text())
-    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
-    with replacing(results / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    for name, table in tables.groupby("table", sort=False):
-        print(f"\n{name}\n")
-        for row in table.drop(columns="table").to_numpy():
-            print("| " + " | ".join(row) + " |")
+    publish(results, tables, whole_metrics(folders["best"], first, anomaly))
 
 
 def all_scores(folder, training, test):
@@ -142,7 +122,7 @@ def all_scores(folder, training, test):
     """
     path = folder / "scores.npz"
     if not path.is_file():
-        flags = json.loads((folder / "metrics.json").read_text())["arguments"]
+        flags = read_metrics(folder)["arguments"]
         model = load_model(folder / "model.keras", test.shape[1:])
         known, _ = load_codes(folder / "codes.npz", len(training))
         _, held_out = split(len(training), flags["seed"])
@@ -178,9 +158,7 @@ def summary(folders, runs, score, anomaly):
         auc(np.repeat([1, 0], [len(scores), len(others)]), np.concatenate([scores, others]))
         for scores, others in (one[score] for one in runs)
     ]
-    seconds = [
-        json.loads((folder / "metrics.json").read_text())["seconds"]["processor"] for folder in folders
-    ]
+    seconds = [read_metrics(folder)["seconds"]["processor"] for folder in folders]
     return {
         "auc": spread([auc(anomaly, one[score][0]) for one in runs]),
         "against_training": spread(without),
@@ -211,16 +189,14 @@ def f1_by_share(anomaly, scores):
     return 2 * right / (np.arange(1, len(scores) + 1) + anomaly.sum())
 
 
-def whole_metrics(folder, runs, first, anomaly):
-    """Write metrics.json: the first run's, with the mean score of all seeds."""
-    found = [json.loads((run / "metrics.json").read_text()) for run in runs]
+def whole_metrics(runs, first, anomaly):
+    """The first run's metrics, with the mean score of all seeds."""
+    found = [read_metrics(run) for run in runs]
     scores = [one["score"] for one in found]
     metrics = {**found[0], "score": float(np.mean(scores)), "score_by_seed": scores}
     metrics["interval"] = interval(anomaly, first["comparison"][0])
     metrics["arguments"].pop("answers")
-    with replacing(folder / "metrics.json") as path:
-        path.write_text(json.dumps(metrics))
-    return folder / "metrics.json"
+    return metrics
 
 
 def plot_sixteen(folder, errors, test):

@@ -234,12 +234,12 @@ def test_nothing_is_learnt_from_held_out_pictures(hw10, tiny, tmp_path, monkeypa
     rows, held_out = hw10.scoring.split(60, 0)
     args = hw10.train.parse_args(["--out-dir", str(tmp_path), "--code-size", "4"])
     pca = [hw10.model.build_model("pca", (8, 8, 3), 4) for _ in range(2)]
-    hw10.train.fit_components(args, pca[0], training, rows, held_out)
-    _, known = hw10.train.keep_codes(args, pca[0], training, rows)
+    hw10.training.fit_components(args, pca[0], training, rows, held_out)
+    _, known = hw10.training.keep_codes(args, pca[0], training, rows)
     assert set(known) == set(rows)
     spoilt = training.copy()
     spoilt[held_out] = 1
-    hw10.train.fit_components(args, pca[1], spoilt, rows, held_out)
+    hw10.training.fit_components(args, pca[1], spoilt, rows, held_out)
     for one, other in zip(*(model.get_weights() for model in pca)):
         np.testing.assert_array_equal(one, other)
 
@@ -248,7 +248,7 @@ def test_nothing_is_learnt_from_held_out_pictures(hw10, tiny, tmp_path, monkeypa
 
     monkeypatch.setattr(keras.Model, "fit", fit)
     for network in ("fcn", "rotation"):
-        hw10.train.fit(args, hw10.model.build_model(network, (8, 8, 3), 4), training, rows, held_out)
+        hw10.training.fit(args, hw10.model.build_model(network, (8, 8, 3), 4), training, rows, held_out)
         np.testing.assert_array_equal(shown["training"].rows, rows)
         np.testing.assert_array_equal(shown["held_out"].rows, held_out)
         assert (shown["training"].training, shown["held_out"].training) == (True, False)
@@ -405,32 +405,32 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(hw10, tiny, tmp_path, 
         args = hw10.train.parse_args([*words, "--out-dir", str(tmp_path / name), *more])
         keras.utils.set_random_seed(args.seed)
         model = hw10.model.build_model("vae", (8, 8, 3), args.code_size)
-        history = hw10.train.fit(args, model, training, *hw10.scoring.split(60, args.seed))
+        history = hw10.training.fit(args, model, training, *hw10.scoring.split(60, args.seed))
         return history[["loss", "val_loss"]].to_numpy(), model.get_weights()
 
     whole, weights = fit("whole")
-    kept = hw10.checkpoint.EveryEpoch.on_epoch_end
+    kept = hw10.checkpoint.Checkpoint.save
 
-    def stop(self, epoch, logs=None):
-        kept(self, epoch, logs)
+    def stop(self, variables):
+        kept(self, variables)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(hw10.checkpoint.EveryEpoch, "on_epoch_end", stop)
+        patched.setattr(hw10.checkpoint.Checkpoint, "save", stop)
         with pytest.raises(KeyboardInterrupt):
             fit("cut")
     resumed, others = fit("cut", "--resume")
     np.testing.assert_array_equal(resumed, whole)
     for one, other in zip(weights, others):
         np.testing.assert_array_equal(one, other)
-    with pytest.raises(hw10.dataset.BadInput, match="--epochs 2, expected 3"):
+    with pytest.raises(hw10.scaffold.BadInput, match="--epochs 2, expected 3"):
         fit("cut", "--resume", "--epochs", "3")
 
 
 def test_a_training_that_diverges_says_so_and_writes_no_model(hw10, tiny, tmp_path, capsys):
     folder, out = tiny(), tmp_path / "out"
     argv = flags(folder, out, "--method", "fcn", "--learning-rate", "1e30", "--epochs", "2")
-    check_sentence(hw10, capsys, argv, "--learning-rate 1e+30")
+    check_sentence(hw10, capsys, argv, "epoch 1: the loss is not a number, --learning-rate 1e+30")
     assert not list(out.glob("model*"))
 
 
@@ -548,7 +548,7 @@ def test_sizes_that_do_not_suit_a_network(hw10_light, tiny, tmp_path, capsys):
 @pytest.mark.parametrize("threshold", ["-1", "nan"])
 def test_a_negative_threshold(hw10_light, tiny, tmp_path, capsys, threshold):
     argv = flags(tiny(), tmp_path / "out", "--threshold", threshold)
-    check_sentence(hw10_light, capsys, argv, f"--threshold {float(threshold)}", script="predict")
+    check_sentence(hw10_light, capsys, argv, f"--threshold {threshold}", script="predict")
 
 
 def test_more_components_than_there_can_be(hw10, tiny, tmp_path, capsys):
@@ -570,13 +570,19 @@ def test_a_saved_model_that_does_not_fit(hw10, tiny, tmp_path, capsys):
     shutil.rmtree(folder)
     whole.rename(folder)
     for name, words in (
-        ("model.keras", "no model of this"),
-        ("codes.npz", "cut short"),
-        ("metrics.json", "cut"),
+        ("model.keras", "are of two trainings"),
+        ("codes.npz", "are of two trainings"),
+        ("metrics.json", "is not what train.py wrote"),
     ):
         content = (out / name).read_bytes()
         (out / name).write_bytes(content[: len(content) // 2])
         sentence(out / name, words)
+        if name == "codes.npz":
+            with pytest.raises(hw10.scaffold.BadInput, match="cut short"):
+                hw10.predict.load_codes(out / name, 100)
+        if name == "model.keras":
+            with pytest.raises(hw10.scaffold.BadInput, match="no whole Keras model"):
+                hw10.model.load_model(out / name, (8, 8, 3))
         (out / name).unlink()
         sentence(out / name, "is missing; run train.py first")
         (out / name).write_bytes(content)
@@ -589,3 +595,13 @@ def test_metrics_without_answers_say_what_they_are(hw10, tiny, tmp_path):
     found = hw10.train.main(flags(tiny(), out, "--method", "pca", "--code-size", "4"))
     assert found["metric"] == "ROC-AUC of the test against held-out training pictures"
     assert json.loads((out / "metrics.json").read_text())["score"] == found["score"]
+
+
+def test_two_scales_are_not_taken_for_one(hw10, tiny, tmp_path, capsys):
+    folder = tiny()
+    spoil(folder / "train.npy", lambda x: (np.clip(x, -1, 1) * 0.99 + 1) / 2)
+    spoil(
+        folder / "test.npy",
+        lambda x: np.where(np.arange(x.size).reshape(x.shape) % 2, -0.9, 0.9).astype(np.float32),
+    )
+    check_sentence(hw10, capsys, flags(folder, tmp_path / "out"), "expected the same scale")
