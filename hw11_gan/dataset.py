@@ -8,23 +8,17 @@ all are resized, and what was done is said. Every so many-th face is kept aside:
 is generated is measured against it.
 """
 
-import os
-import sys
 from collections import Counter
-from contextlib import contextmanager
+
+from scaffold import HELP, BadInput, replacing
 
 import numpy as np
+from images import image_files, open_image, read_images
 from PIL import Image, ImageDraw, ImageOps
 
-HELP = "see hw11_gan/README.md, or try --synthetic"
-SUFFIXES = {".jpg", ".jpeg", ".png"}
 ASIDE = 500  # faces kept aside, but at most an eighth
 SYNTHETIC_SIZE = 48  # pixels a side of a drawn face
 HAIR = [(200, 60, 60), (60, 160, 90), (70, 90, 200), (225, 190, 70), (150, 70, 170), (60, 50, 50)]
-
-
-class BadInput(ValueError):
-    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
 
 
 def load_faces(folder, size):
@@ -39,20 +33,18 @@ def load_faces(folder, size):
     Raises BadInput when the folder is missing or has no picture, or a file is no whole picture.
     """
     folder = folder / "faces"
-    if not folder.is_dir():
-        raise BadInput(f"{folder} is missing; {HELP}.")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    paths = image_files(folder)
     if len(paths) < 16:
-        raise BadInput(f"{folder} holds {len(paths)} .jpg and .png files, expected at least 16; {HELP}.")
-    faces, kinds = np.empty((len(paths), size, size, 3), np.uint8), Counter()
-    for number, path in enumerate(paths):
-        try:
-            with Image.open(path) as picture:
-                kinds[picture.size, picture.mode] += 1
-                square = ImageOps.fit(picture.convert("RGB"), (size, size), Image.Resampling.LANCZOS)
-        except Exception as error:  # Pillow has many words for another format, or a damaged file
-            raise BadInput(f"{path} is no whole picture; {HELP}.") from error
-        faces[number] = np.asarray(square)
+        raise BadInput(f"{folder} holds {len(paths)} images, expected at least 16; {HELP}.")
+    kinds = Counter()
+
+    def read(path):
+        image = open_image(path)
+        with Image.open(path) as header:
+            kinds[header.size, header.mode] += 1
+        return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS))
+
+    faces = np.stack(read_images(paths, read, "faces"))
     kept = kept_aside(len(paths))
     return np.delete(faces, kept, axis=0), faces[kept], exceptions(kinds)
 
@@ -111,28 +103,3 @@ def draw_face(rng):
         ellipse(side * 0.12, 0.05, 0.04, 0.06, eyes)
     ellipse(0, 0.24, rng.uniform(0.03, 0.08), 0.02, (170, 60, 70))
     return picture.resize((SYNTHETIC_SIZE, SYNTHETIC_SIZE), Image.Resampling.LANCZOS)
-
-
-@contextmanager
-def replacing(path):
-    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
-    beside = path.with_name("half-written-" + path.name)
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def run(main):
-    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
-    try:
-        return main()
-    except BadInput as error:
-        sentence, status = str(error), 2
-    except OSError as error:
-        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
-    except KeyboardInterrupt:
-        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
-    print(sentence, file=sys.stderr)
-    sys.exit(status)

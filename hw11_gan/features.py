@@ -3,9 +3,11 @@
 import hashlib
 from pathlib import Path
 
+from scaffold import HELP, BadInput, replacing
+
 import keras
 import numpy as np
-from dataset import HELP, BadInput, replacing
+from device import load_keras
 from distances import collapse, fid, kid
 
 INCEPTION = "inceptionv3"
@@ -33,16 +35,8 @@ def load_features(name, folder):
         path = next((path for path in (Path(name), folder / name) if path.is_file()), None)
         if path is None:
             raise BadInput(f"--feature-model {name}: there is no such file, nor in {folder}; {HELP}.")
-        try:
-            network = keras.saving.load_model(path, compile=False)
-            (_, height, width, channels), _ = network.input_shape, network.output_shape
-        except Exception as error:  # Keras says in many ways that a file is not its own
-            raise BadInput(f"{path} is no whole Keras model of pictures; {HELP}.") from error
-        if channels != 3 or height is None or width is None:
-            raise BadInput(f"{path} takes {network.input_shape[1:]}, expected RGB of one size; {HELP}.")
-        pixels = network.input
-        maps = [layer.output for layer in network.layers if maps_of(layer)]
-        outputs = maps[-1] if maps else network.output
+        network = load_keras(path)
+        pixels, outputs = inputs_and_maps(network, path)
     if len(outputs.shape) == 4:
         outputs = keras.layers.GlobalAveragePooling2D(dtype="float32")(outputs)
     outputs = keras.layers.Flatten(dtype="float32")(outputs)
@@ -51,12 +45,34 @@ def load_features(name, folder):
     return model
 
 
-def maps_of(layer):
-    """Whether a layer's output is maps (batch, rows, columns, d) of more than one place."""
-    if isinstance(layer, keras.layers.InputLayer) or not isinstance(layer.output, keras.KerasTensor):
-        return False
-    shape = layer.output.shape
-    return len(shape) == 4 and shape[1] is not None and shape[1] > 1
+def inputs_and_maps(network, path):
+    """The pixels that a network takes, and its last maps (batch, rows, columns, d), or else its outputs.
+
+    Models inside of a model count as one layer, whose maps are what they give. Raises BadInput when the
+    network does not take RGB pictures of one size, or has several outputs.
+    """
+    shape = network.input_shape
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[3] != 3 or None in shape[1:]:
+        raise BadInput(f"{path} takes {shape}, expected RGB of one size; {HELP}.")
+    if isinstance(network.output_shape, (list, dict)):
+        raise BadInput(f"{path} has several outputs, expected one; {HELP}.")
+    outputs = []
+
+    def kept(layer, *args, **kwargs):
+        outputs.append(layer(*args, **kwargs))
+        return outputs[-1]
+
+    if isinstance(network, keras.Sequential):
+        pixels = x = keras.Input(shape[1:])
+        for layer in network.layers:
+            x = kept(layer, x)
+    else:
+        again = keras.models.clone_model(network, call_function=kept, clone_function=lambda layer: layer)
+        pixels = again.input
+    maps = [
+        x for x in outputs if isinstance(x, keras.KerasTensor) and len(x.shape) == 4 and (x.shape[1] or 0) > 1
+    ]
+    return pixels, maps[-1] if maps else outputs[-1]
 
 
 def features_of(model, pictures, batch=50):
@@ -81,7 +97,7 @@ def features_once(model, pictures, path):
                 if str(file["digest"]) == digest.hexdigest():
                     return file["features"]
         except Exception:  # a damaged archive has many ways to say so
-            pass  # a broken memory is no memory
+            pass  # the file is damaged: they are computed again
     found = features_of(model, pictures)
     with replacing(path) as beside, open(beside, "wb") as file:
         np.savez(file, features=found, digest=np.array(digest.hexdigest()))

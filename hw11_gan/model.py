@@ -12,30 +12,16 @@ All convolutions have stride 2. The generator is normalised by batch; the discri
 spectral norm of its kernels (then all layers are), or not at all.
 """
 
+from scaffold import BadInput
+
 import keras
 import numpy as np
-import tensorflow as tf
-from dataset import BadInput
+from device import load_keras
+from fused_batch_norm import FusedBatchNormalization
 from keras import layers
 
 NOISE = 100  # numbers that make a picture
 SETTLING = 10  # batches of noise that a generator's statistics are taken from
-
-
-@keras.saving.register_keras_serializable(package="hw11_gan")
-class BatchNormalization(layers.BatchNormalization):
-    """Keras' layer, which in training takes TensorFlow's fused kernel: a processor is faster with it."""
-
-    def call(self, inputs, training=None, mask=None):
-        if not training:
-            return super().call(inputs, training=False)
-        scale, offset = (tf.cast(weight.value, tf.float32) for weight in (self.gamma, self.beta))
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            inputs, scale, offset, epsilon=self.epsilon
-        )
-        self.moving_mean.assign(self.momentum * self.moving_mean + (1 - self.momentum) * mean)
-        self.moving_variance.assign(self.momentum * self.moving_variance + (1 - self.momentum) * variance)
-        return outputs
 
 
 def build_generator(size, width, kernel=4, momentum=0.9):
@@ -45,7 +31,7 @@ def build_generator(size, width, kernel=4, momentum=0.9):
     x = layers.Dense(4 * 4 * width * 2 ** (stages - 1), use_bias=False, kernel_initializer=normal())(noise)
     x = layers.Reshape((4, 4, -1))(x)
     for stage in reversed(range(stages)):
-        x = layers.ReLU()(BatchNormalization(momentum=momentum)(x))
+        x = layers.ReLU()(FusedBatchNormalization(momentum=momentum)(x))
         options = {"padding": "same", "use_bias": stage == 0, "kernel_initializer": normal()}
         x = layers.Conv2DTranspose(width * 2 ** (stage - 1) if stage else 3, kernel, 2, **options)(x)
     return keras.Model(noise, layers.Activation("tanh", dtype="float32")(x), name="generator")
@@ -62,7 +48,7 @@ def build_discriminator(size, width, kernel=4, normalise="batch"):
         options = {"padding": "same", "use_bias": not batch, "kernel_initializer": normal()}
         convolution = layers.Conv2D(width * 2**stage, kernel, 2, **options)
         x = (layers.SpectralNormalization(convolution) if normalise == "spectral" else convolution)(x)
-        x = layers.LeakyReLU(0.2)(BatchNormalization(momentum=0.9)(x) if batch else x)
+        x = layers.LeakyReLU(0.2)(FusedBatchNormalization(momentum=0.9)(x) if batch else x)
     last = layers.Dense(1, kernel_initializer=normal(), dtype="float32")
     x = layers.Flatten(dtype="float32")(x)
     outputs = (layers.SpectralNormalization(last, dtype="float32") if normalise == "spectral" else last)(x)
@@ -80,7 +66,7 @@ def settle(generator, seed=0, batch=64):
     The moving averages of training belong to many weights, all of them older. A generator whose weights are
     themselves an average has never been run at all.
     """
-    normalisations = [layer for layer in generator.layers if isinstance(layer, BatchNormalization)]
+    normalisations = [layer for layer in generator.layers if isinstance(layer, FusedBatchNormalization)]
     momenta = [layer.momentum for layer in normalisations]
     for number, noise in enumerate(draw_noise(SETTLING * batch, seed).reshape(SETTLING, batch, NOISE)):
         for layer in normalisations:
@@ -108,15 +94,11 @@ def generate(generator, noise, batch=100, training=False):
 
 def load_generator(path):
     """Read model.keras. Raises BadInput when it is cut short or no generator of this chapter."""
-    try:
-        model = keras.saving.load_model(path, compile=False)
-        shape = model.output_shape
-        fits = model.input_shape == (None, NOISE) and len(shape) == 4 and shape[1:] == (shape[1], shape[1], 3)
-        fits = fits and all(np.isfinite(weight).all() for weight in model.get_weights())
-    except Exception:  # Keras has many ways to say that a file is not its own
-        fits = False
-    if not fits:
-        raise BadInput(f"{path} is cut short or no generator of this chapter; run train.py again.")
+    model = load_keras(path)
+    shape = model.output_shape
+    fits = model.input_shape == (None, NOISE) and len(shape) == 4 and shape[1:] == (shape[1], shape[1], 3)
+    if not fits or not all(np.isfinite(weight).all() for weight in model.get_weights()):
+        raise BadInput(f"{path} is no generator of this chapter; run train.py again.")
     return model
 
 

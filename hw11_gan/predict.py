@@ -9,56 +9,35 @@ to another in each row, and nearest.png, eight faces above the training faces th
 same seed gives the same bytes on the same machine, and the first pictures are the same for every --count.
 """
 
-import argparse
 import shutil
-from pathlib import Path
+
+from scaffold import Parser, integer, replacing, run, trained
 
 import numpy as np
-from dataset import BadInput, load_faces, replacing, run
+from dataset import load_faces
+from device import start_keras
 from PIL import Image
 
-HERE = Path(__file__).resolve().parent
 ROWS, STEPS = 6, 10  # of walk.png
 SHOWN = 100  # in generated.png
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Draw faces with the generator that train.py saved.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder that holds faces/")
-    parser.add_argument(
-        "--out-dir", type=Path, default=HERE / "out", help="folder of model.keras, and to write to"
-    )
-    parser.add_argument(
-        "--synthetic", action="store_true", help="use the faces that train.py --synthetic drew"
-    )
-    parser.add_argument("--count", type=int, default=100, help="pictures to draw")
-    parser.add_argument("--seed", type=int, default=0, help="seed of their noise")
-    return parser.parse_args(argv)
+    parser = Parser(__doc__, "predict", "folder that holds faces/")
+    parser.add_argument("--count", type=integer(1, 100_000), default=100, help="pictures to draw")
+    parser.add_argument("--seed", type=integer(0, 2**31 - 1), default=0, help="seed of their noise")
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    for wrong, sentence in [
-        (args.count < 1, f"--count {args.count}: expected at least 1."),
-        (args.seed < 0, f"--seed {args.seed}: expected 0 or more."),
-    ]:
-        if wrong:
-            raise BadInput(sentence)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    if args.synthetic and not data_dir.is_dir():
-        raise BadInput(f"{data_dir} is missing; run train.py --synthetic first, with the same --out-dir.")
-    path = args.out_dir / "model.keras"
-    if not path.is_file():
-        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
-
-    from model import draw_noise, generate, load_generator  # here, so that --help need not wait for Keras
+    trained(args, "model.keras")
+    start_keras(tensorflow=True)
+    from model import draw_noise, generate, load_generator  # with Keras, for which --help need not wait
     from pictures import nearest, sheet, walk
 
-    generator = load_generator(path)
+    generator = load_generator(args.out_dir / "model.keras")
     noise = draw_noise(max(args.count, 2 * ROWS), args.seed)
     pictures = generate(generator, noise)
     write_faces(args.out_dir / "generated", pictures[: args.count])

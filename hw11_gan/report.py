@@ -10,20 +10,21 @@ seeds. Trainings are kept, so an interrupted report goes on. Remove <out-dir>/re
 """
 
 import argparse
-import json
-import shutil
 import textwrap
 from pathlib import Path
+
+from scaffold import HERE, Parser, publish, read_metrics, replacing, run
 
 import numpy as np
 import pandas as pd
 import train
-from dataset import BadInput, load_faces, replacing, run
+from dataset import load_faces
+from device import start_keras
 from matplotlib.figure import Figure
 from pictures import GAP
 from PIL import Image
+from recipes import CRITICS
 
-HERE = Path(__file__).resolve().parent
 ORIGINAL_EPOCHS, EARLY = 16, 2  # as many minutes as the default's; where the moving averages still lag
 LOSSES = "--image-size 32 --epochs 6"
 COLLAPSE = "--image-size 32 --batch-size 64 --learning-rate 0.0005 --epochs 4"
@@ -38,30 +39,18 @@ COLUMNS = ["table", "row", "kid", "fid", "spread", "duplicates", "seconds"]
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Make every table and figure of the chapter's README.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder that holds faces/")
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
-    parser.add_argument("--synthetic", action="store_true", help="draw faces, write to out/results")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings a row of 32 pixels: seeds 0, 1, ...")
-    parser.add_argument("--epochs", type=int, help="for a trial: so many in every training; None: its own")
-    parser.add_argument("--feature-model", help="what measures; None: as train.py")
-    return parser.parse_args(argv)
+    parser = Parser(__doc__, "report", "folder that holds faces/")
+    parser.add_argument("--feature-model", help="what measures, unless as in train.py")
+    parser.set_defaults(seeds=3)
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    if args.seeds < 1:
-        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
-    if args.epochs is not None and args.epochs < 1:
-        raise BadInput(f"--epochs {args.epochs}: expected at least 1.")
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
 
-    def trained(flags, seeds=args.seeds, begin=None):
-        """train.main() with these flags and some seeds, from what is in the folder `begin`; the folders."""
+    def trained(flags, seeds=args.seeds):
+        """train.main() with these flags and some seeds; the folders."""
         flags, folders = flags.split(), []
         flags += ["--epochs", str(args.epochs)] * bool(args.epochs)
         flags += ["--synthetic", "--image-size", "16"] * args.synthetic
@@ -72,19 +61,17 @@ def main(argv=None):
             argv += ["--out-dir", str(folder)]
             folders.append(folder)
             if not complete(folder, argv):
-                if begin and not (folder / train.CHECKPOINT).is_file():
-                    shutil.copytree(begin, folder, dirs_exist_ok=True)
                 train.main([*argv, "--resume"])
         return folders
 
     default = trained("", seeds=1)
     early = trained(f"--original --epochs {EARLY}", seeds=1)
-    original = trained(f"--original --epochs {ORIGINAL_EPOCHS}", seeds=1, begin=early[0])
+    original = trained(f"--original --epochs {ORIGINAL_EPOCHS}", seeds=1)
     distances_of, faces, aside = ruler(default[0])
     rows = [["default", "the default", *cells(default)], ["default", "the original", *cells(original)]]
     rows.append(["default", "true faces", *distances_of(faces[:: len(faces) // len(aside)])])
 
-    losses = {loss: trained(f"{LOSSES} --loss {loss}") for loss in train.DISCRIMINATOR}
+    losses = {loss: trained(f"{LOSSES} --loss {loss}") for loss in CRITICS}
     rows += [["losses", loss, *cells(folders)] for loss, folders in losses.items()]
     collapses = {name: trained(f"{COLLAPSE} {flags}") for name, flags in COLLAPSES.items()}
     rows += [["collapse", name, *cells(folders)] for name, folders in collapses.items()]
@@ -106,21 +93,7 @@ def main(argv=None):
             plot_strips(strips).savefig(path)
     with replacing(results / "thumbnail.jpg") as path:
         plot_strips(strips_of["faces.jpg"]).savefig(path, dpi=40)
-    publish(results, pd.DataFrame(rows, columns=COLUMNS), default[0] / "metrics.json")
-
-
-def publish(results, tables, metrics_file):
-    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
-    with replacing(results / "report.csv") as path:
-        tables.to_csv(path, index=False)
-    metrics = json.loads(metrics_file.read_text())
-    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
-    with replacing(results / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    for name, table in tables.groupby("table", sort=False):
-        print(f"\n{name}\n")
-        for row in table.drop(columns="table").to_numpy():
-            print("| " + " | ".join(row) + " |")
+    publish(results, pd.DataFrame(rows, columns=COLUMNS), read_metrics(default[0]))
 
 
 def name_of(argv):
@@ -139,13 +112,13 @@ def complete(folder, argv):
     path, flags = folder / "metrics.json", vars(train.parse_args(argv))
     if not path.is_file():
         return False
-    found = json.loads(path.read_text())["arguments"]
+    found = read_metrics(folder)["arguments"]
     return all(found[name] == flags[name] for name in set(flags) - {"data_dir", "out_dir", "resume"})
 
 
 def cells(folders):
     """COLUMNS from the third on: of several trainings the mean and the deviation of the seeds."""
-    runs = [json.loads((folder / "metrics.json").read_text()) for folder in folders]
+    runs = [read_metrics(folder) for folder in folders]
     seconds = np.median([found["seconds"]["one_fit_of_all_cores"] for found in runs])  # others' jobs apart
     if len(runs) == 1:
         return as_cells(runs[0], seconds)
@@ -169,7 +142,7 @@ def as_cells(found, seconds=None):
 
 def arguments_of(folder):
     """The flags of the training in a folder, as train.parse_args() gives them."""
-    found = json.loads((folder / "metrics.json").read_text())["arguments"]
+    found = read_metrics(folder)["arguments"]
     paths = {name: Path(found[name]) for name in ("data_dir", "out_dir")}
     return argparse.Namespace(**found | paths)
 
@@ -191,12 +164,14 @@ def ruler(folder):
 
 def normalised(folder):
     """The generator of a training's checkpoint, sampled three ways: uint8 (GENERATED, size, size, 3) each."""
-    from checkpoint import go_on
+    start_keras(tensorflow=True)
+    from checkpoint import Checkpoint
     from model import draw_noise, generate
+    from training import build_pair
 
     args = arguments_of(folder)
-    pair, noise = train.build_pair(args), draw_noise(train.GENERATED, args.seed)
-    go_on(folder / train.CHECKPOINT, args, pair)
+    pair, noise = build_pair(args), draw_noise(train.GENERATED, args.seed)
+    Checkpoint(args, free=("loop", "feature_model")).restore(pair.variables)
     return {
         "moving averages": generate(pair.generator, noise),
         "each batch's own": generate(pair.generator, noise, training=True),

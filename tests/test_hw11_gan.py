@@ -306,7 +306,11 @@ def test_settled_statistics_do_what_those_of_a_batch_do(hw11):
     hw11.model.settle(generator)
     after = np.abs(np.asarray(generator(noise, training=False)) - by_batch).mean()
     assert after < 0.1 * before
-    layer = next(layer for layer in generator.layers if isinstance(layer, hw11.model.BatchNormalization))
+    layer = next(
+        layer
+        for layer in generator.layers
+        if isinstance(layer, hw11.fused_batch_norm.FusedBatchNormalization)
+    )
     assert layer.momentum == 0.99
     variance = np.var(hw11.model.draw_noise(640, 0) @ generator.layers[1].kernel.numpy(), axis=0)
     np.testing.assert_allclose(layer.moving_variance.numpy().mean(), variance.mean(), rtol=0.01)
@@ -420,11 +424,20 @@ def test_the_mode_seeking_loss_keeps_a_generator_from_one_picture(hw11, whole_se
 # --- training, going on, predicting ---------------------------------------
 
 
-def test_a_training_in_two_parts_and_by_two_loops_is_one_training(hw11, tmp_path, capsys):
+def test_a_training_in_two_parts_and_by_two_loops_is_one_training(hw11, tmp_path, capsys, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     flags = [*TRIAL, "--loss", "sngan"]
     hw11.train.main([*flags, "--epochs", "2", "--out-dir", str(whole)])
-    hw11.train.main([*flags, "--out-dir", str(parts)])
+    save = hw11.checkpoint.Checkpoint.save
+
+    def stopped(self, variables):
+        save(self, variables)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hw11.checkpoint.Checkpoint, "save", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            hw11.train.main([*flags, "--epochs", "2", "--out-dir", str(parts)])
     first = (parts / "samples" / "epoch_001.png").read_bytes()
     hw11.train.main([*flags, "--epochs", "2", "--out-dir", str(parts), "--resume", "--loop", "fit"])
     one, other = (json.loads((folder / "metrics.json").read_text()) for folder in (whole, parts))
@@ -433,12 +446,12 @@ def test_a_training_in_two_parts_and_by_two_loops_is_one_training(hw11, tmp_path
     assert first != (whole / "samples" / "epoch_002.png").read_bytes()
 
     # a checkpoint of another loss or size, or none at all
-    sentence = [*flags, "--out-dir", parts, "--resume", "--epochs", 3]
+    sentence = [*flags, "--out-dir", parts, "--resume", "--epochs", 2]
     check_sentence(hw11, capsys, [*sentence, "--loss", "lsgan"], "--loss sngan", "expected lsgan")
     check_sentence(hw11, capsys, [*sentence, "--image-size", "32"], "--image-size 16", "expected 32")
     kept = (parts / "checkpoint.npz").read_bytes()
     (parts / "checkpoint.npz").write_bytes(kept[:2000])
-    check_sentence(hw11, capsys, sentence, "checkpoint.npz is cut short")
+    check_sentence(hw11, capsys, sentence, "checkpoint.npz is damaged")
 
     # predictions, to the byte
     drawn = []
@@ -451,26 +464,30 @@ def test_a_training_in_two_parts_and_by_two_loops_is_one_training(hw11, tmp_path
     with Image.open(whole / "nearest.png") as picture:
         assert picture.size == (8 * 18 - 2, 2 * 18 - 2)
     (whole / "model.keras").write_bytes((whole / "model.keras").read_bytes()[:1000])
-    check_sentence(
-        hw11, capsys, ["--synthetic", "--out-dir", whole], "model.keras is cut short", script="predict"
-    )
+    argv = ["--synthetic", "--out-dir", whole]
+    check_sentence(hw11, capsys, argv, "model.keras and metrics.json are of two", script="predict")
+    with pytest.raises(hw11.scaffold.BadInput, match="no whole Keras model"):
+        hw11.model.load_generator(whole / "model.keras")
 
 
 def test_losses_that_are_no_numbers_stop_the_run_and_keep_the_checkpoint(hw11, tmp_path, capsys):
     import tensorflow as tf
 
     args = hw11.train.parse_args([*TRIAL, "--out-dir", str(tmp_path)])
-    pair, rows = hw11.train.build_pair(args), []
-    finish = hw11.train.finisher(args, pair, rows)
+    (tmp_path / "samples").mkdir()
+    pair, checkpoint = hw11.training.build_pair(args), hw11.checkpoint.Checkpoint(args)
+    rows, finish = checkpoint.rows, hw11.training.finisher(args, pair, checkpoint)
     finish(1, [(1.0, 2.0)])
     kept = (tmp_path / "checkpoint.npz").read_bytes()
     for losses in ([(1.0, 2.0), (np.nan, 2.0)], [(1.0, np.inf)]):
-        with pytest.raises(hw11.dataset.BadInput, match=r"epoch 2: a loss is not a number, .*checkpoint.npz"):
+        with pytest.raises(
+            hw11.scaffold.BadInput, match=r"epoch 2: a loss is not a number, .*checkpoint.npz"
+        ):
             finish(2, losses)
     pair.averaged.trainable_variables[0].assign_add(
         tf.fill(pair.averaged.trainable_variables[0].shape, np.nan)
     )
-    with pytest.raises(hw11.dataset.BadInput):
+    with pytest.raises(hw11.scaffold.BadInput):
         finish(2, [(1.0, 2.0)])
     assert (tmp_path / "checkpoint.npz").read_bytes() == kept
     assert len(rows) == 1
@@ -510,10 +527,10 @@ def test_bad_faces(hw11_light, few_faces, tmp_path, capsys):
     whole = broken.read_bytes()
     for content in (b"", b"no picture", whole[: len(whole) // 2]):
         broken.write_bytes(content)
-        check_sentence(hw11_light, capsys, flags, broken, "is no whole picture")
+        check_sentence(hw11_light, capsys, flags, broken, "cannot be decoded as an image")
     for path in sorted((few_faces / "faces").iterdir())[10:]:
         path.unlink()
-    check_sentence(hw11_light, capsys, flags, "holds 10 .jpg and .png files, expected at least 16")
+    check_sentence(hw11_light, capsys, flags, "holds 10 images, expected at least 16")
     shutil.rmtree(few_faces / "faces")
     check_sentence(hw11_light, capsys, flags, "faces is missing")
 
@@ -530,8 +547,40 @@ def test_bad_feature_models(hw11, few_faces, capsys):
         ("text.keras", "no whole Keras model"),
         ("flat.keras", "no whole Keras model|expected RGB"),
     ):
-        with pytest.raises(hw11.dataset.BadInput, match=words):
+        with pytest.raises(hw11.scaffold.BadInput, match=words):
             load(name, few_faces)
+
+
+@pytest.mark.parametrize("kind", ["sequential", "nested"])
+def test_a_model_in_a_model_and_a_sequential_one_can_measure(hw11, few_faces, kind):
+    import keras
+    from keras import layers
+
+    if kind == "sequential":
+        last = layers.Conv2D(8, 3, activation="relu")
+        model = keras.Sequential([keras.Input((16, 16, 3)), layers.Rescaling(1 / 255), last])
+        model.add(layers.Flatten())
+    else:
+        inner, pixels = keras.Input((16, 16, 3)), keras.Input((16, 16, 3))
+        body = keras.Model(inner, layers.Conv2D(8, 3, activation="relu")(inner))
+        model = keras.Model(pixels, layers.Dense(4)(layers.GlobalMaxPooling2D()(body(pixels))))
+    model.save(few_faces / "own.keras")
+    features = hw11.features.load_features("own.keras", few_faces)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3)).astype(np.uint8)
+    part = last if kind == "sequential" else body
+    maps = np.asarray(part(pictures / np.float32(255 if kind == "sequential" else 1)))
+    np.testing.assert_allclose(
+        hw11.features.features_of(features, pictures), maps.mean(axis=(1, 2)), rtol=1e-3
+    )
+
+
+def test_a_model_of_two_outputs_cannot_measure(hw11, few_faces):
+    import keras
+
+    pixels = keras.Input((16, 16, 3))
+    keras.Model(pixels, [pixels + 1, pixels + 2]).save(few_faces / "two.keras")
+    with pytest.raises(hw11.scaffold.BadInput, match="several outputs"):
+        hw11.features.load_features("two.keras", few_faces)
 
 
 def test_inception_takes_pixels_from_minus_one_to_one_or_says_that_it_cannot_be_had(hw11, monkeypatch):
@@ -550,7 +599,7 @@ def test_inception_takes_pixels_from_minus_one_to_one_or_says_that_it_cannot_be_
         raise OSError("name resolution")
 
     monkeypatch.setattr(keras.applications, "InceptionV3", no_network)
-    with pytest.raises(hw11.dataset.BadInput, match="inceptionv3: it cannot be downloaded, give a"):
+    with pytest.raises(hw11.scaffold.BadInput, match="inceptionv3: it cannot be downloaded, give a"):
         hw11.features.load_features("inceptionv3", None)
 
 

@@ -1,0 +1,44 @@
+"""What suits a set of pictures, and what suits a loss."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training's length, rate and networks."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float  # the generator's, of Adam
+    image_size: int  # pixels a side
+    width: int  # of the networks
+    kernel: int  # side of their kernels
+
+
+@dataclass(frozen=True)
+class Critic:
+    """The optimiser of a loss's discriminator."""
+
+    rate: float  # its learning rate, as a multiple of the generator's
+    beta_1: float  # Adam's
+
+
+RECIPES = {
+    "default": Recipe(50, 32, 0.0002, 64, 32, 4),
+    "original": Recipe(10, 64, 0.0001, 64, 64, 5),
+    "synthetic": Recipe(60, 16, 0.0005, 32, 16, 4),
+}
+CRITICS = {
+    "dcgan": Critic(1, 0.5),
+    "lsgan": Critic(1, 0.5),
+    "wgan": Critic(1, 0.0),
+    "wgan-gp": Critic(2, 0.0),
+    "sngan": Critic(2, 0.5),
+}
+
+
+def recipe_of(args):
+    """The recipe that the flags ask for; --synthetic keeps the networks narrow."""
+    chosen = RECIPES["original" if args.original else "synthetic" if args.synthetic else "default"]
+    narrow = min(chosen.width, RECIPES["synthetic"].width) if args.synthetic else chosen.width
+    return replace(chosen, width=narrow)
