@@ -7,36 +7,35 @@ answers.csv                                not of the course: id,label of the te
                                            it scores, and no training chooses anything by it
 
 Any number of classes from 0 on, of pictures, and any one size will do; .png and .jpg are read too. Pictures
-of another size than the first are resized to it, and modes are made one, with a line that says so.
+of another size than most are resized to it, and modes are made one, with a line that says so.
 """
 
-import os
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections import Counter
+
+from scaffold import HELP, BadInput, replacing
 
 import numpy as np
 import pandas as pd
+from images import image_files, image_size, number_of, open_image, read_images
 from PIL import Image
 from shapes import SHAPES, coloured_shapes, drawings, photographs, white_shapes
-from tqdm import tqdm
 
-HELP = "see hw12_dann/README.md, or try --synthetic"
-SUFFIXES = (".bmp", ".png", ".jpg", ".jpeg")
+MAX_SIDE = 256  # pixels: larger sets are shrunk
 NAMES = {  # of the classes of real_or_drawing, by how many there are: the course's, and README's stand-in's
     10: ["horse", "bed", "clock", "apple", "cat", "plane", "television", "dog", "dolphin", "spider"],
     9: ["plane", "car", "bird", "cat", "dog", "frog", "horse", "ship", "truck"],
 }
 
 
-class BadInput(ValueError):
-    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
-
-
 def load_source(folder):
     """train_data -> pictures uint8 (n, h, w, 3), or (n, h, w, 1) if all are grey, and labels int64 (n,)."""
-    names = children(folder / "train_data", lambda path: path.is_dir())
-    wrong = [name for name in names if not name.isdecimal()]
+    root = folder / "train_data"
+    if not root.is_dir():
+        raise BadInput(f"{root} is missing; {HELP}.")
+    names = sorted(path.name for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
+    if not names:
+        raise BadInput(f"{root} is empty, expected a folder for each class: 0, 1, ...; {HELP}.")
+    wrong = [name for name in names if not (name.isascii() and name.isdecimal())]
     if wrong:
         raise BadInput(f"{folder / 'train_data' / wrong[0]}: expected a class's number, 0, 1, ...; {HELP}.")
     numbers = sorted(map(int, names))
@@ -46,7 +45,7 @@ def load_source(folder):
         )
     paths, labels = [], []
     for name in sorted(names, key=int):
-        found = picture_paths(folder / "train_data" / name)
+        found = image_files(folder / "train_data" / name)
         paths += found
         labels += [int(name)] * len(found)
     return read_pictures(paths, "photographs"), np.array(labels, np.int64)
@@ -54,13 +53,13 @@ def load_source(folder):
 
 def load_target(folder):
     """test_data/0, in the order of the files' numbers -> pictures uint8 (n, h, w, 3) or (n, h, w, 1)."""
-    paths = picture_paths(folder / "test_data" / "0")
+    paths = image_files(folder / "test_data" / "0")
     for path in paths:
-        if not path.stem.isdecimal():
+        if number_of(path) is None:
             raise BadInput(f"{path}: expected a file named by its number, as 00000.bmp; {HELP}.")
-    paths.sort(key=lambda path: int(path.stem))
+    paths.sort(key=number_of)
     for number, path in enumerate(paths):
-        if int(path.stem) != number:
+        if number_of(path) != number:
             raise BadInput(f"{path}: expected the number {number} next, without a gap; {HELP}.")
     return read_pictures(paths, "drawings")
 
@@ -80,55 +79,30 @@ def load_answers(path, count, classes):
     return table.label.to_numpy(np.int64)
 
 
-def children(folder, wanted):
-    """The names in a folder that are wanted, sorted, hidden ones left out."""
-    if not folder.is_dir():
-        raise BadInput(f"{folder} is missing; {HELP}.")
-    names = sorted(path.name for path in folder.iterdir() if path.name[0] != "." and wanted(path))
-    if not names:
-        raise BadInput(f"{folder} is empty; {HELP}.")
-    return names
-
-
-def picture_paths(folder):
-    paths = [folder / name for name in children(folder, lambda path: True)]
-    for path in paths:
-        if path.suffix.lower() not in SUFFIXES:
-            raise BadInput(f"{path} is no picture, expected one of {', '.join(SUFFIXES)}; {HELP}.")
-    return paths
-
-
 def read_pictures(paths, what):
-    """Read files with a progress bar: uint8 (n, h, w, 1) if all are grey, else (n, h, w, 3)."""
-    with ThreadPoolExecutor() as pool:
-        bar = tqdm(pool.map(open_picture, paths), what, len(paths), disable=None)
-        pictures = list(bar)
-    modes, size = sorted({picture.mode for picture in pictures}), pictures[0].size
-    others = sum(picture.size != size for picture in pictures)
-    mode = "L" if modes == ["L"] else "RGB"
-    if len(modes) > 1:
-        print(f"{paths[0].parent}: pictures of the modes {', '.join(modes)} were all made {mode}")
-    if others:
-        print(f"{paths[0].parent}: {others} pictures of another size were made {size[0]}x{size[1]}")
-    return np.stack([fitted(picture, size, mode) for picture in pictures])
+    """Read files with a progress bar: uint8 (n, h, w, 1) if all are grey, else (n, h, w, 3).
 
+    The size is that of most pictures, at most MAX_SIDE pixels a side; the others are resized to it.
+    """
+    most, _ = Counter(image_size(path) for path in paths).most_common(1)[0]
+    scale = min(1, MAX_SIDE / max(most))
+    size = tuple(max(1, round(side * scale)) for side in most)
+    others = Counter()
 
-def open_picture(path):
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            # What is neither grey nor RGB has a palette, transparency or more bits: Pillow makes it RGB.
-            return picture if picture.mode in ("L", "RGB") else picture.convert("RGB")
-    except Exception as error:  # Pillow has many words for another format, or a damaged file
-        raise BadInput(f"{path} is not a whole picture; {HELP}.") from error
+    def read(path):
+        picture = open_image(path, mode=None)
+        others[picture.size != size] += 1
+        return picture.mode, np.asarray(picture.resize(size, Image.Resampling.BILINEAR))
 
-
-def fitted(picture, size, mode):
-    """A picture in this size and mode, uint8 (h, w, 1) or (h, w, 3)."""
-    picture = picture.convert(mode)
-    if picture.size != size:
-        picture = picture.resize(size, Image.Resampling.BILINEAR)
-    return np.asarray(picture).reshape(size[1], size[0], -1)
+    modes, pictures = zip(*read_images(paths, read, what))
+    grey = set(modes) == {"L"}
+    if len(set(modes)) > 1:
+        print(f"{paths[0].parent}: pictures of the modes L, RGB were all made RGB")
+    if others[True]:
+        print(f"{paths[0].parent}: {others[True]} pictures of another size were made {size[0]}x{size[1]}")
+    if grey:
+        return np.stack(pictures)[..., None]
+    return np.stack([np.stack([one] * 3, axis=-1) if one.ndim == 2 else one for one in pictures])
 
 
 def class_names(pair, count):
@@ -166,28 +140,3 @@ def write_picture(path, picture):
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as beside:
         Image.fromarray(picture.squeeze()).save(beside)
-
-
-@contextmanager
-def replacing(path):
-    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
-    beside = path.with_name("half-written-" + path.name)
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def run(main):
-    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
-    try:
-        return main()
-    except BadInput as error:
-        sentence, status = str(error), 2
-    except OSError as error:
-        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
-    except KeyboardInterrupt:
-        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
-    print(sentence, file=sys.stderr)
-    sys.exit(status)

@@ -11,9 +11,11 @@ would win by making them ever larger. There is no batch normalisation: a batch h
 common mean and deviation would bring the target into the source's labels, even without an adversary.
 """
 
+from scaffold import BadInput
+
 import keras
 import numpy as np
-from dataset import BadInput
+from device import load_keras
 from keras import layers, ops
 
 FILTERS = (32, 64, 128)
@@ -63,16 +65,10 @@ def whole_model(extractor, predictor):
 
 def load_model(path):
     """Read model.keras. Raises BadInput when it is missing, cut short, or of something else."""
-    if not path.is_file():
-        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
-    try:
-        model = keras.saving.load_model(path, compile=False)
-        finite = all(np.isfinite(weight).all() for weight in model.get_weights())
-        outputs = [len(shape) for shape in model.output_shape]
-    except Exception:  # Keras has many ways to say that a file is not its own
-        finite, outputs = False, []
-    if not finite or outputs != [2, 2]:
-        raise BadInput(f"{path} is cut short or not a model of this chapter; run train.py again.")
+    model = load_keras(path)
+    outputs = [len(shape) for shape in model.output_shape] if isinstance(model.output_shape, list) else []
+    if outputs != [2, 2] or not all(np.isfinite(weight).all() for weight in model.get_weights()):
+        raise BadInput(f"{path} is not a model of this chapter; run train.py again.")
     return model
 
 

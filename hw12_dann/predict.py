@@ -7,45 +7,31 @@ Written to <out-dir>: submission.csv with id,label, the ids counting from 0 in t
 numbers, and first_twenty.png, the first twenty pictures with the names of what they are read as.
 """
 
-import argparse
-import json
-from pathlib import Path
+from scaffold import BadInput, Parser, plain, replacing, run, trained
 
 import numpy as np
 import pandas as pd
-from dataset import BadInput, class_names, load_target, replacing, run
+from dataset import class_names, load_target
+from device import start_keras
 from edges import as_target
 
-HERE = Path(__file__).resolve().parent
 SHOWN = 20  # pictures in first_twenty.png, as in the course
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Read the target's pictures with the model that train.py saved.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of the pairs")
-    parser.add_argument(
-        "--out-dir", type=Path, default=HERE / "out", help="folder of model.keras, and to write to"
-    )
-    parser.add_argument(
-        "--synthetic", action="store_true", help="use the shapes that train.py --synthetic made"
-    )
-    return parser.parse_args(argv)
+    return Parser(__doc__, "predict", "folder of the pairs").parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    if args.synthetic and not data_dir.is_dir():
-        raise BadInput(f"{data_dir} is missing; run train.py --synthetic first, with the same --out-dir.")
-    pair = learnt(args.out_dir / "metrics.json")
-
+    pair = trained(args, "model.keras")["arguments"].get("pair")
+    if not isinstance(pair, str):
+        raise BadInput(f"{args.out_dir / 'metrics.json'} is not of this chapter; run train.py again.")
     pictures = load_target(data_dir / pair)
 
-    from model import load_model, outputs_of  # here, with Keras, so that --help need not wait for it
+    start_keras()
+    from model import load_model, outputs_of  # with Keras, for which --help need not wait
 
     model = load_model(args.out_dir / "model.keras")
     target = as_target(pictures, model.input_shape[1:])
@@ -61,16 +47,6 @@ def main(argv=None):
     return table
 
 
-def learnt(path):
-    """The pair of domains that the model learnt, as metrics.json says."""
-    if not path.is_file():
-        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
-    try:
-        return str(json.loads(path.read_text("utf-8"))["arguments"]["pair"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{path} is cut short or not of this chapter; run train.py again.") from error
-
-
 def plot_pictures(pictures, names):
     """Pictures uint8 (n, h, w, c) in rows of ten, each under its name, as a figure."""
     from matplotlib.figure import Figure  # here, so that --help need not wait for it
@@ -81,7 +57,7 @@ def plot_pictures(pictures, names):
         place.axis("off")
     for place, picture, name in zip(axes, pictures, names):
         place.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255)
-        place.set_title(name)
+        place.set_title(plain(name))
     return figure
 
 

@@ -8,17 +8,14 @@ can be told apart over the epochs. A row is train.main() run with some seeds. Tr
 interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
-import argparse
-import json
-from pathlib import Path
+from scaffold import HERE, Parser, publish, read_metrics, replacing, run
 
 import numpy as np
 import pandas as pd
 import train
-from dataset import BadInput, make_synthetic, replacing, run
+from dataset import make_synthetic
 from matplotlib.figure import Figure
 
-HERE = Path(__file__).resolve().parent
 PAIRS = {  # pair: flags, methods
     "mnist_to_mnistm": ("--no-edges", ["source-only", "dann", "pseudo-labels", "target"]),
     "real_or_drawing": ("", ["source-only", "dann", "pseudo-labels"]),
@@ -39,25 +36,13 @@ COLUMNS = [
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Make every table and figure of the chapter's README.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of the pairs")
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
-    parser.add_argument("--synthetic", action="store_true", help="make shapes, write to out/results")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings a row")
-    parser.add_argument("--epochs", type=int, help="for a trial: so many in every training; None: its own")
-    return parser.parse_args(argv)
+    parser = Parser(__doc__, "report", "folder of the pairs")
+    parser.set_defaults(seeds=3)
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    if args.seeds < 1:
-        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
-    if args.epochs is not None and args.epochs < 1:
-        raise BadInput(f"--epochs {args.epochs}: expected at least 1.")
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     pairs = {pair: train.load(data_dir / pair, edges=not flags) for pair, (flags, _) in PAIRS.items()}
@@ -81,7 +66,7 @@ def main(argv=None):
     with replacing(results / "domains.png") as path:
         plot_domains(folders).savefig(path)
     default = folders[HEADLINE, train.parse_args([]).method]
-    publish(results, pd.DataFrame(rows, columns=COLUMNS), first_and_mean(args.out_dir / "report", default))
+    publish(results, pd.DataFrame(rows, columns=COLUMNS), first_and_mean(default))
 
 
 def trained(args, flags, pair):
@@ -101,27 +86,13 @@ def done(folder, argv):
     path, flags = folder / "metrics.json", vars(train.parse_args(argv))
     if not path.is_file():
         return False
-    found = json.loads(path.read_text())["arguments"]
+    found = read_metrics(folder)["arguments"]
     return all(found[name] == flags[name] for name in set(flags) - {"data_dir", "out_dir", "resume"})
-
-
-def publish(results, tables, metrics_file):
-    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
-    with replacing(results / "report.csv") as path:
-        tables.to_csv(path, index=False)
-    metrics = json.loads(metrics_file.read_text())
-    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
-    with replacing(results / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    for name, table in tables.groupby("table", sort=False):
-        print(f"\n{name}\n")
-        for row in table.drop(columns="table").to_numpy():
-            print("| " + " | ".join(row) + " |")
 
 
 def summary(folders, target):
     """What the seeds have come to, mean and deviation: {name: cell} of COLUMNS from the third on."""
-    runs = [json.loads((folder / "metrics.json").read_text()) for folder in folders]
+    runs = [read_metrics(folder) for folder in folders]
 
     def cell(name):
         values = [found[name] for found in runs]
@@ -140,14 +111,11 @@ def summary(folders, target):
     }
 
 
-def first_and_mean(folder, folders):
-    """Write metrics.json: the first run's, with the mean score of all."""
-    runs = [json.loads((one / "metrics.json").read_text()) for one in folders]
-    scores = [found["score"] for found in runs]
-    metrics = {**runs[0], "score": float(np.mean(scores)), "score_by_seed": scores}
-    with replacing(folder / "metrics.json") as path:
-        path.write_text(json.dumps(metrics))
-    return folder / "metrics.json"
+def first_and_mean(folders):
+    """The first run's metrics, with the mean score of all."""
+    runs = [read_metrics(one) for one in folders]
+    scores = [run["score"] for run in runs]
+    return {**runs[0], "score": float(np.mean(scores)), "score_by_seed": scores}
 
 
 def plot_features(runs, pair):

@@ -15,104 +15,84 @@ and is scored on the last fifth: a bound of what an adaptation can reach.
 """
 
 import argparse
-import json
-import platform
-import sys
 import time
-from pathlib import Path
+from dataclasses import dataclass
+
+from scaffold import BadInput, Parser, claim, head, learning_curve, number, record, run
 
 import numpy as np
-import pandas as pd
-from dataset import BadInput, load_answers, load_source, load_target, make_synthetic, replacing, run
+from dataset import load_answers, load_source, load_target, make_synthetic
+from device import start_keras
 from edges import prepare
 
-HERE = Path(__file__).resolve().parent
 METHODS = ["source-only", "dann", "pseudo-labels", "target"]
-MOMENTUM = 0.5  # Adam's first: with 0.9 extractor and discriminator overshoot each other
-RECIPES = {  # what the pictures are: epochs, pictures a step (half of each domain), learning rate
-    "edges": (40, 64, 0.001),
-    "colours": (10, 64, 0.001),
-    "synthetic": (25, 40, 0.001),
-}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What suits the kind of pictures."""
+
+    epochs: int
+    batch_size: int  # half of it of each domain
+    learning_rate: float = 0.001
+
+
+RECIPES = {"edges": Recipe(40, 64), "colours": Recipe(10, 64), "synthetic": Recipe(25, 40)}
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Learn classes from one domain's labels, and read them in another that has none.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of the pairs")
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder to write to")
-    parser.add_argument("--synthetic", action="store_true", help="make two pairs of shapes, and use them")
-    parser.add_argument("--seed", type=int, default=0, help="seed of all that is random")
-    parser.add_argument("--epochs", type=int, help="passes over the larger domain; None: see RECIPES")
-    parser.add_argument("--batch-size", type=int, help="pictures a step, half of each; None: see RECIPES")
-    parser.add_argument("--learning-rate", type=float, help="at the start, it falls to 0; None: see RECIPES")
+    parser = Parser(__doc__, "train", "folder of the pairs", resume=True)
     parser.add_argument("--pair", default="real_or_drawing", help="folder of train_data and test_data")
     parser.add_argument("--no-edges", action="store_true", help="keep the colours of both domains")
     parser.add_argument("--method", choices=METHODS, default="pseudo-labels", help="how the target is used")
     parser.add_argument(
-        "--lambda", dest="lambda_", default="schedule", help="schedule or a number: the reversal's strength"
+        "--lambda",
+        dest="lambda_",
+        type=strength_flag,
+        default="schedule",
+        help="schedule or a number: the reversal's strength",
     )
-    parser.add_argument("--full-precision", action="store_true", help="float32 in place of bfloat16")
-    parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch")
-    args = parser.parse_args(argv)
-    recipe = RECIPES["synthetic" if args.synthetic else "colours" if args.no_edges else "edges"]
-    for name, value in zip(("epochs", "batch_size", "learning_rate"), recipe):
-        if getattr(args, name) is None:
-            setattr(args, name, value)
+    parser.add_argument("--full-precision", action="store_true", help="compute in float32, not in bfloat16")
+    args = parser.parse(argv, recipe)
+    if args.batch_size % 2:
+        parser.error(f"--batch-size {args.batch_size}: expected an even number, half of it of each domain")
     return args
 
 
-def check(args):
-    """Raise BadInput where a flag is out of range."""
-    for wrong, sentence in [
-        (args.seed < 0, f"--seed {args.seed}: expected 0 or more."),
-        (args.epochs < 1, f"--epochs {args.epochs}: expected at least 1."),
-        (
-            args.batch_size < 2 or args.batch_size % 2,
-            f"--batch-size {args.batch_size}: expected an even number, half of it of each domain.",
-        ),
-        (not 0 < args.learning_rate < np.inf, f"--learning-rate {args.learning_rate}: expected more than 0."),
-        (strength(args) is np.nan, f"--lambda {args.lambda_}: expected schedule, or a number from 0 on."),
-    ]:
-        if wrong:
-            raise BadInput(sentence)
+def recipe(args):
+    return RECIPES["synthetic" if args.synthetic else "colours" if args.no_edges else "edges"]
 
 
-def strength(args):
-    """lambda as a number, None for the schedule, NaN if it is neither."""
-    if args.method in ("source-only", "target"):
-        return 0.0
-    if args.lambda_ == "schedule":
-        return None
-    try:
-        return float(args.lambda_) if 0 <= float(args.lambda_) < np.inf else np.nan
-    except ValueError:
-        return np.nan
+def strength_flag(text):
+    """The type of --lambda: its text, if that is schedule or a number from 0 on."""
+    if text != "schedule":
+        try:
+            number(float, 0, 1e9)(text)
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentTypeError(f"{text}: expected schedule, or a number from 0 on") from error
+    return text
 
 
 def main(argv=None, loaded=None):
     """loaded: what load() returned before, so that report.py reads each pair once."""
     args = parse_args(argv)
-    check(args)
     began = time.perf_counter()
-    args.out_dir.mkdir(parents=True, exist_ok=True)
+    claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     source, labels, target, answers = loaded or load(data_dir / args.pair, not args.no_edges)
     training, held_out, rows = split(args, source, labels, target, answers)
     classes, shape = labels.max() + 1, source.shape[1:]
-
-    import keras  # here, with its backend, so that --help and a wrong file need not wait for it
+    device = start_keras(args.seed, args.full_precision)
     from model import outputs_of, whole_model
+    from training import build, fit
 
-    keras.utils.set_random_seed(args.seed)
-    print(f"source {source.shape}, {np.bincount(labels)} of each class, target {target.shape}")
     model = build(args, shape, training)
     parameters = sum(part.count_params() for part in (model.extractor, model.predictor, model.discriminator))
-    print(f"model {parameters} parameters, method {args.method}, lambda {args.lambda_}, {classes} classes")
-    print(f"writes to {args.out_dir}", flush=True)
+    head(
+        args,
+        f"source {source.shape}, {np.bincount(labels)} of each class, target {target.shape}",
+        f"{parameters} parameters, {classes} classes, on {device}",
+    )
 
     history = fit(args, model, training)
     whole = whole_model(model.extractor, model.predictor)
@@ -133,12 +113,17 @@ def main(argv=None, loaded=None):
             "processor": float(history.processor.sum()),
             "all": time.perf_counter() - began,
         },
-        "versions": {"python": platform.python_version(), "keras": keras.__version__},
-        "arguments": vars(args),
     }
-    write(args.out_dir, whole, guesses, history, metrics)
-    print(f"{metrics['metric']} {metrics['score']:.4f}   {args.out_dir / 'model.keras'}")
-    return metrics
+    lines = {"source_accuracy": "accuracy on the source", "domain_accuracy": "accuracy of the discriminator"}
+    if "pseudo_share" in history:
+        lines["pseudo_share"] = "share of the target with a pseudo-label"
+    files = {
+        "model.keras": whole.save,
+        "guesses.npy": lambda path: np.save(path, guesses),
+        "history.csv": history,
+        "learning_curve.png": learning_curve(history, {"share": lines}, ylim=(0, 1)),
+    }
+    return record(args, metrics, files)
 
 
 def load(folder, edges):
@@ -174,88 +159,6 @@ def split(args, source, labels, target, answers):
             f"{len(training[2])} of the target are too few for half a batch each."
         )
     return training, held_out, scored
-
-
-def build(args, shape, training):
-    """The three networks in one model, compiled for fit()."""
-    import keras
-    from adversary import DomainAdversary
-    from batches import Pairs
-    from model import build_extractor, build_head
-    from views import COLOURS, EDGES
-
-    source, labels, target = training
-    precision = "float32" if args.full_precision else "mixed_bfloat16"
-    means, deviations = zip(*((domain.mean(), domain.std()) for domain in (source, target)))
-    extractor = build_extractor(shape, float(np.mean(means)), float(np.mean(deviations)), precision)
-    size, shares = extractor.output_shape[-1], np.bincount(labels) / len(labels)
-    steps = args.epochs * len(Pairs(*training, args.batch_size // 2, args.seed))
-    model = DomainAdversary(
-        extractor,
-        build_head(size, len(shares), "predictor", precision),
-        build_head(size, 1, "discriminator", precision),
-        COLOURS if args.no_edges else EDGES,
-        steps,
-        strength(args),
-        shares.astype(np.float32) if args.method == "pseudo-labels" else None,
-        seed=args.seed,
-    )
-    rate = keras.optimizers.schedules.CosineDecay(args.learning_rate, steps)
-    model.compile(keras.optimizers.Adam(rate, beta_1=MOMENTUM), jit_compile=False)
-    model.optimizer.build(model.trainable_variables)
-    return model
-
-
-def fit(args, model, training):
-    """Train, with --resume from the last finished epoch on. Returns a row an epoch."""
-    from batches import Pairs
-    from checkpoint import EveryEpoch
-
-    checkpoint = EveryEpoch(args.out_dir / "checkpoint.npz", args)
-    if not args.resume:
-        checkpoint.path.unlink(missing_ok=True)
-    checkpoint.restore(model)
-    done = len(checkpoint.rows)
-    model.fit(
-        Pairs(*training, args.batch_size // 2, args.seed, epoch=done),
-        initial_epoch=done,
-        epochs=args.epochs,
-        shuffle=False,  # the batches are mixed already
-        verbose=1 if sys.stdout.isatty() else 2,
-        callbacks=[checkpoint],
-    )
-    return pd.DataFrame(checkpoint.rows, index=pd.RangeIndex(1, len(checkpoint.rows) + 1, name="epoch"))
-
-
-def plot_history(history):
-    """The learning curve, as a figure."""
-    from matplotlib.figure import Figure  # here, so that --help need not wait for it
-
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(history.index, history.source_accuracy, ".-", label="accuracy on the source's training part")
-    axes.plot(history.index, history.domain_accuracy, ".-", label="accuracy of the discriminator")
-    if "pseudo_share" in history:
-        axes.plot(history.index, history.pseudo_share, ".-", label="share of the target with a pseudo-label")
-    axes.axhline(0.5, color="grey", linewidth=1)
-    axes.set(xlabel="epoch", ylim=(0, 1))
-    axes.grid(alpha=0.3)
-    axes.legend()
-    return figure
-
-
-def write(out_dir, whole, guesses, history, metrics):
-    """Write model.keras, guesses.npy, history.csv, learning_curve.png and metrics.json."""
-    with replacing(out_dir / "guesses.npy") as path, open(path, "wb") as file:
-        np.save(file, guesses)
-    with replacing(out_dir / "model.keras") as path:
-        whole.save(path)
-    with replacing(out_dir / "history.csv") as path:
-        history.to_csv(path)
-    with replacing(out_dir / "learning_curve.png") as path:
-        plot_history(history).savefig(path)
-    with replacing(out_dir / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2, default=str) + "\n")
 
 
 if __name__ == "__main__":

@@ -342,13 +342,13 @@ def test_a_training_that_was_stopped_ends_with_the_same_numbers(hw12, pair, tmp_
     whole = [*FEW, "--epochs", "2", "--out-dir", str(tmp_path / "whole")]
     expected = hw12.train.main(whole, pair)
     stopped = [*FEW, "--epochs", "2", "--out-dir", str(tmp_path / "stopped")]
-    save = hw12.checkpoint.EveryEpoch.on_epoch_end
+    save = hw12.checkpoint.Checkpoint.save
 
-    def interrupted(self, epoch, logs=None):
-        save(self, epoch, logs)
+    def interrupted(self, variables):
+        save(self, variables)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(hw12.checkpoint.EveryEpoch, "on_epoch_end", interrupted)
+    monkeypatch.setattr(hw12.checkpoint.Checkpoint, "save", interrupted)
     with pytest.raises(KeyboardInterrupt):
         hw12.train.main(stopped, pair)
     monkeypatch.undo()
@@ -365,35 +365,34 @@ def test_a_checkpoint_of_other_flags_or_pictures(hw12, pair, tmp_path, capsys):
     model.optimizer.build(model.trainable_variables)
     model.optimizer.learning_rate = 0.0
     args = hw12.train.parse_args(["--out-dir", str(tmp_path)])
-    callback = hw12.checkpoint.EveryEpoch(tmp_path / "checkpoint.npz", args)
-    callback.set_model(model)
-    callback.on_epoch_begin(0)
-    callback.on_epoch_end(0, {"label_loss": 1.0, "domain_loss": 1.0})
+    variables = [*model.variables, *model.optimizer.variables]
+    hw12.checkpoint.Checkpoint(args).save(variables)
     for flags, words in (
         (["--method", "dann"], ["--method pseudo-labels", "expected dann"]),
         (["--lambda", "0.1"], ["--lambda schedule", "expected 0.1"]),
-        ([], ["another size"]),
+        ([], ["another network or other classes"]),
     ):
         argv = ["--out-dir", tmp_path, *flags, "--resume"]
-        with pytest.raises(hw12.dataset.BadInput) as raised:
+        with pytest.raises(hw12.scaffold.BadInput) as raised:
             hw12.train.main([str(flag) for flag in argv], pair)
         assert all(word in str(raised.value) for word in words)
     (tmp_path / "checkpoint.npz").write_bytes(b"PK half of it")
-    check = hw12.checkpoint.EveryEpoch(tmp_path / "checkpoint.npz", args)
-    with pytest.raises(hw12.dataset.BadInput, match="cut short"):
-        check.restore(model)
+    with pytest.raises(hw12.scaffold.BadInput, match="is damaged"):
+        hw12.checkpoint.Checkpoint(args).restore(variables)
 
 
 def test_a_loss_that_is_no_number_keeps_the_last_good_epoch(hw12, tmp_path):
     model = on_vectors(hw12, None, steps=8)
     x, y = np.ones((8, 2), np.float32), np.zeros(8, np.int32)
-    args = hw12.train.parse_args([])
-    callback = hw12.checkpoint.EveryEpoch(tmp_path / "checkpoint.npz", args)
+    args = hw12.train.parse_args(["--out-dir", str(tmp_path)])
+    model.optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *model.optimizer.variables]
+    callback = hw12.checkpoint.Checkpoint(args).callback(variables)
     model.fit((x, x), y, batch_size=4, verbose=0, callbacks=[callback])
     good = (tmp_path / "checkpoint.npz").read_bytes()
     model.predictor.set_weights([weight * np.nan for weight in model.predictor.get_weights()])
-    with pytest.raises(hw12.dataset.BadInput, match=r"Epoch 2: .*NaN.*checkpoint\.npz"):
-        model.fit((x, x), y, batch_size=4, verbose=0, callbacks=[callback])
+    with pytest.raises(hw12.scaffold.BadInput, match="epoch 2: the loss is not a number"):
+        model.fit((x, x), y, batch_size=4, initial_epoch=1, epochs=2, verbose=0, callbacks=[callback])
     assert (tmp_path / "checkpoint.npz").read_bytes() == good
 
 
@@ -432,12 +431,12 @@ SPOIL = {
     "no source": (removed, ["train_data"], ["is missing"]),
     "no target": (removed, ["test_data"], ["is missing"]),
     "an empty source": (emptied, ["train_data"], ["is empty"]),
-    "an empty class": (emptied, ["train_data/2"], ["is empty"]),
-    "an empty target": (emptied, ["test_data/0"], ["is empty"]),
+    "an empty class": (emptied, ["train_data/2"], ["holds no images"]),
+    "an empty target": (emptied, ["test_data/0"], ["holds no images"]),
     "no number": (renamed, ["train_data/2", "cats"], ["class's number"]),
     "a gap": (renamed, ["train_data/2", "7"], ["[0, 1, 3, 7]", "without a gap"]),
-    "no picture": (rewritten, [FIRST, "text"], ["not a whole picture"]),
-    "another file": (rewritten, ["train_data/1/notes.txt", "text"], ["is no picture", ".bmp"]),
+    "no picture": (rewritten, [FIRST, "text"], ["cannot be decoded as an image"]),
+    "another file": (rewritten, ["train_data/1/notes.txt", "text"], ["is no image", ".bmp"]),
     "not numbered": (renamed, ["test_data/0/00003.bmp", "last.bmp"], ["named by its number"]),
     "a number missing": (renamed, ["test_data/0/00003.bmp", "00999.bmp"], ["expected the number"]),
     "answers cut": (rewritten, ["answers.csv", "id,label\n0,1\n"], ["ids 0 to 239"]),
@@ -524,12 +523,21 @@ def test_predict_says_what_is_missing_or_broken(hw12_light, spoilt, tmp_path, ca
         hw12_light, capsys, [*argv, "--synthetic"], "run train.py --synthetic first", script="predict"
     )
     out.mkdir()
-    (out / "metrics.json").write_text("{}")
-    check_sentence(hw12_light, capsys, argv, "metrics.json is cut short", script="predict")
-    (out / "metrics.json").write_text(json.dumps({"arguments": {"pair": "real_or_drawing"}}))
-    check_sentence(hw12_light, capsys, argv, "model.keras is missing", script="predict")
     (out / "model.keras").write_bytes(b"PK half of it")
-    check_sentence(hw12_light, capsys, argv, "model.keras is cut short", script="predict")
+    (out / "metrics.json").write_text("{}")
+    check_sentence(hw12_light, capsys, argv, "metrics.json is not what train.py wrote", script="predict")
+    metrics = {"arguments": {"pair": "real_or_drawing", "synthetic": False}}
+    metrics["files"] = {"model.keras": hw12_light.scaffold.fingerprint(out / "model.keras")}
+    (out / "metrics.json").write_text(json.dumps(metrics))
+    check_sentence(hw12_light, capsys, argv, "model.keras is no whole Keras model", script="predict")
+
+
+def test_one_large_picture_does_not_set_the_size_of_all(hw12_light, spoilt, capsys):
+    folder, _ = spoilt
+    Image.new("RGB", (3000, 3000), "white").save(folder / FIRST)
+    pictures, _ = hw12_light.dataset.load_source(folder)
+    assert pictures.shape[1:3] == (32, 32)
+    assert "1 pictures of another size were made 32x32" in capsys.readouterr().out
 
 
 # --- the claim ------------------------------------------------------------
