@@ -7,21 +7,15 @@ zip file holds all of Omniglot; any number of alphabets, characters, drawings an
 Folders and files are read in the order of their names. A character is named by its path, "Greek/character01".
 """
 
-import os
-import sys
-from contextlib import contextmanager
+from scaffold import HELP, BadInput, replacing
 
 import numpy as np
 import pandas as pd
+from images import image_files, open_image, read_images
 from PIL import Image, ImageDraw
 
-HELP = "see hw13_meta/README.md, or try --synthetic"
 SIZE = 28  # pixels a side, of what the network sees
 SYNTHETIC = {"Arcs": 10, "Lines": 12, "Loops": 12}  # alphabet: characters
-
-
-class BadInput(ValueError):
-    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
 
 
 def load_characters(folder):
@@ -33,25 +27,22 @@ def load_characters(folder):
     root = folder / "Omniglot" / "images_background"
     if not root.is_dir():
         raise BadInput(f"{root} is missing; {HELP}.")
-    characters = {}
-    for character in sorted(path for path in root.glob("*/*") if path.is_dir()):
-        files = sorted(character.glob("*.png"))
-        if not files:
-            raise BadInput(f"{character} holds no *.png, expected the drawings of a character; {HELP}.")
-        characters[f"{character.parent.name}/{character.name}"] = np.stack([read_drawing(f) for f in files])
-    if not characters:
+    folders = sorted(path for path in root.glob("*/*") if path.is_dir() and not hidden(path, root))
+    if not folders:
         raise BadInput(f"{root} holds no <alphabet>/<character> folders; {HELP}.")
-    return characters
+    files = {f"{folder.parent.name}/{folder.name}": image_files(folder) for folder in folders}
+    drawings = read_images([file for found in files.values() for file in found], read_drawing, "drawings")
+    ends = np.cumsum([len(found) for found in files.values()])[:-1]
+    return dict(zip(files, np.split(np.stack(drawings), ends)))
+
+
+def hidden(path, root):
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
 def read_drawing(path):
-    """Read a picture: uint8 (SIZE, SIZE), 255 is ink."""
-    try:
-        with Image.open(path) as picture:
-            small = picture.convert("L").resize((SIZE, SIZE), Image.Resampling.BOX)
-    except Exception as error:  # Pillow has many words for another format, or a damaged file
-        raise BadInput(f"{path} is not a whole picture, expected a drawing as PNG; {HELP}.") from error
-    return 255 - np.asarray(small)
+    """Read an image: uint8 (SIZE, SIZE), 255 is ink."""
+    return 255 - np.asarray(open_image(path, "L").resize((SIZE, SIZE), Image.Resampling.BOX))
 
 
 def load_points(path):
@@ -77,6 +68,29 @@ def load_points(path):
 def alphabets(characters):
     """The alphabets of some characters' names, in order."""
     return list(dict.fromkeys(name.split("/")[0] for name in characters))
+
+
+def split(characters, held_out):
+    """Part the characters by whole alphabets: those to learn from, those to judge by. Both are dicts.
+
+    held_out: names with commas between; None: the smallest alphabet, so that most are left to learn from, and
+    of several as small the last. Raises BadInput if there is none of a name.
+    """
+    names = alphabets(characters)
+    sizes = [sum(name.split("/")[0] == alphabet for name in characters) for alphabet in names]
+    smallest = [name for name, size in zip(names, sizes) if size == min(sizes)]
+    chosen = held_out.split(",") if held_out else smallest[-1:]
+    for name in chosen:
+        if name not in names:
+            raise BadInput(f"--held-out {name}: expected some of {', '.join(names)}.")
+    if characters and set(chosen) == set(names):
+        raise BadInput(
+            f"--held-out {held_out}: expected an alphabet less, so that one is left to learn from."
+        )
+    parts = {True: {}, False: {}}
+    for name, drawings in characters.items():
+        parts[name.split("/")[0] in chosen][name] = drawings
+    return parts[False], parts[True]
 
 
 def make_synthetic(folder, seed, drawings=12):
@@ -108,28 +122,3 @@ def invent(rng, alphabet):
     if alphabet == 1:
         return 20 + 32.0 * np.stack(np.divmod(rng.permutation(9)[:4], 3), axis=1)
     return rng.uniform(15, 90, (5, 2))
-
-
-@contextmanager
-def replacing(path):
-    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
-    beside = path.with_name("half-written-" + path.name)
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def run(main):
-    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
-    try:
-        return main()
-    except BadInput as error:
-        sentence, status = str(error), 2
-    except OSError as error:
-        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
-    except KeyboardInterrupt:
-        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
-    print(sentence, file=sys.stderr)
-    sys.exit(status)

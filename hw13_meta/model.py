@@ -20,9 +20,11 @@ A block is a 3x3 convolution of stride 2, batch statistics, scale and offset, Re
 half the filters). The last two weights are the head, all others the body.
 """
 
+from scaffold import BadInput
+
 import keras
 import tensorflow as tf
-from dataset import BadInput
+from device import load_keras
 
 UNITS = 40  # of a hidden layer of the sine network
 FILTERS = 32  # of a block
@@ -135,15 +137,9 @@ def patches(x):
 
 def load_learner(path):
     """Read the model.keras of a training. Raises BadInput when it is missing, cut short or not ours."""
-    if not path.is_file():
-        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
-    try:
-        learner = keras.models.load_model(path, compile=False)
-        whole = isinstance(learner, Learner) and all(
-            bool(tf.reduce_all(tf.math.is_finite(weight))) for weight in learner.weights
-        )
-    except Exception:  # whatever Keras says of a file that is not its own: it says it in many ways
-        whole = False
-    if not whole:
-        raise BadInput(f"{path} is cut short or not a model of this chapter; run train.py again.")
+    learner = load_keras(path)
+    if not isinstance(learner, Learner) or not all(
+        bool(tf.reduce_all(tf.math.is_finite(weight))) for weight in learner.weights
+    ):
+        raise BadInput(f"{path} is not a model of this chapter; run train.py again.")
     return learner

@@ -10,57 +10,42 @@ them with what was read. Never seen are all characters under --data-dir that the
 Sine: curve.csv and curve.png, the wave before adaptation, after one step and after --steps.
 """
 
-import argparse
 from pathlib import Path
+
+from scaffold import BadInput, Parser, integer, replacing, run, trained
 
 import numpy as np
 import pandas as pd
-from dataset import BadInput, load_characters, load_points, replacing, run
+from dataset import load_characters, load_points
+from device import start_keras
 
-HERE = Path(__file__).resolve().parent
 GRID = 201  # points of the curve, from -5 to 5
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Adapt what train.py saved to new tasks.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of Omniglot/")
+    parser = Parser(__doc__, "predict", "folder of Omniglot/")
+    parser.add_argument("--seed", type=integer(0, 2**31 - 1), default=0, help="of the episodes or the wave")
     parser.add_argument(
-        "--out-dir", type=Path, default=HERE / "out", help="folder of model.keras, and to write to"
+        "--episodes",
+        type=integer(1, 100_000),
+        help="omniglot: how many; 600, or 10 with --synthetic, unless given",
     )
-    parser.add_argument(
-        "--synthetic", action="store_true", help="use the invented data of train.py --synthetic"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the episodes, or of the wave")
-    parser.add_argument("--episodes", type=int, help="omniglot: how many; None: 600, or 10 with --synthetic")
-    parser.add_argument("--shots", type=int, default=1, help="omniglot: drawings of a character to adapt to")
-    parser.add_argument("--queries", type=int, default=5, help="omniglot: drawings of a character to read")
-    parser.add_argument("--steps", type=int, default=10, help="of adaptation")
-    parser.add_argument("--points", type=Path, help="sine: CSV with columns x and y; None: draw a wave")
-    args = parser.parse_args(argv)
-    if args.episodes is None:
-        args.episodes = 10 if args.synthetic else 600
+    parser.add_argument("--shots", type=integer(1, 1000), default=1, help="omniglot: drawings to adapt to")
+    parser.add_argument("--queries", type=integer(1, 1000), default=5, help="omniglot: drawings to read")
+    parser.add_argument("--steps", type=integer(1, 1000), default=10, help="of adaptation")
+    parser.add_argument("--points", type=Path, help="sine: CSV with columns x and y; else a wave is drawn")
+    args = parser.parse(argv)
+    args.episodes = args.episodes or (10 if args.synthetic else 600)
     return args
-
-
-def check(args):
-    """Raise BadInput where a flag is out of range."""
-    if args.seed < 0:
-        raise BadInput(f"--seed {args.seed}: expected 0 or more.")
-    for name in ("episodes", "shots", "queries", "steps"):
-        if getattr(args, name) < 1:
-            raise BadInput(f"--{name} {getattr(args, name)}: expected at least 1.")
 
 
 def main(argv=None):
     args = parse_args(argv)
-    check(args)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     points = load_points(args.points) if args.points else None
-    from model import load_learner  # here, so that --help need not wait for TensorFlow
+    trained(args, "model.keras", "characters.csv")
+    start_keras(tensorflow=True)
+    from model import load_learner  # with TensorFlow, for which --help need not wait
 
     learner = load_learner(args.out_dir / "model.keras")
     if learner.task == "sine":

@@ -8,52 +8,35 @@ adaptation bring, and more shots? What does the second order cost? A row is trai
 Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
-import argparse
 import json
 import time
-from pathlib import Path
+
+from scaffold import HERE, Parser, publish, read_metrics, replacing, run
 
 import numpy as np
 import pandas as pd
 import predict
 import train
-from dataset import BadInput, load_characters, make_synthetic, replacing, run
+from dataset import load_characters, make_synthetic, split
+from device import start_keras
 from matplotlib.figure import Figure
-from methods import Trainer
-from model import Learner, load_learner
-from scoring import Judge
-from tasks import Episodes
 
-HERE = Path(__file__).resolve().parent
 MORE_SHOTS = 5
 ALPHABETS = ("Greek", "Balinese")  # held out in turn; the first is the default's
 COUNTED = (20, 3)  # updates timed, and warmed up with, for the costs
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Make every table and figure of the chapter's README.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of Omniglot/")
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
-    parser.add_argument("--synthetic", action="store_true", help="invent characters, write to out/results")
-    parser.add_argument("--seeds", type=int, default=1, help="trainings of a row of waves; drawings have one")
-    parser.add_argument(
-        "--iterations", type=int, help="for a trial: so many in every training; None: its own"
-    )
-    return parser.parse_args(argv)
+    return Parser(__doc__, "report", "folder of Omniglot/", epochs="iterations").parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    if args.seeds < 1:
-        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     results.mkdir(parents=True, exist_ok=True)
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     characters = load_characters(data_dir)
+    start_keras(tensorflow=True)
     common = ["--data-dir", str(data_dir), *["--synthetic"] * args.synthetic]
     trial = ["--iterations", str(args.iterations)] if args.iterations else []
     rows = []
@@ -89,32 +72,20 @@ def main(argv=None):
         costs(characters, args.iterations).to_csv(path, index=False)
 
     columns = ["table", "row", "after_1", "after_5", "after_10", "alone", "five_shots", "by_seed", "seconds"]
-    publish(results, pd.DataFrame(rows, columns=columns), mean_score(args.out_dir / "report", default))
+    publish(results, pd.DataFrame(rows, columns=columns), mean_score(default))
     print(pd.read_csv(results / "cost.csv", dtype=str).to_string(index=False))
-
-
-def publish(results, tables, metrics_file):
-    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
-    with replacing(results / "report.csv") as path:
-        tables.to_csv(path, index=False)
-    metrics = json.loads(metrics_file.read_text())
-    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
-    with replacing(results / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    for name, table in tables.groupby("table", sort=False):
-        print(f"\n{name}\n")
-        for row in table.drop(columns="table").to_numpy():
-            print("| " + " | ".join(row) + " |")
 
 
 def summary(table, folders, characters):
     """What stands in a row: means over the seeds; see README.md for the columns."""
-    runs = [json.loads((folder / "metrics.json").read_text()) for folder in folders]
+    from training import SCORE_TASKS, STEPS, SYNTHETIC_TASKS
+
+    runs = [read_metrics(folder) for folder in folders]
     task = "sine" if table == "sine" else "omniglot"
-    tasks = train.SYNTHETIC_TASKS if runs[0]["arguments"]["synthetic"] else train.SCORE_TASKS
+    tasks = SYNTHETIC_TASKS if runs[0]["arguments"]["synthetic"] else SCORE_TASKS
     scores = {way: pd.DataFrame([found["scores"][way] for found in runs]).mean() for way in runs[0]["scores"]}
     return [
-        *(readable(scores["together"][str(step)]) for step in train.STEPS[task]),
+        *(readable(scores["together"][str(step)]) for step in STEPS[task]),
         readable(scores["alone"]["10"]) if task == "omniglot" else "",
         readable(more_shots(folders, characters, tasks)) if table == "alphabets" else "",
         " / ".join(readable(found["score"]) for found in runs),
@@ -128,6 +99,11 @@ def readable(number):
 
 def more_shots(folders, characters, tasks):
     """Accuracy with MORE_SHOTS drawings to adapt to, by the same models."""
+    from model import load_learner
+    from scoring import Judge
+    from tasks import Episodes
+    from training import JUDGE_SEED, QUERIES
+
     found = []
     for folder in folders:
         learner, file = load_learner(folder / "model.keras"), folder / "more_shots.json"
@@ -135,8 +111,8 @@ def more_shots(folders, characters, tasks):
             unseen = {
                 name: drawings for name, drawings in characters.items() if name not in learner.characters
             }
-            episodes = Episodes(unseen, learner.ways, MORE_SHOTS, train.QUERIES["omniglot"])
-            batch = episodes.draw(np.random.default_rng(train.JUDGE_SEED), tasks)
+            episodes = Episodes(unseen, learner.ways, MORE_SHOTS, QUERIES["omniglot"])
+            batch = episodes.draw(np.random.default_rng(JUDGE_SEED), tasks)
             scores = Judge(learner, [10], tasks).score(batch)["together"]
             with replacing(file) as path:
                 path.write_text(json.dumps(float(scores.mean())))
@@ -146,13 +122,17 @@ def more_shots(folders, characters, tasks):
 
 def costs(characters, trial):
     """Milliseconds of an update of first and of second order, alternating, the median: a DataFrame."""
+    from methods import Trainer
+    from model import Learner
+    from training import samplers
+
     rows = []
     for task in ("omniglot", "sine"):
         timers = {}
         for method in ("fomaml", "maml"):
             args = train.parse_args(["--task", task, "--method", "maml"])
-            seen, unseen = train.split(characters if task == "omniglot" else {}, None)
-            training, _ = train.samplers(args, seen, unseen)
+            seen, unseen = split(characters if task == "omniglot" else {}, None)
+            training, _ = samplers(args, seen, unseen)
             learner = Learner(task, args.ways if seen else 1, args.inner_rate)
             trainer = Trainer(learner, method, args.inner_steps, trial or args.iterations, args.learning_rate)
             timers[method] = (trainer, training.draw(np.random.default_rng(0), args.batch_size), [])
@@ -174,25 +154,23 @@ def costs(characters, trial):
     return pd.DataFrame(rows, columns=["task", "inner_steps", "tasks", "first_ms", "second_ms", "ratio"])
 
 
-def mean_score(folder, runs):
-    """Write metrics.json with the mean score of some runs' folders, and what else the first of them has."""
-    metrics = [json.loads((run / "metrics.json").read_text()) for run in runs]
+def mean_score(runs):
+    """The metrics of some runs' folders: the mean of their scores, and what else the first of them has."""
+    metrics = [read_metrics(run) for run in runs]
     by_seed = [found["score"] for found in metrics]
-    with replacing(folder / "metrics.json") as path:
-        path.write_text(
-            json.dumps({**metrics[0], "score": float(np.mean(by_seed)), "score_by_seed": by_seed})
-        )
-    return folder / "metrics.json"
+    return {**metrics[0], "score": float(np.mean(by_seed)), "score_by_seed": by_seed}
 
 
 def plot_curves(curves, path):
     """What is held out against seconds of training, a panel for each task, seed 0."""
+    from training import SCORED
+
     figure = Figure(figsize=(10, 4), layout="constrained")
     for axes, (task, methods) in zip(figure.subplots(1, len(curves)), curves.items()):
         for method, folders in methods.items():
             history = pd.read_csv(folders[0] / "history.csv")
             axes.plot(history.seconds.cumsum(), history.held_out, ".-", label=method)
-        steps = train.SCORED[task]
+        steps = SCORED[task]
         name = "accuracy" if task == "omniglot" else "mean squared error"
         axes.set(xlabel="seconds", ylabel=f"{name} after {steps} step{'s' * (steps > 1)}", title=task)
         axes.grid(alpha=0.3)

@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
+from scaffold import BadInput
+
 import keras
 import numpy as np
-from dataset import BadInput
 
 AMPLITUDE, PHASE, RANGE = (0.1, 5.0), (0.0, 2 * np.pi), (-5.0, 5.0)  # of the sine waves
 SAME_ALPHABET = 0.5  # share of the training episodes whose characters are all of one alphabet
