@@ -11,21 +11,16 @@ usps.bz2, usps.t.bz2               or USPS as libsvm has it: values -1..1, label
 Any number of pictures will do. What is made of them is in tasks.py.
 """
 
-import os
-import sys
 from contextlib import contextmanager
+
+from scaffold import HELP, BadInput, replacing
 
 import h5py
 import numpy as np
 import scipy.io
 from drawing import draw_digits, speckled
 
-HELP = "see hw14_lifelong/README.md, or try --synthetic"
 DIGITS = 10
-
-
-class BadInput(ValueError):
-    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
 
 
 def read_mnist(folder):
@@ -54,9 +49,9 @@ def read_svhn(folder):
 
 def read_usps(folder):
     """usps.h5, or usps.bz2 and usps.t.bz2 -> two pairs of pictures uint8 (n, 16, 16) and labels."""
-    if not (folder / "usps.h5").is_file() and (folder / "usps.bz2").is_file():
-        return tuple(read_libsvm(folder / name) for name in ("usps.bz2", "usps.t.bz2"))
-    path, pairs = folder / "usps.h5", []
+    path, pairs, others = folder / "usps.h5", [], [folder / "usps.bz2", folder / "usps.t.bz2"]
+    if not path.is_file() and any(other.is_file() for other in others):
+        return tuple(read_libsvm(other) for other in others)
     with opened(path, lambda path: h5py.File(path, "r")) as file:
         for part in ("train", "test"):
             x, y = (array_of(path, file, f"{part}/{key}") for key in ("data", "target"))
@@ -92,9 +87,15 @@ def grey_levels(path, values, lowest):
 def opened(path, reader):
     """What the reader makes of a file, closed at the end. Raises BadInput when it is missing or broken."""
     if not path.is_file():
-        raise BadInput(f"{path} is missing; {HELP}.")
+        found = sorted(
+            other for other in path.parent.rglob(f"*{path.suffix}") if path.stem in other.name.lower()
+        )
+        instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
+        raise BadInput(f"{path} is missing{instead}; {HELP}.")
     try:
         file = reader(path)
+    except PermissionError:
+        raise
     except Exception as error:  # NumPy, SciPy, h5py and scikit-learn each have their own words for it
         raise BadInput(f"{path} is cut short or of another format; {HELP}.") from error
     try:
@@ -172,28 +173,3 @@ def make_synthetic(folder, seed, count=600, test_count=200):
             file[f"{part}/data"] = values.reshape(number, -1).astype(np.float32)
             file[f"{part}/target"] = labels.astype(np.int32)
     return folder
-
-
-@contextmanager
-def replacing(path):
-    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
-    beside = path.with_name("half-written-" + path.name)
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def run(main):
-    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
-    try:
-        return main()
-    except BadInput as error:
-        sentence, status = str(error), 2
-    except OSError as error:
-        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
-    except KeyboardInterrupt:
-        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
-    print(sentence, file=sys.stderr)
-    sys.exit(status)

@@ -16,6 +16,8 @@ import tensorflow as tf
 
 CHUNK = 50  # examples whose gradients are in memory together
 
+tf.get_logger().setLevel("ERROR")  # TensorFlow would warn of each convolution that it takes one by one
+
 
 def per_example_gradients(model, loss, pictures, labels):
     """The gradient of each example's own loss, all at once.

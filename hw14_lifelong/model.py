@@ -11,9 +11,12 @@ mode an example's gradient depends on the batch that it came in, so there is no 
 square. Networks as shallow as these learn well without.
 """
 
+from scaffold import BadInput
+
 import keras
 import numpy as np
-from dataset import DIGITS, BadInput
+from dataset import DIGITS
+from device import load_keras
 from keras import layers
 
 FILTERS = (16, 32, 64)
@@ -42,15 +45,11 @@ def build_model(shape, permuted):
 
 def load_model(path, shape):
     """Read model.keras. Raises BadInput when it is missing, cut short, or for pictures of another shape."""
-    if not path.is_file():
-        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
-    try:
-        model = keras.models.load_model(path, compile=False)
-        finite = all(np.isfinite(weight).all() for weight in model.get_weights())
-    except Exception:  # Keras has many ways to say that a file is not its own
-        finite = False
-    if not finite:
-        raise BadInput(f"{path} is cut short or not a model of this chapter; run train.py again.")
+    model = load_keras(path)
+    if not all(np.isfinite(weight).all() for weight in model.get_weights()):
+        raise BadInput(f"{path} has weights that are no numbers; run train.py again.")
+    if not isinstance(model.input_shape, tuple) or not isinstance(model.output_shape, tuple):
+        raise BadInput(f"{path} has several inputs or outputs, expected one of each; run train.py again.")
     if (model.input_shape[1:], model.output_shape[1:]) != (tuple(shape), (DIGITS,)):
         raise BadInput(
             f"{path} reads pictures {model.input_shape[1:]}, expected {tuple(shape)}; run train.py again."

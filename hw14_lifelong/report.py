@@ -8,17 +8,12 @@ EWC paper's permuted digits. A row is train.main() run with some seeds. Training
 report goes on. Remove <out-dir>/report to measure all anew.
 """
 
-import argparse
-import json
-from pathlib import Path
+from scaffold import HERE, Parser, publish, read_metrics, replacing, run
 
 import numpy as np
 import pandas as pd
 import train
-from dataset import BadInput, replacing, run
-from matplotlib.figure import Figure
 
-HERE = Path(__file__).resolve().parent
 COURSE = "--tasks mnist svhn"
 STRENGTHS_OF_THE_COURSE = (10.0, 0.001)  # beside none
 SWEEP = "--tasks svhn mnist --examples 8000 --epochs 3"
@@ -41,25 +36,13 @@ COLUMNS = [
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Make every table and figure of the chapter's README.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--data-dir", type=Path, default=HERE / "data", help="folder of the tasks' files")
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
-    parser.add_argument("--synthetic", action="store_true", help="draw digits, write to out/results")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings a row, with seeds 0, 1, ...")
-    parser.add_argument("--epochs", type=int, help="for a trial: so many in every training; None: its own")
-    return parser.parse_args(argv)
+    parser = Parser(__doc__, "report", "folder of the tasks' files")
+    parser.set_defaults(seeds=3)
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    if args.seeds < 1:
-        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
-    if args.epochs is not None and args.epochs < 1:
-        raise BadInput(f"--epochs {args.epochs}: expected at least 1.")
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     rows = []
 
@@ -107,21 +90,7 @@ def main(argv=None):
         plot_trade_off(sweep).savefig(path)
     with replacing(results / "permuted.png") as path:
         plot_permuted(permuted).savefig(path)
-    publish(results, pd.DataFrame(rows, columns=COLUMNS), mean_of_metrics(args.out_dir / "report", default))
-
-
-def publish(results, tables, metrics_file):
-    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
-    with replacing(results / "report.csv") as path:
-        tables.to_csv(path, index=False)
-    metrics = json.loads(metrics_file.read_text())
-    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
-    with replacing(results / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    for name, table in tables.groupby("table", sort=False):
-        print(f"\n{name}\n")
-        for row in table.drop(columns="table").to_numpy():
-            print("| " + " | ".join(row) + " |")
+    publish(results, pd.DataFrame(rows, columns=COLUMNS), mean_of_metrics(default))
 
 
 def finished(folder, argv):
@@ -129,12 +98,12 @@ def finished(folder, argv):
     path, flags = folder / "metrics.json", vars(train.parse_args(argv))
     if not path.is_file():
         return False
-    found = json.loads(path.read_text())["arguments"]
-    return all(found[name] == flags[name] for name in set(flags) - {"data_dir", "out_dir", "resume"})
+    found = read_metrics(folder)["arguments"]
+    return all(found.get(name) == flags[name] for name in set(flags) - {"data_dir", "out_dir", "resume"})
 
 
 def metrics_of(folders):
-    return [json.loads((folder / "metrics.json").read_text()) for folder in folders]
+    return [read_metrics(folder) for folder in folders]
 
 
 def spread(values, form=".3f"):
@@ -172,19 +141,22 @@ def summary(folders):
     ]
 
 
-def mean_of_metrics(folder, runs):
-    """Write metrics.json: the first run's, with the mean score of all."""
+def mean_of_metrics(runs):
+    """The first run's metrics, with the mean score of all."""
     found = metrics_of(runs)
     scores = [one["score"] for one in found]
-    metrics = {**found[0], "score": float(np.mean(scores)), "score_by_seed": scores}
-    with replacing(folder / "metrics.json") as path:
-        path.write_text(json.dumps(metrics))
-    return folder / "metrics.json"
+    return {**found[0], "score": float(np.mean(scores)), "score_by_seed": scores}
+
+
+def empty_figure(width, height):
+    from matplotlib.figure import Figure  # here, so that --help need not wait for it
+
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def plot_steps(runs):
     """Every task's validation accuracy over all steps, the mean of the seeds; a panel a method."""
-    figure = Figure(figsize=(10, 3.5), layout="constrained")
+    figure = empty_figure(10, 3.5)
     for axes, (method, folders) in zip(figure.subplots(1, len(runs), sharey=True), runs.items()):
         history = (
             pd.concat([pd.read_csv(folder / "history.csv") for folder in folders]).groupby("epoch").mean()
@@ -202,7 +174,7 @@ def plot_steps(runs):
 
 def plot_trade_off(sweep):
     """Old task against new: a curve a method, a point a strength, the mean of the seeds."""
-    figure = Figure(figsize=(7, 5), layout="constrained")
+    figure = empty_figure(7, 5)
     axes = figure.subplots()
     for method, points in sweep.items():
         ends = np.array(
@@ -225,7 +197,7 @@ def plot_trade_off(sweep):
 
 def plot_permuted(runs):
     """Left: the accuracy averaged over the tasks seen so far. Right: the first task's, over all steps."""
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = empty_figure(10, 4)
     means, first = figure.subplots(1, 2)
     for method, folders in runs.items():
         matrix = np.mean([found["accuracy"] for found in metrics_of(folders)], axis=0)

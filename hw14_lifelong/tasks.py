@@ -7,8 +7,10 @@ one for each task and seed (Kirkpatrick et al. 2017). The digits are the same cl
 import re
 from dataclasses import dataclass
 
+from scaffold import HELP, BadInput
+
 import numpy as np
-from dataset import HELP, READERS, BadInput
+from dataset import READERS
 from PIL import Image
 
 LEAST = 10  # pictures of a training file

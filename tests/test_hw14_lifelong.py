@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
-from conftest import check_sentence
+from conftest import check_sentence, write_metrics
 from sklearn.datasets import dump_svmlight_file
 
 CHAPTER = "hw14_lifelong"
@@ -300,13 +300,12 @@ def fitted(hw14, whole_set, folder, *flags):
     import keras
 
     args = hw14.train.parse_args([*TRIAL, "--out-dir", str(folder), *flags])
-    hw14.train.check(args)
     folder.mkdir(exist_ok=True)
     names = hw14.tasks.expand(args.tasks)
     tasks = hw14.tasks.load_tasks(whole_set, names, args.grey, args.seed, args.examples)
     keras.utils.set_random_seed(args.seed)
     model = hw14.model.build_model(tasks[0].train[0].shape[1:], hw14.tasks.only_permuted(names))
-    return args, model, tasks, hw14.sequence.fit(args, model, tasks)
+    return args, model, tasks, hw14.training.fit(args, model, tasks)
 
 
 def test_strength_0_equals_naive(hw14, whole_set, tmp_path):
@@ -337,7 +336,7 @@ def test_rows_of_the_matrix_are_after_each_task_on_the_test_parts(hw14, whole_se
 
 def test_each_stage_begins_anew_and_sees_each_picture_once_an_epoch(hw14, whole_set, tmp_path, monkeypatch):
     """The optimiser's moments are gone, and the rate is full again; the batches are the stage's pictures."""
-    seen, make_step = [], hw14.sequence.make_step
+    seen, make_step = [], hw14.training.make_step
 
     def watching(model, optimizer, penalty):
         step = make_step(model, optimizer, penalty)
@@ -349,7 +348,7 @@ def test_each_stage_begins_anew_and_sees_each_picture_once_an_epoch(hw14, whole_
 
         return call
 
-    monkeypatch.setattr(hw14.sequence, "make_step", watching)
+    monkeypatch.setattr(hw14.training, "make_step", watching)
     args, _, tasks, _ = fitted(hw14, whole_set, tmp_path, "--tasks", "permuted:2")
     rates = args.learning_rate * (1 - np.arange(8) / 8)
     np.testing.assert_allclose([rate for rate, *_ in seen], [*rates, *rates], rtol=1e-5)
@@ -364,10 +363,10 @@ def test_each_stage_begins_anew_and_sees_each_picture_once_an_epoch(hw14, whole_
 
 def test_what_each_method_learns_from(hw14, whole_set, tmp_path):
     parse, tasks = hw14.train.parse_args, hw14.tasks.load_tasks(whole_set, ["svhn", "mnist", "usps"])
-    (together,) = hw14.sequence.stages_of(parse(["--method", "joint"]), tasks)
+    (together,) = hw14.training.stages_of(parse(["--method", "joint"]), tasks)
     assert len(together.labels) == len(together.pictures) == 3 * 540
     for method in ("naive", "ewc"):
-        stages = hw14.sequence.stages_of(parse(["--method", method]), tasks)
+        stages = hw14.training.stages_of(parse(["--method", method]), tasks)
         assert [(stage.name, stage.number, stage.memory) for stage in stages] == [
             ("svhn", 1, None),
             ("mnist", 2, None),
@@ -376,23 +375,23 @@ def test_what_each_method_learns_from(hw14, whole_set, tmp_path):
         for stage, task in zip(stages, tasks):
             assert stage.pictures is task.train[0]
             assert stage.labels is task.train[1]
-    stages = hw14.sequence.stages_of(parse(["--method", "replay"]), tasks)
+    stages = hw14.training.stages_of(parse(["--method", "replay"]), tasks)
     assert stages[0].memory is None
     for stage in stages[1:]:
-        earlier, size = tasks[: stage.number - 1], hw14.sequence.MEMORY
+        earlier, size = tasks[: stage.number - 1], hw14.training.MEMORY
         for part in (0, 1):
             expected = np.concatenate([task.train[part][:size] for task in earlier])
             np.testing.assert_array_equal(stage.memory[part], expected)
 
 
 def test_replay_repeats_as_many_old_pictures(hw14, whole_set, tmp_path, monkeypatch):
-    sizes, make_step = [], hw14.sequence.make_step
+    sizes, make_step = [], hw14.training.make_step
 
     def watching(*args):
         step = make_step(*args)
         return lambda pictures, labels: sizes.append(len(labels)) or step(pictures, labels)
 
-    monkeypatch.setattr(hw14.sequence, "make_step", watching)
+    monkeypatch.setattr(hw14.training, "make_step", watching)
     fitted(hw14, whole_set, tmp_path, "--method", "replay", "--tasks", "permuted:2")
     assert sizes == [16] * 8 + [32] * 8
 
@@ -410,15 +409,15 @@ def test_replay_repeats_as_many_old_pictures(hw14, whole_set, tmp_path, monkeypa
 def test_what_each_method_holds(hw14, whole_set, monkeypatch, flags, name, own, latest, decay):
     args = hw14.train.parse_args(["--synthetic", *flags.split()])
     (task,) = hw14.tasks.load_tasks(whole_set, ["mnist"], examples=100)
-    stage, calls = hw14.sequence.Stage("mnist", 1, *task.train), []
+    stage, calls = hw14.training.Stage("mnist", 1, *task.train), []
     model = hw14.model.build_model((32, 32, 3), False)  # untrained: its own labels are others
 
     class Recorder:
         def add(self, importance, decay, latest):
             calls.append((importance, decay, latest))
 
-    monkeypatch.setattr(hw14.sequence, name, lambda model, *arrays: arrays)
-    hw14.sequence.consolidate(args, model, Recorder(), stage)
+    monkeypatch.setattr(hw14.training, name, lambda model, *arrays: arrays)
+    hw14.training.consolidate(args, model, Recorder(), stage)
     ((pictures, *labels), *rest), *_ = calls
     assert rest == [decay, latest]
     np.testing.assert_array_equal(pictures, task.train[0])
@@ -487,7 +486,7 @@ def test_a_training_that_was_killed_ends_with_the_same_numbers(hw14, whole_set, 
     _, whole, _, expected = fitted(hw14, whole_set, tmp_path / "whole", *flags)
     for where, count in (("train_epoch", 4), ("consolidate", 1)):
         with monkeypatch.context() as patch:
-            patch.setattr(hw14.sequence, where, killer(getattr(hw14.sequence, where), count))
+            patch.setattr(hw14.training, where, killer(getattr(hw14.training, where), count))
             with pytest.raises(KeyboardInterrupt):
                 fitted(hw14, whole_set, tmp_path / where, *flags)
         _, resumed, _, progress = fitted(hw14, whole_set, tmp_path / where, *flags, "--resume")
@@ -509,18 +508,18 @@ def test_a_checkpoint_of_another_training(hw14, tmp_path, capsys):
     whole = (tmp_path / "checkpoint.npz").read_bytes()
     for spoilt in (whole[: len(whole) // 2], b"", b"not a zip file"):
         (tmp_path / "checkpoint.npz").write_bytes(spoilt)
-        check_sentence(hw14, capsys, [*argv, "--resume"], "checkpoint.npz is cut short")
+        check_sentence(hw14, capsys, [*argv, "--resume"], "checkpoint.npz is damaged")
 
 
 def test_not_a_number_stops_with_the_last_good_files(hw14, tmp_path, capsys, monkeypatch):
-    train_epoch, calls = hw14.sequence.train_epoch, []
+    train_epoch, calls = hw14.training.train_epoch, []
 
     def diverge(*args):
         calls.append(1)
         losses = train_epoch(*args)
         return [np.nan, 0.0] if len(calls) == 3 else losses
 
-    monkeypatch.setattr(hw14.sequence, "train_epoch", diverge)
+    monkeypatch.setattr(hw14.training, "train_epoch", diverge)
     argv = [*TRIAL, "--tasks", "permuted:2", "--method", "naive", "--out-dir", tmp_path]
     check_sentence(hw14, capsys, argv, "epoch 3", "not a number", "--strength")
     metrics = hw14.train.main([*map(str, argv), "--resume"])
@@ -540,7 +539,7 @@ def test_not_a_number_stops_with_the_last_good_files(hw14, tmp_path, capsys, mon
         ("--tasks permuted", ["--tasks permuted"]),
         ("--tasks", ["--tasks is empty"]),
         ("--tasks mnist svhn mnist", ["expected each task once"]),
-        ("--strength -0.1", ["--strength -0.1", "0 or more"]),
+        ("--strength -0.1", ["--strength -0.1", "at least 0"]),
         ("--strength nan", ["--strength nan"]),
         ("--strength inf", ["--strength inf"]),
         ("--method naive --strength 1", ["--strength 1.0", "no penalty"]),
@@ -654,6 +653,36 @@ def test_bad_files(hw14_light, whole_set, tmp_path, capsys, case):
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_a_file_of_another_name_is_named(hw14_light, whole_set, tmp_path, capsys):
+    (tmp_path / "MNIST").mkdir()
+    shutil.copy(whole_set / "mnist.npz", tmp_path / "MNIST" / "MNIST.npz")
+    shutil.copy(whole_set / "usps.h5", tmp_path / "usps.t.bz2")
+    argv = ["--data-dir", tmp_path, "--out-dir", tmp_path / "out", "--tasks"]
+    there = f"but there is {tmp_path / 'MNIST' / 'MNIST.npz'}: rename it, or name its folder by --data-dir"
+    check_sentence(hw14_light, capsys, [*argv, "permuted:2"], "mnist.npz is missing", there)
+    there = f"but there is {tmp_path / 'usps.t.bz2'}"
+    check_sentence(hw14_light, capsys, [*argv, "usps"], "usps.bz2 is missing", there)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"seed": float("inf")},
+        {"seed": "9" * 5000},
+        {"seed": None},
+        {"tasks": 3},
+        {"tasks": [["mnist"]]},
+        {"tasks": ["cifar"]},
+    ],
+)
+def test_metrics_edited_by_hand(hw14_light, tmp_path, capsys, edit):
+    (tmp_path / "model.keras").write_bytes(b"never read")
+    known = {"tasks": ["mnist"], "grey": False, "seed": 0}
+    write_metrics(hw14_light, tmp_path, "model.keras", **(known | edit))
+    argv = ["--out-dir", tmp_path]
+    check_sentence(hw14_light, capsys, argv, "metrics.json is not of this chapter", script="predict")
+
+
 def test_bad_libsvm_files(hw14_light, whole_set, tmp_path, capsys):
     (tmp_path / "usps.bz2").write_bytes(bz2.compress(b"11 1:0.5 256:-1\n"))
     argv = ["--data-dir", tmp_path, "--out-dir", tmp_path / "out", "--tasks", "usps"]
@@ -670,11 +699,17 @@ def test_models_of_another_training(hw14, tmp_path, capsys):
     whole = (tmp_path / "model.keras").read_bytes()
     for spoilt in (whole[: len(whole) // 2], b"", b"not a zip file"):
         (tmp_path / "model.keras").write_bytes(spoilt)
-        check_sentence(hw14, capsys, argv, "model.keras is cut short or not a model", script="predict")
+        check_sentence(hw14, capsys, argv, "model.keras and metrics.json are of two", script="predict")
+        with pytest.raises(hw14.scaffold.BadInput, match="no whole Keras model"):
+            hw14.model.load_model(tmp_path / "model.keras", (32, 32, 3))
     hw14.model.build_model((28, 28, 1), False).save(tmp_path / "model.keras")
-    check_sentence(hw14, capsys, argv, "reads pictures (28, 28, 1), expected (32, 32, 3)", script="predict")
+    with pytest.raises(hw14.scaffold.BadInput, match="reads pictures .28, 28, 1., expected .32, 32, 3."):
+        hw14.model.load_model(tmp_path / "model.keras", (32, 32, 3))
     (tmp_path / "model.keras").unlink()
-    check_sentence(hw14, capsys, argv, "model.keras is missing; run train.py first", script="predict")
+    check_sentence(
+        hw14, capsys, argv, "model.keras is missing; run train.py --synthetic first", script="predict"
+    )
     (tmp_path / "metrics.json").write_text("{")
-    check_sentence(hw14, capsys, argv, "metrics.json is cut short", script="predict")
+    (tmp_path / "model.keras").write_bytes(whole)
+    check_sentence(hw14, capsys, argv, "metrics.json is not what train.py wrote", script="predict")
     assert not (tmp_path / "predictions.csv").exists()

@@ -5,13 +5,14 @@ what is done after a task (consolidate).
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from scaffold import BadInput
 
 import keras
 import numpy as np
 import tensorflow as tf
-from checkpoint import restore, save
-from dataset import BadInput
+from checkpoint import Checkpoint
 from importance import cross_entropy, draw_labels, fisher, mas, scp
 from model import logits_of
 from penalty import Penalty
@@ -20,8 +21,16 @@ from tqdm import tqdm
 
 MEMORY = 200  # pictures of each earlier task that replay keeps
 IMPORTANCE_EXAMPLES = 2000  # training pictures that an importance is measured on, at most
-CHECKPOINT = "checkpoint.npz"
 FADING = 0.95  # what online EWC leaves of the older importances
+
+
+@dataclass
+class Progress:
+    """How far a training has come, beside its weights: rows of history.csv and of the two matrices."""
+
+    history: list = field(default_factory=list)  # a dict an epoch
+    cross_entropy: list = field(default_factory=list)  # (tasks finished + 1, tasks), on the test parts
+    accuracy: list = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class Stage:
 
 
 def fit(args, model, tasks):
-    """Train on one stage after the other, from what CHECKPOINT says on if it is there.
+    """Train on one stage after the other, with --resume from the last finished epoch on.
 
     Returns the Progress. Raises BadInput when a loss is no number any more.
     """
@@ -46,9 +55,11 @@ def fit(args, model, tasks):
     penalty = Penalty(model.trainable_variables, args.strength)
     step = make_step(model, optimizer, penalty)
 
-    path = args.out_dir / CHECKPOINT
+    checkpoint = Checkpoint(args)
     variables = [*model.variables, *optimizer.variables, *penalty.variables]
-    progress = restore(path, args, variables)
+    if args.resume:
+        checkpoint.restore(variables)
+    progress = Progress(checkpoint.rows, **checkpoint.state)
     if not progress.accuracy:
         look_at_tests(model, tasks, progress)
     stages = stages_of(args, tasks)
@@ -81,7 +92,8 @@ def fit(args, model, tasks):
             look_at_tests(model, tasks, progress)
             if stage is not stages[-1] and args.strength > 0:
                 consolidate(args, model, penalty, stage)
-        save(path, args, variables, progress)
+        checkpoint.state = {"cross_entropy": progress.cross_entropy, "accuracy": progress.accuracy}
+        checkpoint.save(variables)
     return progress
 
 
@@ -109,7 +121,7 @@ def train_epoch(args, step, optimizer, stage, epoch):
     rng = np.random.default_rng([args.seed, stage.number, epoch])
     order, losses = rng.permutation(len(stage.labels)), []
     starts = range(0, len(order), args.batch_size)
-    for count, start in enumerate(tqdm(starts, leave=False, disable=None), epoch * len(starts)):
+    for count, start in enumerate(tqdm(starts, leave=False, ncols=80, disable=None), epoch * len(starts)):
         optimizer.learning_rate = args.learning_rate * (1 - count / (args.epochs * len(starts)))
         rows = order[start : start + args.batch_size]
         pictures, labels = stage.pictures[rows], stage.labels[rows]
