@@ -18,14 +18,11 @@ over. It has landed if it terminated with a reward above zero. Training, the cho
 final score draw their episodes from three ranges of seeds.
 """
 
-import os
-import sys
-from contextlib import contextmanager
+from scaffold import HELP, BadInput
 
 import gymnasium
 import numpy as np
 
-HELP = "see hw15_rl/README.md, or try --synthetic"
 LANDER, CORRIDOR = "LunarLander-v3", "Corridor-v0"
 FINAL_SEEDS, SELECTION_SEEDS, TRAINING_SEEDS = 0, 100_000, 1_000_000  # where each range of seeds begins
 PANELS = {  # what the plot of a flight shows of the observations: {axis: {line: column}}
@@ -33,10 +30,6 @@ PANELS = {  # what the plot of a flight shows of the observations: {axis: {line:
     CORRIDOR: {"place": {f"{place}": place for place in range(5)}},
 }
 ACTIONS = {LANDER: ("nothing", "left", "main", "right"), CORRIDOR: ("left", "right")}
-
-
-class BadInput(ValueError):
-    """What the user brought cannot be used: one sentence that says what, where, and the way out."""
 
 
 class Corridor(gymnasium.Env):
@@ -104,28 +97,3 @@ def draw(name, seed, actions, every=1):
             frames.append(world.render())
     world.close()
     return frames
-
-
-@contextmanager
-def replacing(path):
-    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
-    beside = path.with_name("half-written-" + path.name)
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def run(main):
-    """Call a script's main(); bad input or Ctrl-C ends in one line on stderr and exit status 2 or 130."""
-    try:
-        return main()
-    except BadInput as error:
-        sentence, status = str(error), 2
-    except OSError as error:
-        sentence, status = f"{error.filename}: {error.strerror}; choose another --data-dir or --out-dir.", 2
-    except KeyboardInterrupt:
-        sentence, status = "Stopped: the files already in --out-dir are whole.", 130
-    print(sentence, file=sys.stderr)
-    sys.exit(status)

@@ -11,9 +11,11 @@ knows what it was trained for.
 
 import re
 
+from scaffold import BadInput
+
 import keras
 import numpy as np
-from environment import BadInput
+from device import load_keras
 
 UNITS = 64
 
@@ -58,15 +60,9 @@ def load_model(path, environment, name):
 
     Raises BadInput when it is missing, cut short, or of another environment or network.
     """
-    if not path.is_file():
-        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
-    try:
-        model = keras.models.load_model(path, compile=False)
-        finite = all(np.isfinite(weight).all() for weight in model.get_weights())
-    except Exception:  # whatever Keras says of a file that is not its own: it says it in many ways
-        finite = False
-    if not finite:
-        raise BadInput(f"{path} is cut short or not a model of this chapter; run train.py again.")
+    model = load_keras(path)
+    if not all(np.isfinite(weight).all() for weight in model.get_weights()):
+        raise BadInput(f"{path} has weights that are no numbers; run train.py again.")
     expected = build_model(name, environment.observation_space.shape[0], int(environment.action_space.n))
     if model.name != expected.name:
         raise BadInput(f"{path} was trained for {model.name}, expected {name}; run train.py again.")

@@ -7,63 +7,32 @@ Written to <out-dir>: episodes.csv, a row an episode with seed,return,length,lan
 landing.gif, and as flight.png where it was, how it leaned and which engine burnt.
 """
 
-import argparse
-from pathlib import Path
+from scaffold import Parser, integer, replacing, run, trained
 
 import numpy as np
 import pandas as pd
-from environment import (
-    ACTIONS,
-    CORRIDOR,
-    FINAL_SEEDS,
-    LANDER,
-    PANELS,
-    BadInput,
-    draw,
-    make_world,
-    replacing,
-    run,
-)
+from device import start_keras
+from environment import ACTIONS, CORRIDOR, FINAL_SEEDS, LANDER, PANELS, draw, make_world
 from rollout import play
 
-HERE = Path(__file__).resolve().parent
 FRAMES_A_SECOND = 12  # of landing.gif
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Land on the moon with the model that train.py saved.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--data-dir", type=Path, default=HERE / "data", help="not used: this world is simulated"
-    )
-    parser.add_argument(
-        "--out-dir", type=Path, default=HERE / "out", help="folder of model.keras, and to write to"
-    )
-    parser.add_argument("--synthetic", action="store_true", help=f"play {CORRIDOR}")
+    parser = Parser(__doc__, "predict", "not used: this world is simulated")
     parser.add_argument("--world", default=LANDER, help="the environment that the model was trained for")
-    parser.add_argument("--episodes", type=int, default=100, help="how many, with the seeds 0, 1, ...")
-    args = parser.parse_args(argv)
-    if args.synthetic:
-        args.world = CORRIDOR
+    parser.add_argument("--episodes", type=integer(1, 10_000), default=100, help="with the seeds 0, 1, ...")
+    args = parser.parse(argv)
+    args.world = CORRIDOR if args.synthetic else args.world
     return args
-
-
-def check(args):
-    """Raise BadInput where a flag is out of range."""
-    if args.data_dir.is_file():
-        raise BadInput(f"--data-dir {args.data_dir}: expected a folder.")
-    if not 1 <= args.episodes <= 10_000:
-        raise BadInput(f"--episodes {args.episodes}: expected 1 to 10000.")
 
 
 def main(argv=None):
     args = parse_args(argv)
-    check(args)
     world = make_world(args.world)
-    from model import load_model, numpy_policy  # here, so that --help need not wait for TensorFlow
+    trained(args, "model.keras")
+    start_keras(tensorflow=True)
+    from model import load_model, numpy_policy  # with TensorFlow, for which --help need not wait
 
     policy = numpy_policy(load_model(args.out_dir / "model.keras", world, args.world))
     seeds = range(FINAL_SEEDS, FINAL_SEEDS + args.episodes)

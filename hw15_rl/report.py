@@ -8,47 +8,32 @@ what does the default reach, and where does the time go? A row is train.main() r
 are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
-import argparse
-import json
 import time
-from pathlib import Path
+
+from scaffold import HERE, Parser, publish, read_metrics, replacing, run
 
 import numpy as np
 import pandas as pd
 import predict
 import train
-from environment import CORRIDOR, LANDER, BadInput, make_world, replacing, run
+from device import start_keras
+from environment import CORRIDOR, LANDER, make_world
 from matplotlib.figure import Figure
 from rollout import Players
 
-HERE = Path(__file__).resolve().parent
 STEPS = 500_000  # of each training but the default's
 SOLVED = 200.0  # a mean return of 100 episodes
 VARIED = {"gamma": (0.9, 0.99), "entropy-weight": (0.0, 0.1), "learning-rate": (0.0001, 0.01)}
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Make every table and figure of the chapter's README.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--data-dir", type=Path, default=HERE / "data", help="not used: this world is simulated"
-    )
-    parser.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder for the trainings")
-    parser.add_argument("--synthetic", action="store_true", help="play the corridor, write to out/results")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings a row, with seeds 0, 1, ...")
-    parser.add_argument(
-        "--iterations", type=int, help="for a trial: so many in every training; None: its own"
-    )
-    return parser.parse_args(argv)
+    parser = Parser(__doc__, "report", "not used: this world is simulated", epochs="iterations")
+    parser.set_defaults(seeds=3)
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    if args.seeds < 1:
-        raise BadInput(f"--seeds {args.seeds}: expected at least 1.")
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     results.mkdir(parents=True, exist_ok=True)
     common = ["--data-dir", str(args.data_dir), *["--synthetic"] * args.synthetic]
@@ -100,21 +85,7 @@ def main(argv=None):
         "seconds_to_200",
         "seconds",
     ]
-    publish(results, pd.DataFrame(rows, columns=columns), mean_metrics(args.out_dir / "report", defaults))
-
-
-def publish(results, tables, metrics_file):
-    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
-    with replacing(results / "report.csv") as path:
-        tables.to_csv(path, index=False)
-    metrics = json.loads(metrics_file.read_text())
-    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
-    with replacing(results / "metrics.json") as path:
-        path.write_text(json.dumps(metrics, indent=2) + "\n")
-    for name, table in tables.groupby("table", sort=False):
-        print(f"\n{name}\n")
-        for row in table.drop(columns="table").to_numpy():
-            print("| " + " | ".join(row) + " |")
+    publish(results, pd.DataFrame(rows, columns=columns), mean_metrics(defaults))
 
 
 def summary(runs, histories):
@@ -140,14 +111,11 @@ def summary(runs, histories):
     ]
 
 
-def mean_metrics(folder, runs):
-    """Write metrics.json with the mean score of some runs' folders, and what else the first of them has."""
-    metrics = [json.loads((run / "metrics.json").read_text()) for run in runs]
+def mean_metrics(runs):
+    """The metrics of some runs' folders: the mean of their scores, and what else the first of them has."""
+    metrics = [read_metrics(run) for run in runs]
     mean = {name: float(np.mean([found[name] for found in metrics])) for name in ("score", "landed")}
-    by_seed = {"score_by_seed": [found["score"] for found in metrics]}
-    with replacing(folder / "metrics.json") as path:
-        path.write_text(json.dumps({**metrics[0], **mean, **by_seed}))
-    return folder / "metrics.json"
+    return {**metrics[0], **mean, "score_by_seed": [found["score"] for found in metrics]}
 
 
 def speed(name, runs, count=32, steps=300, rounds=5):
@@ -157,6 +125,8 @@ def speed(name, runs, count=32, steps=300, rounds=5):
     learning, in parts of what the environment took.
     """
     from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+    start_keras(tensorflow=True)
     from model import build_model, numpy_policy
 
     rng, worlds = np.random.default_rng(0), [make_world(name) for _ in range(count)]
@@ -188,7 +158,7 @@ def speed(name, runs, count=32, steps=300, rounds=5):
             times[row].append(time.perf_counter() - started)
     for row, seconds in times.items():
         yield [row, f"{count * steps / np.median(seconds):,.0f}", *[""] * 6]
-    metrics = [json.loads((run / "metrics.json").read_text()) for run in runs]
+    metrics = [read_metrics(run) for run in runs]
     environment, policy, update, fit = (
         np.sum([found["seconds"][part] for found in metrics])
         for part in ("environment", "policy", "update", "one_fit")

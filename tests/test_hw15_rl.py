@@ -282,12 +282,12 @@ def test_a_seed_repeats_an_evaluation_exactly_and_the_film_shows_it(hw15_light):
 
 def test_training_choice_and_score_see_other_episodes(hw15, tmp_path, monkeypatch):
     seen = {"train": [], "play": []}
-    players, play = hw15.train.Players, hw15.train.play
+    players, play = hw15.training.Players, hw15.training.play
     monkeypatch.setattr(
-        hw15.train, "Players", lambda e, seeds, t: seen["train"].extend(seeds) or players(e, seeds, t)
+        hw15.training, "Players", lambda e, seeds, t: seen["train"].extend(seeds) or players(e, seeds, t)
     )
     monkeypatch.setattr(
-        hw15.train, "play", lambda p, e, seeds: seen["play"].append(set(seeds)) or play(p, e, seeds)
+        hw15.training, "play", lambda p, e, seeds: seen["play"].append(set(seeds)) or play(p, e, seeds)
     )
     hw15.train.main([*TRIAL, "--iterations", "2", "--out-dir", str(tmp_path)])
     *choice, final = seen["play"]
@@ -338,11 +338,10 @@ def test_a_training_that_was_killed_goes_on(hw15, tmp_path, monkeypatch, where):
         if where == "np.savez":
             patch.setattr(hw15.checkpoint.np, "savez", killer(np.savez, 4))
         elif where == "start":
-            patch.setattr(hw15.train, "Players", killer(hw15.train.Players, 1))
+            patch.setattr(hw15.training, "Players", killer(hw15.training.Players, 1))
         else:
-            patch.setattr(
-                hw15.train, where, killer(getattr(hw15.train, where), {"save": 4, "play": 2}[where])
-            )
+            home = {"save": hw15.checkpoint.Checkpoint, "play": hw15.training}[where]
+            patch.setattr(home, where, killer(getattr(home, where), {"save": 4, "play": 2}[where]))
         with pytest.raises(KeyboardInterrupt):
             hw15.train.main(argv)
     hw15.train.main([*argv, "--resume"])
@@ -355,16 +354,21 @@ def test_a_training_that_was_killed_goes_on(hw15, tmp_path, monkeypatch, where):
 
 def test_the_learning_rate_falls_to_nothing_and_resuming_brings_new_episodes(hw15, tmp_path, monkeypatch):
     rates, seen = [], []
-    improve, players = hw15.updates.Learner.improve, hw15.train.Players
+    improve, players = hw15.updates.Learner.improve, hw15.training.Players
     monkeypatch.setattr(
         hw15.updates.Learner, "improve", lambda self, *args: rates.append(args[3]) or improve(self, *args)
     )
     monkeypatch.setattr(
-        hw15.train, "Players", lambda e, seeds, t: seen.append(set(seeds)) or players(e, seeds, t)
+        hw15.training, "Players", lambda e, seeds, t: seen.append(set(seeds)) or players(e, seeds, t)
     )
-    hw15.train.main([*TRIAL, "--iterations", "2", "--out-dir", str(tmp_path)])
-    hw15.train.main([*TRIAL, "--iterations", "4", "--out-dir", str(tmp_path), "--resume"])
-    np.testing.assert_allclose(rates, 0.001 * np.array([1, 1 / 2, 1 / 2, 1 / 4]))
+    argv = [*TRIAL, "--iterations", "4", "--out-dir", str(tmp_path)]
+    with monkeypatch.context() as patch:
+        save = hw15.checkpoint.Checkpoint.save
+        patch.setattr(hw15.checkpoint.Checkpoint, "save", killer(save, 3))
+        with pytest.raises(KeyboardInterrupt):
+            hw15.train.main(argv)
+    hw15.train.main([*argv, "--resume"])
+    np.testing.assert_allclose(rates, 0.001 * np.array([1, 3 / 4, 1 / 2, 1 / 2, 1 / 4]))
     assert not seen[0] & seen[1]
 
 
@@ -372,10 +376,13 @@ def test_a_checkpoint_holds_weights_and_optimiser(hw15, tmp_path):
     args = hw15.train.parse_args(["--synthetic"])
     learner, other = learner_of(hw15), learner_of(hw15)
     logits_after(learner, [0, 1, 1], [1.0, -1.0, 0.0])
-    progress = hw15.checkpoint.Progress(returns=[1.0, 2.0], best=5.0)
-    hw15.checkpoint.save(tmp_path / "checkpoint.npz", args, learner, progress)
-    assert hw15.checkpoint.restore(tmp_path / "checkpoint.npz", args, other) == progress
-    variables = [[v.numpy() for v in hw15.checkpoint.variables(one)] for one in (learner, other)]
+    args.out_dir = tmp_path
+    written, read = hw15.checkpoint.Checkpoint(args), hw15.checkpoint.Checkpoint(args)
+    written.state = {"returns": [1.0, 2.0], "best": 5.0}
+    written.save(hw15.training.variables(learner))
+    read.restore(hw15.training.variables(other))
+    assert read.state == written.state
+    variables = [[v.numpy() for v in hw15.training.variables(one)] for one in (learner, other)]
     for ours, theirs in zip(*variables, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert int(other.optimizer.iterations.numpy()) == 1
@@ -389,10 +396,12 @@ def test_a_checkpoint_holds_weights_and_optimiser(hw15, tmp_path):
 def test_the_best_model_is_kept(hw15, tmp_path, monkeypatch):
     scores = iter([(5.0, 0.0), (9.0, 0.0), (9.0, 0.0), (7.0, 0.0), (1.0, 0.0), (3.0, 0.0), (0.0, 0.0)])
     kept = []
-    monkeypatch.setattr(hw15.train, "LEAST_STEPS", 1)  # looks after every update
-    monkeypatch.setattr(hw15.train, "evaluate", lambda *args: next(scores))
+    monkeypatch.setattr(hw15.training, "LEAST_STEPS", 1)  # looks after every update
+    monkeypatch.setattr(hw15.training, "evaluate", lambda *args: next(scores))
     monkeypatch.setattr(
-        hw15.train, "save", lambda *args: kept.append((tmp_path / "model.keras").stat().st_mtime_ns)
+        hw15.checkpoint.Checkpoint,
+        "save",
+        lambda *args: kept.append((tmp_path / "model.keras").stat().st_mtime_ns),
     )
     hw15.train.main([*TRIAL, "--out-dir", str(tmp_path)])
     assert kept[0] < kept[1] < kept[2] == kept[3] == kept[4] == kept[5]
@@ -474,11 +483,12 @@ def test_gymnasium_without_box2d(hw15, tmp_path, capsys, monkeypatch):
 
 def test_models_of_another_world_or_network(hw15, tmp_path, capsys, monkeypatch):
     argv = ["--synthetic", "--out-dir", tmp_path]
-    check_sentence(hw15, capsys, argv, "model.keras is missing; run train.py first", script="predict")
+    missing = "model.keras is missing; run train.py --synthetic first"
+    check_sentence(hw15, capsys, argv, missing, script="predict")
     hw15.train.main([*TRIAL, "--iterations", "1", "--out-dir", str(tmp_path)])
     capsys.readouterr()
     check_sentence(
-        hw15, capsys, argv[1:], "was trained for Corridor-v0, expected LunarLander-v3", script="predict"
+        hw15, capsys, argv[1:], "was trained on made-up data and the files are real", script="predict"
     )
     check_sentence(hw15, capsys, [*argv, "--episodes", "0"], "--episodes 0: expected", script="predict")
     with monkeypatch.context() as patch:
@@ -490,11 +500,14 @@ def test_models_of_another_world_or_network(hw15, tmp_path, capsys, monkeypatch)
         check_sentence(
             hw15, capsys, [*TRIAL, *argv[1:], "--resume", *flags.split()], name, f"expected {value}"
         )
-    check_sentence(hw15, capsys, [*argv[1:], "--resume"], "--world Corridor-v0, expected LunarLander-v3")
+    check_sentence(hw15, capsys, [*argv[1:], "--resume"], "--synthetic True, expected False")
     whole = (tmp_path / "model.keras").read_bytes()
     for spoilt in (whole[: len(whole) // 2], b"", b"not a zip file"):
         (tmp_path / "model.keras").write_bytes(spoilt)
         (tmp_path / "checkpoint.npz").write_bytes(spoilt)
-        check_sentence(hw15, capsys, argv, "model.keras is cut short or not a model", script="predict")
-        check_sentence(hw15, capsys, [*TRIAL, *argv[1:], "--resume"], "checkpoint.npz is cut short")
+        check_sentence(hw15, capsys, argv, "model.keras and metrics.json are of two", script="predict")
+        world = hw15.environment.make_world("Corridor-v0")
+        with pytest.raises(hw15.scaffold.BadInput, match="no whole Keras model"):
+            hw15.model.load_model(tmp_path / "model.keras", world, "Corridor-v0")
+        check_sentence(hw15, capsys, [*TRIAL, *argv[1:], "--resume"], "checkpoint.npz is damaged")
     assert not (tmp_path / "episodes.csv").exists()
