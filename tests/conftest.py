@@ -2,8 +2,11 @@
 
 import functools
 import importlib
+import json
 import os
-import runpy
+import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,44 +21,45 @@ for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREAD
     os.environ.setdefault(name, "1")
 
 
-# The suite tries the same 200 cases each time; a hunt is for finding new ones.
-settings.register_profile("suite", max_examples=200, derandomize=True, database=None)
-settings.register_profile("hunt", max_examples=1000, print_blob=True)
+settings.register_profile("suite", derandomize=True, database=None, deadline=None)  # the same cases each time
+settings.register_profile("hunt", max_examples=1000, print_blob=True, deadline=None)
 settings.load_profile("suite")
+loaded = SimpleNamespace(chapter=None)  # whose modules stand in sys.modules
 
 
 def pytest_collection_modifyitems(items):
-    """The long tests first, so that no worker is left with one in the end."""
-    items.sort(key=lambda item: item.path.name != "test_smoke.py")
+    """All tests of a chapter run in one worker, which imports its modules and trains it once."""
+    for item in items:
+        name = re.search(r"hw\d\d", item.nodeid)
+        item.add_marker(pytest.mark.xdist_group(name[0] if name else item.path.stem))
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group").args[0])
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """A worker that has nothing left takes tests from the other's end."""
-    from xdist.scheduler import WorkStealingScheduling
-
-    return WorkStealingScheduling(config, log)
+def switch_to(chapter):
+    """Let `import train` and the like mean this chapter's modules, as when its scripts are started."""
+    if loaded.chapter == chapter:
+        return
+    for path in ROOT.glob("hw*/*.py"):
+        sys.modules.pop(path.stem, None)
+    sys.path[:] = [str(ROOT / chapter), *(path for path in sys.path if not path.startswith(str(ROOT / "hw")))]
+    loaded.chapter = chapter
 
 
 @pytest.fixture
-def load_chapter(monkeypatch):
+def load_chapter():
     """load_chapter("hw01_regression") imports the chapter's modules as its scripts do, by bare name.
 
     It returns them as attributes: .dataset, .model, .train ...; without names all but report, with names only
-    those. The modules are forgotten when the test ends, so that the next may import another `model`.
+    those. They stay until another chapter is loaded, so that what TensorFlow has compiled is compiled once.
     """
-    loaded = []
 
-    def load(folder, *names):
-        folder = ROOT / folder
-        names = names or [path.stem for path in sorted(folder.glob("*.py")) if path.stem != "report"]
-        monkeypatch.syspath_prepend(folder)
-        loaded.extend(path.stem for path in folder.glob("*.py"))
-        forget(loaded)
-        return SimpleNamespace(**{name: importlib.import_module(name) for name in names})
+    def load(chapter, *names):
+        switch_to(chapter)
+        stems = [path.stem for path in sorted((ROOT / chapter).glob("*.py"))]
+        names = names or [stem for stem in stems if stem != "report"]
+        return SimpleNamespace(**{name: importlib.import_module(name) for name in (*names, "scaffold")})
 
-    yield load
-    forget(loaded)
+    return load
 
 
 @pytest.fixture(scope="session")
@@ -63,19 +67,54 @@ def synthetic(tmp_path_factory):
     """synthetic("hw01_regression") is the folder of the chapter's synthetic set with seed 0, made once."""
 
     @functools.cache
-    def make(folder):
-        own = [path.stem for path in (ROOT / folder).glob("*.py")]
-        others = {name: sys.modules.pop(name) for name in own if name in sys.modules}
-        sys.path.insert(0, str(ROOT / folder))  # make_synthetic may need the chapter's model
-        try:
-            make_synthetic = runpy.run_path(str(ROOT / folder / "dataset.py"))["make_synthetic"]
-            return make_synthetic(tmp_path_factory.mktemp(folder), seed=0)
-        finally:
-            sys.path.remove(str(ROOT / folder))
-            forget(own)
-            sys.modules.update(others)
+    def make(chapter):
+        switch_to(chapter)
+        folder = tmp_path_factory.mktemp(chapter)
+        return importlib.import_module("dataset").make_synthetic(folder, seed=0)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """trained("hw01_regression", flags) is a copy of the chapter's folder alone, with the out/ of a training.
+
+    `python train.py --synthetic` made it, once, as a command. What it printed is .stdout and .stderr.
+    """
+
+    @functools.cache
+    def train(chapter, flags=""):
+        folder = copy_alone(chapter, tmp_path_factory.mktemp(chapter))
+        done = run_script(folder, "train.py", "--synthetic", *flags.split())
+        return SimpleNamespace(folder=folder, out=folder / "out", stdout=done.stdout, stderr=done.stderr)
+
+    return train
+
+
+def copy_alone(chapter, folder):
+    """A copy of a chapter's files, with nothing beside them."""
+    ignored = shutil.ignore_patterns("data", "out", "__pycache__")
+    return shutil.copytree(ROOT / chapter, folder / "alone" / chapter, ignore=ignored)
+
+
+def start_script(folder, script, *flags):
+    """Start a script from another current folder, with nothing of ours on the path."""
+    ours = ("PYTHONPATH", "PYTEST")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    elsewhere = folder.parent / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    command = [sys.executable, folder / script, *flags]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=elsewhere, env=environment, text=True, **pipes)
+
+
+def run_script(folder, script, *flags, status=0):
+    """Run a script to its end. Returns what it printed: .stdout and .stderr."""
+    process = start_script(folder, script, *flags)
+    stdout, stderr = process.communicate()
+    assert process.returncode == status, stdout + stderr
+    assert not any((folder.parent / "elsewhere").iterdir()), "a script wrote into the current folder"
+    return SimpleNamespace(stdout=stdout, stderr=stderr)
 
 
 @pytest.fixture
@@ -86,9 +125,8 @@ def whole_set(request, synthetic):
 
 def check_sentence(chapter, capsys, argv, *words, script="train"):
     """Run a loaded chapter's script: it ends with status 2 and one sentence on stderr that has the words."""
-    world = chapter.environment if hasattr(chapter, "environment") else chapter.dataset
     with pytest.raises(SystemExit) as ended:
-        world.run(lambda: getattr(chapter, script).main([str(argument) for argument in argv]))
+        sys.modules["scaffold"].run(lambda: getattr(chapter, script).main([*map(str, argv)]))
     assert ended.value.code == 2
     sentence = capsys.readouterr().err
     assert sentence.count("\n") == 1
@@ -97,6 +135,8 @@ def check_sentence(chapter, capsys, argv, *words, script="train"):
         assert str(word) in sentence
 
 
-def forget(names):
-    for name in names:
-        sys.modules.pop(name, None)
+def write_metrics(chapter, folder, *names, synthetic=False, **arguments):
+    """A metrics.json in a folder, of a training whose files of these names are as they stand there."""
+    files = {name: chapter.scaffold.fingerprint(folder / name) for name in names}
+    metrics = {"arguments": {"synthetic": synthetic, **arguments}, "files": files}
+    (folder / "metrics.json").write_text(json.dumps(metrics))

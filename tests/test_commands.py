@@ -1,6 +1,6 @@
 """Every command of every README, as written, on synthetic data and with few epochs; and Keras on JAX.
 
-That takes half an hour, so it is left out of the suite: python -m pytest -n auto -m long
+That takes half an hour, so it is left out of the suite: python -m pytest -n auto -m full
 """
 
 import importlib.util
@@ -12,10 +12,11 @@ import subprocess
 import sys
 
 import pytest
+from conftest import copy_alone
 from test_contract import CHAPTERS, ON_JAX, documented_commands
-from test_smoke import SMOKE, copy_alone
+from test_smoke import SMOKE
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.full, pytest.mark.monday]
 
 # Commands that end in a sentence here, and what it is about: networks that are downloaded for pictures of
 # another size; and labels, alphabets and pictures that the synthetic sets have not.

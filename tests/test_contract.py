@@ -2,7 +2,6 @@
 
 import ast
 import json
-import keyword
 import re
 import shlex
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from copy_scaffold import SHARED
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = [
@@ -30,10 +30,6 @@ CHAPTERS = [
     "hw15_rl",
 ]
 
-# Functions and classes that stand in several chapters, to the letter, so that each folder runs alone.
-TWINS = {"BadInput", "read_picture", "replacing", "run", "record", "publish", "write_classifier"}
-TWIN_LINES = 12
-
 # Packages whose module has another name.
 PACKAGES = {"sklearn": "scikit-learn", "PIL": "pillow", "skimage": "scikit-image"}
 COMMON_FLAGS = [
@@ -45,16 +41,6 @@ COMMON_FLAGS = [
     "--batch-size",
     "--learning-rate",
 ]
-# Flags of train.py's own, beside --resume: five are enough for a chapter with one method to tune. hw07 has a
-# chain of four methods, of which each can be chosen, set and left out.
-OWN_FLAGS = {chapter: 5 for chapter in CHAPTERS} | {
-    "hw04_rnn_selftrain": 8,
-    "hw07_compression": 12,
-    "hw11_gan": 8,
-    "hw13_meta": 8,
-    "hw14_lifelong": 6,
-    "hw15_rl": 7,
-}
 # Chapters that run on Keras alone, so on any of its backends.
 ON_JAX = [
     "hw03_cnn",
@@ -103,58 +89,76 @@ def test_required_files(chapter):
     assert "utils.py" not in files
 
 
+def flags_of(chapter, script, load_chapter, monkeypatch):
+    """The actions of a script's parser, by flag, in order, with the defaults that --help shows."""
+    loaded = load_chapter(chapter, "scaffold", script)
+    found = {}
+
+    def noted(parser, argv=None, namespace=None):
+        found.update({action.option_strings[0]: action for action in parser._actions})
+        return parse_args(parser, argv, namespace)
+
+    parse_args = loaded.scaffold.Parser.parse_args
+    monkeypatch.setattr(loaded.scaffold.Parser, "parse_args", noted)
+    args = getattr(loaded, script).parse_args([])
+    return found, args, loaded
+
+
 @every_chapter
-def test_defaults_of_the_common_flags(chapter, load_chapter):
-    for script, flags in (("train", 7), ("predict", 3)):
-        module = getattr(load_chapter(chapter, script), script)
-        args = module.parse_args([])
+def test_defaults_of_the_common_flags(chapter, load_chapter, monkeypatch):
+    for script, common in (("train", 7), ("predict", 3), ("report", 3)):
+        flags, args, loaded = flags_of(chapter, script, load_chapter, monkeypatch)
         assert args.data_dir == ROOT / chapter / "data"
         assert args.out_dir == ROOT / chapter / "out"
         assert args.synthetic is False
-        names = [flag for flag, _ in declared_flags(ROOT / chapter / f"{script}.py")]
+        names = [flag for flag in flags if flag != "-h"]
         counted = ["--iterations" if name == "--epochs" else name for name in COMMON_FLAGS]
-        assert names[:flags] in (COMMON_FLAGS[:flags], counted[:flags])
+        assert names[:common] in (COMMON_FLAGS[:common], counted[:common])
         if script == "train":
             assert args.seed == 0
-            assert len(names) - flags - names.count("--resume") <= OWN_FLAGS[chapter]
-        with pytest.raises(SystemExit):  # no abbreviations: a flag added later would change their meaning
-            module.parse_args(["--synth"])
+        with pytest.raises(
+            loaded.scaffold.BadInput
+        ):  # no abbreviations: a flag added later would change them
+            getattr(loaded, script).parse_args(["--synth"])
 
 
 @every_chapter
-def test_booleans_are_switches(chapter):
+def test_flags_have_help_and_ranges(chapter, load_chapter, monkeypatch):
     for script in ("train", "predict", "report"):
-        for flag, keywords in declared_flags(ROOT / chapter / f"{script}.py"):
-            assert keywords.get("type") != "bool", f"{script}.py {flag}: bool('False') is True"
-            assert re.fullmatch(r"--[a-z0-9]+(-[a-z0-9]+)*", flag), f"{script}.py {flag}"
-            assert "help" in keywords, f"{script}.py {flag} has no help"
+        flags, _, _ = flags_of(chapter, script, load_chapter, monkeypatch)
+        for flag, action in flags.items():
+            assert action.type is not bool, f"{script}.py {flag}: bool('False') is True"
+            assert action.type not in (int, float), f"{script}.py {flag} has no range"
+            assert re.fullmatch(r"-h|--[a-z0-9]+(-[a-z0-9]+)*", flag), f"{script}.py {flag}"
+            assert action.help, f"{script}.py {flag} has no help"
+            assert not re.search("None:|RECIPES", action.help), f"{script}.py {flag}: say the value"
+            if script == "train" and flag in COMMON_FLAGS:
+                assert action.default is not None, f"--help does not show the default of {flag}"
 
 
 @every_chapter
-def test_every_declared_flag_is_read(chapter):
+def test_every_declared_flag_is_read(chapter, load_chapter, monkeypatch):
+    text = "".join(path.read_text("utf-8") for path, _ in sources(chapter) if path.name != "scaffold.py")
     for script in ("train", "predict", "report"):
-        path = ROOT / chapter / f"{script}.py"
-        tree = ast.parse(path.read_text("utf-8"))
-        read = {
-            node.attr
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "args"
-        }
-        for flag, _ in declared_flags(path):
-            name = flag[2:].replace("-", "_")
-            name += "_" * keyword.iskeyword(name)  # args.lambda would be no Python
-            assert name in read, f"{script}.py never reads {flag}"
+        flags, args, _ = flags_of(chapter, script, load_chapter, monkeypatch)
+        own = (ROOT / chapter / f"{script}.py").read_text("utf-8")
+        for name in {action.dest for flag, action in flags.items() if flag != "-h"} - {"resume"}:
+            assert re.search(rf"\bargs\.{name}\b", own + text), f"{script}.py never reads --{name}"
 
 
-def declared_flags(path):
-    """The flags that a script declares, in order: [("--seed", {"type": "int", ...})]."""
-    calls = [
-        node
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument"
-    ]
-    calls.sort(key=lambda call: call.lineno)
-    return [(call.args[0].value, {k.arg: ast.unparse(k.value) for k in call.keywords}) for call in calls]
+def test_wrong_flags_end_in_one_sentence(load_chapter, capsys):
+    """Numbers out of any range, in every flag of every script."""
+    for chapter in CHAPTERS:
+        for script in ("train", "report"):
+            modules = load_chapter(chapter, "scaffold", script)
+            for flag in ("--seed", "--seeds", "--epochs", "--iterations", "--batch-size", "--learning-rate"):
+                for value in ("-1", "nan", "x", str(10**30), ""):
+                    with pytest.raises(SystemExit) as ended:
+                        modules.scaffold.run(lambda: getattr(modules, script).parse_args([flag, value]))  # noqa: B023
+                    assert ended.value.code == 2
+                    sentence = capsys.readouterr().err
+                    assert sentence.count("\n") == 1
+                    assert flag in sentence
 
 
 def documented_commands():
@@ -176,9 +180,7 @@ def test_documented_commands_parse(where, command, load_chapter):
     script, *argv = shlex.split(command)
     chapter, script = script.removesuffix(".py").split("/")
     module = getattr(load_chapter(chapter, script), script)
-    args = module.parse_args(argv)  # a flag that is gone ends in SystemExit
-    if hasattr(module, "check"):
-        module.check(args)
+    module.parse_args(argv)  # a flag that is gone, or out of its range, raises BadInput
 
 
 @every_chapter
@@ -270,41 +272,42 @@ def test_every_measured_row_stands_in_the_readme(chapter):
         assert (ROOT / chapter / picture).is_file(), f"{picture} is shown and is not there"
 
 
-def test_twins_are_identical_and_nothing_else_is():
+def test_what_chapters_share_is_the_same_file_and_nothing_else_stands_twice():
     seen = {}
     for chapter in CHAPTERS:
+        assert (ROOT / chapter / "scaffold.py").is_file()
         for path, tree in sources(chapter):
+            if path.name in SHARED:
+                continue
             for node in tree.body:
                 if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                    seen.setdefault(node.name, []).append((f"{chapter}/{path.name}", node))
-    for name, places in seen.items():
-        texts = [ast.unparse(node) for _, node in places]
-        if name in TWINS:
-            assert len(set(texts)) == 1, f"{name} differs among {[where for where, _ in places]}"
-            assert places[0][1].end_lineno - places[0][1].lineno < TWIN_LINES
-            assert len({where.split("/")[0] for where, _ in places}) == len(places)
-        else:
-            assert len(set(texts)) == len(texts), f"{name} stands twice, in {[where for where, _ in places]}"
-    assert set(seen) >= TWINS
+                    seen.setdefault(node.name, []).append((f"{chapter}/{path.name}", ast.unparse(node)))
+    seen.pop("parse_args")  # where a script has no flag of its own
+    for name, copies in seen.items():
+        texts = [text for _, text in copies]
+        assert len(set(texts)) == len(texts), f"{name} stands twice, in {[where for where, _ in copies]}"
+    for name in SHARED:
+        copies = {path.read_bytes() for path in ROOT.glob(f"hw*/{name}")}
+        assert len(copies) == 1, f"{name} differs: run tests/copy_scaffold.py"
 
 
-def test_twin_run_ends_in_one_line_on_ctrl_c(load_chapter, capsys):
+def test_run_ends_in_one_line_on_ctrl_c(load_chapter, capsys):
     def interrupted():
         raise KeyboardInterrupt
 
     with pytest.raises(SystemExit) as ended:
-        load_chapter(CHAPTERS[0], "dataset").dataset.run(interrupted)
+        load_chapter(CHAPTERS[0], "scaffold").scaffold.run(interrupted)
     assert ended.value.code == 130
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_twin_replacing_leaves_the_old_file_when_cut_short(load_chapter, tmp_path):
+def test_replacing_leaves_the_old_file_when_cut_short(load_chapter, tmp_path):
     path = tmp_path / "submission.csv"
     path.write_text("old")
 
     def cut_short():
-        with load_chapter(CHAPTERS[0], "dataset").dataset.replacing(path) as beside:
-            beside.write_text("half")
+        with load_chapter(CHAPTERS[0], "scaffold").scaffold.replacing(path) as temporary:
+            temporary.write_text("half")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -318,15 +321,12 @@ def test_scripts_have_one_shape(chapter):
     for script in ("train", "predict", "report"):
         tree = ast.parse((ROOT / chapter / f"{script}.py").read_text("utf-8"))
         assert f"python {chapter}/{script}.py" in ast.get_docstring(tree)
+        if script == "train":
+            text = (ROOT / chapter / "train.py").read_text("utf-8")
+            assert text.count("\n") <= 180, f"{chapter}/train.py is long"
+            parse = next(node for node in tree.body if getattr(node, "name", "") == "parse_args")
+            assert parse.end_lineno - parse.lineno < 30, f"parse_args of {chapter} is long"
         functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
         assert functions[0] == "parse_args"
         assert "main" in functions
         assert ast.unparse(tree.body[-1]) == "if __name__ == '__main__':\n    run(main)"
-
-
-def test_every_parser_shows_defaults_and_takes_no_abbreviation():
-    for chapter in CHAPTERS:
-        for script in ("train", "predict", "report"):
-            text = (ROOT / chapter / f"{script}.py").read_text("utf-8")
-            assert "formatter_class=argparse.ArgumentDefaultsHelpFormatter" in text
-            assert "allow_abbrev=False" in text

@@ -1,6 +1,6 @@
 """Killed three times in a row, who knows when, and resumed: each long training ends as if it had not been.
 
-SIGKILL leaves a program no time for a last word. Left out of the suite: python -m pytest -n auto -m long
+SIGKILL leaves a program no time for a last word. Left out of the suite: python -m pytest -n auto -m full
 """
 
 import contextlib
@@ -12,10 +12,11 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import copy_alone, run_script, start_script
 from PIL import Image
-from test_smoke import RESUMABLE, SMOKE, assert_same_training, copy_alone, run_script, start_script
+from test_smoke import RESUMABLE, SMOKE, assert_same_training
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.full, pytest.mark.monday]
 
 ANEW = {"hw15_rl"}  # goes on with new episodes: as long a training as it would have been, but not the same
 

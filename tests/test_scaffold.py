@@ -1,0 +1,330 @@
+"""What all chapters do alike: in any environment a right result or one sentence, never a traceback."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import check_sentence
+from PIL import Image
+from test_contract import CHAPTERS, ROOT
+
+FIRST = CHAPTERS[0]  # needs neither Keras nor TensorFlow: it starts in a second
+every_chapter = pytest.mark.parametrize("chapter", CHAPTERS)
+
+
+@pytest.fixture
+def scaffold(load_chapter):
+    return load_chapter(FIRST, "scaffold").scaffold
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    """The folder of a training of made-up data."""
+    folder = tmp_path_factory.mktemp("out")
+    start("train.py", "--synthetic", "--epochs", "1", "--out-dir", folder)
+    return folder
+
+
+def start(script, *flags, redirect="", chapter=FIRST, status=0, **variables):
+    """Run a script in a shell. Returns it: .stdout and .stderr."""
+    words = " ".join(f"'{word}'" for word in (sys.executable, ROOT / chapter / script, *flags))
+    command = ["bash", "-o", "pipefail", "-c", f"{words} {redirect}"]
+    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+    return done
+
+
+@pytest.mark.parametrize("redirect", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+def test_closed_streams(out, redirect):
+    start("predict.py", "--synthetic", "--out-dir", out, redirect=redirect)
+
+
+def test_a_training_with_a_closed_stderr_writes_nothing_else_into_its_files(tmp_path):
+    start("train.py", "--synthetic", "--epochs", "1", "--out-dir", tmp_path, redirect="2>&-")
+    json.loads((tmp_path / "metrics.json").read_text())
+    with Image.open(tmp_path / "learning_curve.png") as image:
+        image.load()
+
+
+def test_nobody_reads(out):
+    done = start("predict.py", "--synthetic", "--out-dir", out, redirect="| true", status=141)
+    assert not done.stderr
+
+
+def test_a_full_disk_behind_stdout(out):
+    done = start("predict.py", "--synthetic", "--out-dir", out, redirect=">/dev/full", status=2)
+    assert "standard output: No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_that_cannot_write_chinese(tmp_path, encoding):
+    folder = tmp_path / "輸出"
+    start("train.py", "--synthetic", "--epochs", "1", "--out-dir", folder, PYTHONIOENCODING=encoding)
+    assert (folder / "metrics.json").is_file()
+
+
+def test_a_notebooks_matplotlib(tmp_path):
+    inline = "module://matplotlib_inline.backend_inline"
+    start("train.py", "--synthetic", "--epochs", "1", "--out-dir", tmp_path, MPLBACKEND=inline)
+    assert (tmp_path / "learning_curve.png").is_file()
+
+
+def test_a_users_matplotlibrc(tmp_path):
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfigure.dpi: 3\n")
+    start("train.py", "--synthetic", "--epochs", "1", "--out-dir", tmp_path, MPLCONFIGDIR=str(tmp_path))
+    with Image.open(tmp_path / "learning_curve.png") as image:
+        assert image.width > 500
+
+
+def test_a_users_keras_json_and_tensorflows_lines(tmp_path):
+    (tmp_path / ".keras").mkdir()
+    settings = {
+        "floatx": "float16",
+        "epsilon": 0.1,
+        "backend": "numpy",
+        "image_data_format": "channels_first",
+    }
+    (tmp_path / ".keras" / "keras.json").write_text(json.dumps(settings))
+    code = (
+        "import device, scaffold\nprint(device.start_keras(0))\nimport keras\n"
+        "print(keras.config.floatx(), keras.config.image_data_format(), keras.config.backend())\n"
+    )
+    environment = os.environ | {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "hw03_cnn")}
+    environment |= {"KERAS_MAX_EPOCHS": "1", "KERAS_BACKEND": ""}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "float32 channels_last tensorflow"
+    assert "tensorflow, float32" in done.stdout
+    assert not done.stderr, "TensorFlow's lines reach the user"
+
+
+def test_a_backend_that_is_not_there(load_chapter, monkeypatch):
+    device = load_chapter("hw03_cnn", "scaffold", "device").device
+    monkeypatch.setenv("KERAS_BACKEND", "nothing")
+    monkeypatch.setitem(sys.modules, "keras", None)  # to import it raises ModuleNotFoundError
+    with pytest.raises(device.BadInput, match="KERAS_BACKEND=nothing"):
+        device.start_keras()
+
+
+def test_ctrl_c_during_the_imports_and_after_them(tmp_path):
+    command = [sys.executable, ROOT / FIRST / "train.py", "--synthetic", "--out-dir", tmp_path / "out"]
+    for seconds in (0.15, 0.4, 2.0):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate()
+        if seconds > 0.3:  # before, Python itself is not up
+            assert "Traceback" not in stderr
+            assert stderr.count("Stopped") == 1
+            assert process.returncode in (130, -signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "status"),
+    [
+        (OSError(28, "No space left on device", "model.keras"), "model.keras: No space left on device;", 2),
+        (PermissionError(13, "Permission denied", "train.csv"), "train.csv: Permission denied;", 2),
+        (MemoryError(), "Out of memory; lower --batch-size", 2),
+        (type("ResourceExhaustedError", (Exception,), {})("OOM"), "Out of memory; lower --batch-size", 2),
+        (BrokenPipeError(), "", 141),
+        (KeyboardInterrupt(), "--resume goes on after the last finished epoch", 130),
+    ],
+)
+def test_what_is_said_of_an_error(scaffold, error, words, status):
+    scaffold.Parser("A script.", "train", resume=True).parse([])
+    sentence, found = scaffold.explain(error)
+    assert words in sentence
+    assert found == status
+
+
+def test_a_fault_of_the_program_is_not_hidden(scaffold):
+    with pytest.raises(ZeroDivisionError):
+        scaffold.run(lambda: 1 / 0)
+
+
+def test_a_full_disk_names_the_file_and_leaves_nothing(scaffold, tmp_path):
+    def write():
+        with scaffold.replacing(tmp_path / "history.csv") as path:
+            path.write_text("half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        write()
+    assert caught.value.filename == str(tmp_path / "history.csv")
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_trainings_in_one_folder(scaffold, tmp_path):
+    args = SimpleNamespace(out_dir=tmp_path / "out", data_dir=tmp_path, resume=False)
+    scaffold.claim(args)
+    other = os.open(args.out_dir, os.O_RDONLY)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(other)
+    start("train.py", "--synthetic", "--out-dir", args.out_dir, status=2)
+    scaffold.record(args, {"metric": "x", "score": 1.0}, {"a.txt": lambda path: path.write_text("a")})
+    start("train.py", "--synthetic", "--epochs", "1", "--out-dir", args.out_dir)
+
+
+def test_out_dir_is_data_dir(scaffold, tmp_path):
+    (tmp_path / "labels.csv").write_text("mine")
+    with pytest.raises(scaffold.BadInput, match="would be overwritten"):
+        scaffold.claim(SimpleNamespace(out_dir=tmp_path / ".." / tmp_path.name, data_dir=tmp_path))
+    assert (tmp_path / "labels.csv").read_text() == "mine"
+
+
+def test_what_a_killed_training_left_goes_and_a_forgotten_checkpoint_stays(scaffold, tmp_path, capsys):
+    (tmp_path / "half-written-1-model.keras").write_text("half")
+    (tmp_path / "checkpoint.npz").write_text("an hour")
+    scaffold.claim(SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", resume=False))
+    assert [path.name for path in tmp_path.iterdir()] == ["earlier-checkpoint.npz"]
+    assert "--resume" in capsys.readouterr().out
+
+
+@every_chapter
+def test_a_model_of_made_up_data_is_not_used_for_real_files(chapter, load_chapter, tmp_path, capsys):
+    """And files of two trainings are not used together. The files hold nothing: they are not read before."""
+    modules = load_chapter(chapter, "scaffold", "predict")
+    names = {
+        "model.keras",
+        "model.npz",
+        "codes.npz",
+        "compressed.npz",
+        "images.npz",
+        "characters.csv",
+        "clusters.npz",
+    }
+    for made_up in (True, False):
+        args = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", synthetic=made_up, seed=0)
+        files = {name: lambda path, made_up=made_up: path.write_text(f"{made_up}") for name in names}
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / "images" / "000.png").write_text(f"{made_up}")
+        modules.scaffold.record(args, {"metric": "x", "score": 1.0}, {**files, "images": None})
+        argv = ["--out-dir", tmp_path, *([] if made_up else ["--synthetic"])]
+        kinds = ("made-up", "real") if made_up else ("real", "made-up")
+        check_sentence(
+            modules, capsys, argv, f"was trained on {kinds[0]}", f"are {kinds[1]}", script="predict"
+        )
+    for name in (*names, "images/000.png"):
+        (tmp_path / name).write_text("of another training")
+    check_sentence(modules, capsys, ["--out-dir", tmp_path], "are of two trainings", script="predict")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"arguments": 3}', "[" * 100_000, '{"arguments": {}, "files": Infinity}', "\0"]
+)
+def test_metrics_that_were_edited(scaffold, tmp_path, text):
+    (tmp_path / "metrics.json").write_text(text)
+    with pytest.raises(scaffold.BadInput, match="is not what train.py wrote"):
+        scaffold.read_metrics(tmp_path)
+
+
+def test_a_checkpoint_knows_its_training(load_chapter, tmp_path):
+    chapter = load_chapter("hw03_cnn", "scaffold", "checkpoint")
+    keras, BadInput = chapter.checkpoint.keras, chapter.scaffold.BadInput
+
+    def checkpoint(**flags):
+        return chapter.checkpoint.Checkpoint(SimpleNamespace(out_dir=tmp_path, resume=True, **flags))
+
+    written, variables = checkpoint(seed=0, epochs=3), [keras.Variable(np.ones((2, 3)))]
+    written.state = {"more": [1, 2]}
+    written.add(1, {"loss": 0.5})
+    written.save(variables)
+    found, read = checkpoint(seed=0, epochs=3), [keras.Variable(np.zeros((2, 3)))]
+    found.restore(read)
+    assert (np.asarray(read[0]) == 1).all()
+    assert (found.rows, found.state) == ([{"loss": 0.5}], {"more": [1, 2]})
+    assert list(found.history().index) == [1]
+    with pytest.raises(BadInput, match="--epochs 3, expected 5"):
+        checkpoint(seed=0, epochs=5).restore(read)
+    with pytest.raises(BadInput, match="another network"):
+        checkpoint(seed=0, epochs=3).restore([keras.Variable(np.zeros(3))])
+    with pytest.raises(BadInput, match="the loss is not a number"):
+        found.add(2, {"loss": float("nan")})
+
+    arrays = dict(np.load(tmp_path / "checkpoint.npz"))
+    for change in (
+        {"arr_0": np.full((2, 3), np.nan, np.float32)},
+        {"words": np.array(str(arrays["words"]).replace("0.5", "Infinity"))},
+        {"words": np.array("[" * 100_000)},
+        {"digest": np.array("x")},
+        {"arr_0": np.array([{}], object)},
+    ):
+        np.savez(tmp_path / "checkpoint.npz", **{**arrays, **change})
+        with pytest.raises(BadInput, match="damaged or not of this chapter"):
+            found.restore(read)
+
+
+@pytest.mark.parametrize("kind", ["I;16", "I", "1", "P", "RGBA", "CMYK", "LA"])
+def test_images_of_any_kind(load_chapter, tmp_path, kind):
+    images = load_chapter("hw03_cnn", "scaffold", "images").images
+    grey = np.linspace(0, 255, 64).reshape(8, 8).astype(np.uint8)
+    if kind[0] == "I":
+        picture = Image.fromarray(grey.astype(np.uint16 if kind == "I;16" else np.int32) * 257)
+    else:
+        picture = Image.fromarray(grey).convert(kind)
+    path = tmp_path / ("A.TIF" if kind in ("CMYK", "I") else "A.PNG")
+    picture.save(path)
+    found = np.asarray(images.open_image(path).convert("L")).astype(int)
+    assert found.shape == (8, 8)
+    tolerance = {"1": 255, "P": 8}.get(kind, 2)
+    assert abs(found - grey).max() <= tolerance
+    assert found.max() > 200
+    assert found.min() < 55
+
+
+def test_files_that_are_no_images(load_chapter, tmp_path, capsys):
+    images = load_chapter("hw03_cnn", "scaffold", "images").images
+    for name in ("b.WEBP", "a.jpg", ".DS_Store", "._a.jpg", "Thumbs.db"):
+        Image.new("RGB", (4, 4)).save(tmp_path / name, "PNG")
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    assert [path.name for path in images.image_files(tmp_path)] == ["a.jpg", "b.WEBP"]
+    assert "4 hidden or system files" in capsys.readouterr().out
+    for name, content in (("notes.txt", b"x"), ("c.jpg", b"x"), ("d.png", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(images.BadInput, match=name):
+            [images.open_image(path) for path in images.image_files(tmp_path)]
+        (tmp_path / name).unlink()
+    Image.new("1", (13_000, 13_000)).save(tmp_path / "large.png")
+    with pytest.raises(images.BadInput, match="expected at most"):
+        images.open_image(tmp_path / "large.png")
+    for name in ("9" * 20, "20200315"):
+        path = tmp_path / f"{name}_1.jpg"
+        with pytest.raises(images.BadInput, match=name):
+            images.check_classes([images.number_of(path, r"(\d+)_.+")], tmp_path, [path])
+
+
+def test_a_dollar_in_a_name_is_no_formula(scaffold, tmp_path):
+    import pandas as pd
+
+    history = pd.DataFrame({"a": [1.0]}, index=pd.RangeIndex(1, 2, name="epoch"))
+    figure = scaffold.learning_curve(history, {"loss": {"a": r"$\frac{$"}})
+    figure.savefig(tmp_path / "curve.png")
+    axes = figure.axes[0]
+    assert axes.lines[0].get_marker() == ".", "a single point must be seen"
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())
+
+
+@every_chapter
+def test_help_needs_no_heavy_library(chapter):
+    code = (
+        "import runpy, sys; sys.argv = sys.argv[1:]\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "finally: print(*sys.modules, file=sys.stderr)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT / chapter)}  # a script's start adds it, runpy does not
+    for script in ("train", "predict", "report"):
+        command = [sys.executable, "-c", code, ROOT / chapter / f"{script}.py", "--help"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        assert "--synthetic" in done.stdout
+        assert "numpy" in done.stderr or script == "report"
+        assert not set(done.stderr.split()) & {"sklearn", "tensorflow", "keras", "gensim", "skimage"}
