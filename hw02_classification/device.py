@@ -1,6 +1,7 @@
 """Not part of the lesson: Keras on the device that is there. The same file in each chapter that has it."""
 
 import contextlib
+import logging
 import os
 import re
 import sys
@@ -47,6 +48,7 @@ def start_keras(seed=None, full_precision=True, tensorflow=False):
         raise BadInput(f"~/.keras/keras.json: {error}") from error
     except ModuleNotFoundError as error:
         raise BadInput(f"KERAS_BACKEND={backend}: {error}; install it, or unset the variable.") from error
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     keras.config.set_floatx("float32")  # whatever ~/.keras/keras.json says
     keras.config.set_epsilon(1e-7)
     keras.config.set_image_data_format("channels_last")

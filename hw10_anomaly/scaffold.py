@@ -24,7 +24,7 @@ FREE_FLAGS = {"data_dir", "out_dir", "resume"}  # may differ when a training goe
 # The user's settings change no result, nor does a notebook's MPLBACKEND; of keras.json see device.py.
 os.environ.update(MPLBACKEND="agg", MATPLOTLIBRC=os.devnull)
 os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "tensorflow"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors are raised, too
 for _name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):
     os.environ.pop(_name, None)
 for _number, _name in enumerate(("stdin", "stdout", "stderr")):
