@@ -10,7 +10,7 @@ The hand-in is <out-dir>/submission.csv: the header Id,Category and a row a test
 
 from pathlib import Path
 
-from scaffold import BadInput, Parser, replacing, run, trained
+from scaffold import BadInput, Parser, read_metrics, replacing, run, trained
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,8 @@ def main(argv=None):
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     paths = args.model or [args.out_dir / "model.keras"]
     for path in paths:
-        if not args.model or (path.is_file() and (path.parent / "metrics.json").is_file()):
+        beside = path.parent / "metrics.json"
+        if not args.model or (beside.is_file() and path.name in read_metrics(path.parent)["files"]):
             trained(
                 args, path.name, folder=path.parent
             )  # a classifier of another program has no metrics.json

@@ -127,7 +127,10 @@ def make_synthetic(folder, seed):
     classifiers, classifier.keras and other.keras, learn from 1,500 other pictures; they differ in their
     convolutions, so that one can be attacked through the other.
     """
-    from model import fit_small  # here, so that who only reads pictures need not wait for Keras
+    from device import start_keras  # here, so that who only reads images need not wait for Keras
+
+    start_keras(tensorflow=True)
+    from model import fit_small
 
     rng = np.random.default_rng(seed)
     pictures, labels = draw_shapes(rng, 1540)

@@ -9,7 +9,7 @@ The hand-in is <out-dir>/submission.csv: the header Id,Category and a row a test
 
 from pathlib import Path
 
-from scaffold import Parser, replacing, run, trained
+from scaffold import Parser, read_metrics, replacing, run, trained
 
 import pandas as pd
 from dataset import load_part
@@ -26,7 +26,8 @@ def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     path = args.model or args.out_dir / "compressed.npz"
-    if not args.model or (path.is_file() and (path.parent / "metrics.json").is_file()):
+    beside = path.parent / "metrics.json"
+    if not args.model or (beside.is_file() and path.name in read_metrics(path.parent)["files"]):
         trained(args, path.name, folder=path.parent)  # a file that was sent to somebody has no metrics.json
     start_keras()
     from compressed import read_compressed  # here, with Keras, so that --help need not wait for it

@@ -70,7 +70,10 @@ def make_synthetic(folder, seed, count=192):
     Each has one of six colours of hair, which a generator may well drop; eyes, skin, ground and place vary
     without steps. features.keras is a small network with random weights: enough to tell drawn faces apart.
     """
-    from model import random_features  # here, so that who only reads pictures need not wait for Keras
+    from device import start_keras  # here, so that who only reads images need not wait for Keras
+
+    start_keras(tensorflow=True)
+    from model import random_features
 
     rng = np.random.default_rng(seed)
     (folder / "faces").mkdir(parents=True, exist_ok=True)

@@ -64,7 +64,7 @@ def main(argv=None):
 
     predict.main([*common, "--out-dir", str(default[0])])
     wave = curves["sine"]["meta-sgd"][0]
-    predict.main(["--out-dir", str(wave), "--steps", "2"])
+    predict.main([*common, "--out-dir", str(wave), "--steps", "2"])
     for folder, name in ((default[0], "episode.png"), (wave, "curve.png")):
         with replacing(results / name) as path:
             path.write_bytes((folder / name).read_bytes())

@@ -482,7 +482,7 @@ def test_gymnasium_without_box2d(hw15, tmp_path, capsys, monkeypatch):
 
 
 def test_models_of_another_world_or_network(hw15, tmp_path, capsys, monkeypatch):
-    argv = ["--synthetic", "--out-dir", tmp_path]
+    argv, trial = ["--synthetic", "--out-dir", tmp_path], [*TRIAL, "--iterations", "1"]
     missing = "model.keras is missing; run train.py --synthetic first"
     check_sentence(hw15, capsys, argv, missing, script="predict")
     hw15.train.main([*TRIAL, "--iterations", "1", "--out-dir", str(tmp_path)])
@@ -494,13 +494,13 @@ def test_models_of_another_world_or_network(hw15, tmp_path, capsys, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr(hw15.model, "UNITS", 32)
         check_sentence(hw15, capsys, argv, "model.keras is another network", script="predict")
-        check_sentence(hw15, capsys, [*TRIAL, *argv[1:], "--resume"], "checkpoint.npz is of another network")
+        check_sentence(hw15, capsys, [*trial, *argv[1:], "--resume"], "checkpoint.npz is of another network")
     for flags in ("--method baseline", "--gamma 0.9", "--seed 1"):
         name, value = flags.split()
         check_sentence(
-            hw15, capsys, [*TRIAL, *argv[1:], "--resume", *flags.split()], name, f"expected {value}"
+            hw15, capsys, [*trial, *argv[1:], "--resume", *flags.split()], name, f"expected {value}"
         )
-    check_sentence(hw15, capsys, [*argv[1:], "--resume"], "--synthetic True, expected False")
+    check_sentence(hw15, capsys, [*argv[1:], "--resume"], "--world Corridor-v0, expected LunarLander-v3")
     whole = (tmp_path / "model.keras").read_bytes()
     for spoilt in (whole[: len(whole) // 2], b"", b"not a zip file"):
         (tmp_path / "model.keras").write_bytes(spoilt)
@@ -509,5 +509,5 @@ def test_models_of_another_world_or_network(hw15, tmp_path, capsys, monkeypatch)
         world = hw15.environment.make_world("Corridor-v0")
         with pytest.raises(hw15.scaffold.BadInput, match="no whole Keras model"):
             hw15.model.load_model(tmp_path / "model.keras", world, "Corridor-v0")
-        check_sentence(hw15, capsys, [*TRIAL, *argv[1:], "--resume"], "checkpoint.npz is damaged")
+        check_sentence(hw15, capsys, [*trial, *argv[1:], "--resume"], "checkpoint.npz is damaged")
     assert not (tmp_path / "episodes.csv").exists()
