@@ -24,9 +24,15 @@ def whitening(codes, size=WHITENED, share=SHARE):
 
 
 def on_a_plane(codes, seed):
-    """t-SNE: places float32 (n, 2), where near codes are near; far ones are just anywhere else."""
+    """t-SNE: places float32 (n, 2), where near codes are near; far ones are just anywhere else.
+
+    codes: float32 (n, d), n at least 2. Takes a minute for 8,500 codes.
+    """
     from sklearn.manifold import TSNE  # here: scikit-learn is slow to import, and --help need not wait for it
 
+    print(f"t-SNE of {len(codes)} codes", flush=True)
+    if codes.shape[1] == 1:  # whitening may leave one direction, and the places begin with two
+        codes = np.pad(codes, ((0, 0), (0, 1)))
     perplexity = min(PERPLEXITY, (len(codes) - 1) / 3)
     return TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(codes)
 

@@ -37,6 +37,14 @@ def load_pictures(path):
     return pictures.astype(np.uint8)
 
 
+def load_several(path):
+    """As load_pictures(), and raises BadInput unless two pictures differ: else there are no two groups."""
+    pictures = load_pictures(path)
+    if (pictures == pictures[0]).all():
+        raise BadInput(f"{path} holds one picture only, expected at least 2 that differ; {HELP}.")
+    return pictures
+
+
 def load_labels(path, count):
     """Read valY.npy: int64 (count,), each 0 or 1. Raises BadInput otherwise."""
     labels = load_array(path)

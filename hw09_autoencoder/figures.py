@@ -17,21 +17,6 @@ def plot_strip(rows, spoilt, numbers):
     return figure
 
 
-def plot_history(history):
-    """Left: the losses. Right: the accuracy of the groups; a line a member."""
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    losses, scores = figure.subplots(1, 2)
-    for member, rows in history.groupby("member"):
-        losses.plot(rows.epoch, rows.loss, ".-", label=f"autoencoder {member}")
-        scores.plot(rows.epoch, rows.accuracy, ".-")
-    losses.set(xlabel="epoch", ylabel="training loss")
-    scores.set(xlabel="epoch", ylabel="validation accuracy: whitened codes, k-means", ylim=(0.5, 1))
-    for axes in (losses, scores):
-        axes.grid(alpha=0.3)
-    losses.legend()
-    return figure
-
-
 def plot_embedding(panels):
     """{title: (places (n, 2), groups (n,))} as a figure, a panel each."""
     figure = Figure(figsize=(5 * len(panels), 4.5), layout="constrained")

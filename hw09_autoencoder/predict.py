@@ -12,7 +12,7 @@ from scaffold import BadInput, Parser, replacing, run, trained
 import numpy as np
 import pandas as pd
 from clustering import of_neighbours, on_a_plane
-from dataset import load_pictures
+from dataset import load_several
 from device import start_keras
 from figures import plot_embedding
 
@@ -26,7 +26,7 @@ def main(argv=None):
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     trained(args, "model.keras", "clusters.npz")
     clusters = load_clusters(args.out_dir / "clusters.npz")
-    pictures = load_pictures(data_dir / "trainX.npy")
+    pictures = load_several(data_dir / "trainX.npy")
 
     start_keras()
     from model import in_batches, load_model  # with Keras, for which --help need not wait
@@ -40,7 +40,6 @@ def main(argv=None):
     with replacing(args.out_dir / "submission.csv") as path:
         table.to_csv(path, index=False)
     known = "places" in clusters and len(clusters["places"]) == len(codes)
-    print("t-SNE of the codes" if not known else "t-SNE as train.py left it", flush=True)
     places = clusters["places"] if known else on_a_plane(codes, seed=0)
     with replacing(args.out_dir / "embedding.png") as path:
         plot_embedding({"trainX": (places, groups)}).savefig(path)

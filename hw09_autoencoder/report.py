@@ -11,13 +11,14 @@ Trainings and groups are kept, so an interrupted report goes on. Remove <out-dir
 import itertools
 import shutil
 
-from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+from scaffold import HERE, BadInput, Parser, fingerprint, publish, read_metrics, replacing, run
 
 import numpy as np
 import pandas as pd
 import train
 from clustering import accuracy, of_neighbours, on_a_plane, two_groups, vote, whitening
-from dataset import load_labels, load_pictures, make_synthetic
+from dataset import load_labels, load_pictures, load_several, make_synthetic
+from device import start_keras
 from figures import plot_embedding
 from matplotlib.figure import Figure
 
@@ -36,8 +37,9 @@ def main(argv=None):
     args = parse_args(argv)
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    parts = [load_pictures(data_dir / f"{name}.npy") for name in ("trainX", "valX")]
+    parts = [load_several(data_dir / "trainX.npy"), load_pictures(data_dir / "valX.npy")]
     labels = load_labels(data_dir / "valY.npy", len(parts[1]))
+    start_keras()
     results.mkdir(parents=True, exist_ok=True)
     kept, rows, panels, found = args.out_dir / "report", [], {}, {}
 
@@ -96,16 +98,8 @@ def trained(args, data_dir, model):
     for seed, folder in enumerate(folders):
         if (folder / "metrics.json").is_file():
             continue
-        flags = [
-            "--method",
-            model,
-            "--seed",
-            str(seed),
-            "--data-dir",
-            str(data_dir),
-            "--out-dir",
-            str(folder),
-        ]
+        flags = ["--method", model, "--seed", str(seed)]
+        flags += ["--data-dir", str(data_dir), "--out-dir", str(folder)]
         flags += ["--reduce", "none"] if model == "denoising" else []  # its t-SNE is made here, once
         train.main(flags + (["--epochs", str(args.epochs)] if args.epochs else []))
     return folders
@@ -143,8 +137,11 @@ def grouped(folder, seed, codes, reduction):
         groups = two_groups(points, seed)
         with replacing(path) as beside, open(beside, "wb") as file:
             np.savez(file, known=groups, found=of_neighbours(others, known, groups), places=points[:, :2])
-    with np.load(path) as file:
-        return dict(file)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in ("known", "found", "places")}
+    except Exception as error:  # a damaged archive has many ways to say so
+        raise BadInput(f"{path} is damaged; remove it, and it is made anew.") from error
 
 
 def mixtures(codes, seeds):
@@ -162,6 +159,10 @@ def of_scores(scores):
 
 
 def histories(folders):
+    """history.csv of some runs, one below the other. Raises BadInput if one is not what train.py wrote."""
+    for folder in folders:
+        if read_metrics(folder)["files"].get("history.csv") != fingerprint(folder / "history.csv"):
+            raise BadInput(f"{folder / 'history.csv'} was changed; remove its folder to train anew.")
     return pd.concat([pd.read_csv(folder / "history.csv") for folder in folders], ignore_index=True)
 
 

@@ -14,16 +14,17 @@ accuracy after each epoch, to look at; what is saved is the last epoch.
 import time
 from dataclasses import dataclass, replace
 
-from scaffold import BadInput, Parser, claim, head, integer, number, record, run
+from scaffold import Parser, claim, head, integer, learning_curve, number, record, run
 
 import numpy as np
 import pandas as pd
 from clustering import accuracy, member_seed, named, of_neighbours, on_a_plane, two_groups, vote, whitening
-from dataset import load_labels, load_pictures, make_synthetic
+from dataset import load_labels, load_pictures, load_several, make_synthetic
 from device import start_keras
-from figures import plot_history, plot_strip
+from figures import plot_strip
 
 REDUCTIONS = ["none", "whitened", "tsne"]
+CURVES = {"loss": "training loss", "accuracy": "validation accuracy: whitened codes, k-means"}
 SYNTHETIC_BATCH = 50  # pictures a step with --synthetic: there are few
 
 
@@ -69,10 +70,8 @@ def main(argv=None):
     began = time.perf_counter()
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
-    pictures, validation = (load_pictures(data_dir / f"{name}.npy") for name in ("trainX", "valX"))
+    pictures, validation = load_several(data_dir / "trainX.npy"), load_pictures(data_dir / "valX.npy")
     labels = load_labels(data_dir / "valY.npy", len(validation))
-    if len(pictures) < 2:
-        raise BadInput(f"{data_dir / 'trainX.npy'} holds one picture, expected at least 2 for two groups.")
     device = start_keras(args.seed)
     from model import in_batches, whole_model
     from training import SHOWN, fit, strip
@@ -106,12 +105,17 @@ def main(argv=None):
     }
     spoilt = "a view" if args.method == "contrastive" else "noised"
     history = pd.concat(histories, ignore_index=True)
+    wide = history.pivot(index="epoch", columns="member")  # columns (name, member)
+    panels = {
+        ylabel: {(name, member): f"autoencoder {member}" for member in range(1, args.seeds + 1)}
+        for name, ylabel in CURVES.items()
+    }
     files = {
         "model.keras": model.save,
         "clusters.npz": lambda path: np.savez(path, **clusters),
         "history.csv": lambda path: history.to_csv(path, index=False),
         "reconstructions.png": plot_strip(strip(members[0], pictures), spoilt, SHOWN),
-        "learning_curve.png": plot_history(history),
+        "learning_curve.png": learning_curve(wide, panels),
     }
     return record(args, metrics, files)
 

@@ -54,13 +54,18 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.perf_counter() - self.began
-        if not np.isfinite(list(logs.values())).all():
+        decoded = in_batches(self.model, self.validation)
+        codes, others = (in_batches(self.model.encoder, part) for part in (self.pictures, self.validation))
+        if not all(np.isfinite(each).all() for each in (list(logs.values()), codes, others)):
             raise BadInput(
                 f"epoch {epoch + 1}: the loss is not a number, --learning-rate {self.learning_rate} may be "
                 "too large; nothing was written."
             )
-        decoded = in_batches(self.model, self.validation)
-        codes, others = (in_batches(self.model.encoder, part) for part in (self.pictures, self.validation))
+        if (codes == codes[0]).all():
+            raise BadInput(
+                f"epoch {epoch + 1}: all pictures have the same code, --learning-rate {self.learning_rate} "
+                "may be too large; nothing was written."
+            )
         matrix, offset = whitening(codes)
         known = codes @ matrix + offset
         groups = of_neighbours(others @ matrix + offset, known, two_groups(known, seed=0))

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import check_sentence
+from conftest import check_sentence, write_metrics
 
 CHAPTER = "hw09_autoencoder"
 TRIAL = ["--synthetic", "--epochs", "1", "--batch-size", "100", "--code-size", "8"]
@@ -71,6 +71,9 @@ def test_t_sne_keeps_two_crowds_apart_and_repeats_itself(hw09_light):
     assert hw09_light.clustering.accuracy(hw09_light.clustering.two_groups(places, 0), side) == 1
     np.testing.assert_array_equal(places, hw09_light.clustering.on_a_plane(codes, 0))
     assert np.isfinite(hw09_light.clustering.on_a_plane(codes[:5], 0)).all()
+    line = hw09_light.clustering.on_a_plane(side[:, None].astype(np.float32), 0)  # one direction is left
+    assert line.shape == (60, 2)
+    assert hw09_light.clustering.on_a_plane(codes[:2, :1], 0).shape == (2, 2)
 
 
 def test_a_vote_turns_clusterings_over_before_it_counts(hw09_light):
@@ -354,6 +357,12 @@ def test_not_a_number_ends_in_a_sentence(hw09, untrained, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["synthetic"]
 
 
+def test_codes_that_are_all_the_same_end_in_a_sentence(hw09, untrained, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(hw09.training, "in_batches", lambda function, pictures: np.ones((len(pictures), 8)))
+    check_sentence(hw09, capsys, [*TRIAL, "--out-dir", tmp_path], "epoch 1: all pictures have the same code")
+    assert not list(tmp_path.glob("*.*"))
+
+
 def test_the_groups_are_of_the_points_that_the_reduction_made(hw09_light):
     points, side = planted(np.random.default_rng(0), 90)
     pictures = np.zeros((90, 32, 32, 3), np.uint8)
@@ -425,9 +434,24 @@ def test_the_correlation_is_of_ranks_and_the_error_of_the_last_epoch(hw09_light,
         table.assign(validation_error=factor * table.validation_error).to_csv(
             tmp_path / str(number) / "history.csv", index=False
         )
+        write_metrics(hw09_light, tmp_path / str(number), "history.csv")
     folders = [tmp_path / str(number) for number in range(3)]
     assert hw09_light.report.summary(folders[:2]) == ["0.1000", "-1.00", "7"]
     assert hw09_light.report.summary(folders)[0] == "0.1000"
+    (folders[2] / "history.csv").write_text("epoch\n1\n")
+    with pytest.raises(hw09_light.scaffold.BadInput, match="history.csv was changed"):
+        hw09_light.report.summary(folders)
+
+
+def test_kept_groups_are_read_again_unless_they_were_damaged(hw09_light, tmp_path):
+    codes = [np.random.default_rng(0).normal(size=(number, 3)).astype(np.float32) for number in (30, 8)]
+    first = hw09_light.report.grouped(tmp_path, 0, codes, "whitened")
+    again = hw09_light.report.grouped(tmp_path, 0, None, "whitened")
+    for name in ("known", "found", "places"):
+        np.testing.assert_array_equal(first[name], again[name])
+    (tmp_path / "whitened_0.npz").write_bytes(b"x")
+    with pytest.raises(hw09_light.scaffold.BadInput, match="whitened_0.npz is damaged; remove it"):
+        hw09_light.report.grouped(tmp_path, 0, codes, "whitened")
 
 
 # --- bad input: one sentence, status 2, nothing half-written --------------
@@ -495,6 +519,10 @@ BAD_FILES = {
     "several": (as_zip, ["trainX.npy holds several arrays"]),
     "empty": (changed("trainX.npy", lambda x: x[:0]), ["trainX.npy holds no pictures"]),
     "one": (changed("trainX.npy", lambda x: x[:1]), ["trainX.npy holds one picture"]),
+    "many times": (
+        changed("trainX.npy", lambda x: x[:1].repeat(9, axis=0)),
+        ["trainX.npy holds one picture"],
+    ),
     "other size": (
         changed("valX.npy", lambda x: x[:, :28]),
         ["uint8 (100, 28, 32, 3)", "expected uint8 (N, 32"],
