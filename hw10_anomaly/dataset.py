@@ -76,14 +76,16 @@ def load_answers(path, count):
         raise BadInput(f"{path} is no CSV file; expected the columns id,anomaly.") from error
     if not {"id", "anomaly"} <= set(table.columns):
         raise BadInput(f"{path} has the columns {', '.join(table.columns)}; expected id,anomaly.")
+    table["id"] = pd.to_numeric(table.id, errors="coerce")
     if sorted(table.id) != list(range(1, count + 1)):
         raise BadInput(
             f"{path} has {len(table)} ids; expected each of 1 to {count}, the test pictures, once."
         )
-    anomaly = table.set_index("id").sort_index().anomaly
+    words = table.set_index("id").sort_index().anomaly
+    anomaly = pd.to_numeric(words, errors="coerce").astype(float)
     wrong = np.flatnonzero(~anomaly.isin([0, 1]))
     if len(wrong):
-        raise BadInput(f"{path}: id {wrong[0] + 1} has {anomaly.iloc[wrong[0]]}; expected 0 or 1.")
+        raise BadInput(f"{path}: id {wrong[0] + 1} has {words.iloc[wrong[0]]}; expected 0 or 1.")
     if anomaly.nunique() == 1:
         raise BadInput(f"{path} says {anomaly.iloc[0]:g} of every picture; expected some of both.")
     return anomaly.to_numpy(np.int64)

@@ -10,7 +10,6 @@ the picture; pictures.png, the SHOWN least and most anomalous, above what the ne
 nearest training picture if it gives back none; histogram.png of the scores.
 """
 
-from argparse import Namespace
 from pathlib import Path
 
 from scaffold import BadInput, Parser, number, replacing, run, trained
@@ -19,6 +18,7 @@ import numpy as np
 import pandas as pd
 from dataset import as_floats, load_answers, load_pictures
 from device import start_keras
+from train import suits
 
 SHOWN = 5  # pictures of each kind
 
@@ -33,7 +33,8 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    learnt = settings(trained(args, "model.keras", "codes.npz"), args.out_dir)
+    learnt = trained(args, "model.keras", "codes.npz")["arguments"]
+    method, score, seed = (learnt.get(name) for name in ("method", "score", "seed"))
     training, test = (load_pictures(data_dir / f"{name}.npy") for name in ("train", "test"))
     answers = data_dir / "answers.csv" if args.synthetic and not args.answers else args.answers
     anomaly = None if answers is None else load_answers(answers, len(test))
@@ -44,10 +45,12 @@ def main(argv=None):
     from scoring import against_training, auc, interval, score_pictures, split
 
     model = load_model(args.out_dir / "model.keras", test.shape[1:])
-    _, held_out = split(len(training), learnt.seed)
+    if not suits(score, model.name) or not isinstance(seed, int) or seed < 0:
+        raise BadInput(f"{args.out_dir / 'metrics.json'} is not of this model.keras; run train.py again.")
+    _, held_out = split(len(training), seed)
     every = np.arange(len(test))
-    scores, others = score_pictures(model, learnt.score, codes, test, every, training, held_out)
-    print(f"test {test.shape}   method {learnt.method}, score {learnt.score}")
+    scores, others = score_pictures(model, score, codes, test, every, training, held_out)
+    print(f"test {test.shape}   method {method}, score {score}")
     print(f"ROC-AUC against held-out training pictures {against_training(scores, others):.4f}")
     if anomaly is not None:
         low, high = interval(anomaly, scores)
@@ -77,15 +80,6 @@ def main(argv=None):
         submission.to_csv(path, index=False)
     print(f"{len(test)} scores   {args.out_dir / 'submission.csv'}")
     return submission
-
-
-def settings(metrics, folder):
-    """What metrics.json says of the training: a namespace of its method, score and seed."""
-    try:
-        found = metrics["arguments"]
-        return Namespace(method=found["method"], score=found["score"], seed=abs(int(found["seed"])))
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise BadInput(f"{folder / 'metrics.json'} is not of this chapter; run train.py again.") from error
 
 
 def load_codes(path, count):
@@ -145,7 +139,8 @@ def plot_histogram(scores, others, anomaly=None, threshold=None):
         kinds = {"training, held out": others, "test, normal": scores[anomaly == 0]}
         kinds["test, anomalous"] = scores[anomaly == 1]
     both = np.concatenate([scores, others])
-    bins = np.linspace(*np.percentile(both, [0.2, 99.8]), 60)
+    low, high = np.percentile(both, [0.2, 99.8])
+    bins = np.linspace(low, high if high > low else low + 1, 60)
     for name, some in kinds.items():
         axes.hist(np.clip(some, bins[0], bins[-1]), bins, density=True, histtype="step", label=name)
     if threshold is not None:

@@ -10,8 +10,9 @@ are kept, so an interrupted report goes on. Remove <out-dir>/report to measure a
 
 from pathlib import Path
 
-from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+from scaffold import HERE, BadInput, Parser, publish, read_metrics, replacing, run
 
+from dataset import load_answers, load_pictures, make_synthetic
 from device import start_keras
 
 
@@ -24,14 +25,22 @@ def parse_args(argv=None):
     return parser.parse(argv)
 
 
-if __name__ == "__main__":  # --help and wrong flags need not wait for the imports below
-    run(lambda: parse_args() and start_keras())
+def load(args):
+    """The folder of the data, its pictures of both kinds, the file of answers and what it says."""
+    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    training, test = (load_pictures(data_dir / f"{name}.npy") for name in ("train", "test"))
+    answers = args.answers or data_dir / "answers.csv"
+    return data_dir, training, test, answers, load_answers(answers, len(test))
+
+
+if __name__ == "__main__":  # --help, wrong flags and files need not wait for the imports below
+    run(lambda: load(parse_args()) and start_keras())
 
 import numpy as np
 import pandas as pd
 import train
 from comparison import comparison
-from dataset import as_floats, load_answers, load_pictures, make_synthetic
+from dataset import as_floats
 from density import DENSITIES
 from matplotlib.figure import Figure
 from model import load_model
@@ -66,10 +75,7 @@ COLUMNS = ["table", "row", "auc", "against_training", *ON_CODES, "best_f1", "f1_
 def main(argv=None):
     args = parse_args(argv)
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
-    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    training, test = (load_pictures(data_dir / f"{name}.npy") for name in ("train", "test"))
-    answers = args.answers or data_dir / "answers.csv"
-    anomaly = load_answers(answers, len(test))
+    data_dir, training, test, answers, anomaly = load(args)
 
     folders, found = {}, {}
     for method in NETWORKS:
@@ -127,6 +133,7 @@ def all_scores(folder, training, test):
         known, _ = load_codes(folder / "codes.npz", len(training))
         _, held_out = split(len(training), flags["seed"])
         every = np.arange(len(test))
+        print(f"scores of {folder.name}", flush=True)
         codes, others = codes_of(model, test, every), codes_of(model, training, held_out)
         arrays = {"known": known, "codes": codes, "others": others}
         of_pictures = {"rotation": ["rotation"], "vae": ["error", "elbo"]}.get(model.name, ["error"])
@@ -140,9 +147,12 @@ def all_scores(folder, training, test):
         arrays["comparison"], arrays["comparison_others"] = comparison(known, codes, others)
         with replacing(path) as beside, open(beside, "wb") as file:
             np.savez(file, **arrays)
-    with np.load(path, allow_pickle=False) as file:
-        arrays = dict(file)
-    codes = {name: arrays.pop(name) for name in ("known", "codes", "others")}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        codes = {name: arrays.pop(name) for name in ("known", "codes", "others")}
+    except Exception as error:  # a damaged archive has many ways to say so
+        raise BadInput(f"{path} is damaged; remove it, and the scores are made anew.") from error
     names = [name for name in arrays if not name.endswith("_others")]
     return {**codes, **{name: (arrays[name], arrays[name + "_others"]) for name in names}}
 

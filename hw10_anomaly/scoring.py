@@ -11,6 +11,8 @@
 | comparison  | any code       | a code that the test has more of than training has   | comparison.py |
 """
 
+from scaffold import BadInput
+
 import numpy as np
 from comparison import comparison
 from dataset import CHUNK, as_floats
@@ -19,6 +21,7 @@ from keras import ops
 from model import ROTATIONS
 from rotation import surprise, turned
 from sklearn.metrics import roc_auc_score
+from tqdm import tqdm
 from vae import elbo, squared_error
 
 HELD_OUT = 0.1  # share of the training pictures that nothing is fitted on
@@ -36,7 +39,7 @@ def split(count, seed):
 
 def parts(pictures, rows):
     """These rows of load_pictures' array as float32, some at a time."""
-    for start in range(0, len(rows), CHUNK):
+    for start in tqdm(range(0, len(rows), CHUNK), "pictures", leave=False, ncols=80, disable=None):
         yield as_floats(pictures[rows[start : start + CHUNK]])
 
 
@@ -71,10 +74,17 @@ def score_pictures(model, score, known, pictures, rows, training, held_out):
 
     known : float (m, d), codes of training pictures; pictures[rows] : the test's n, training[held_out] : k
     score : a row of the table above that suits the model
+
+    Raises BadInput when the score needs codes, and the network gives every picture the same, or overflows.
     """
     both = ((pictures, rows), (training, held_out))
     if score in DENSITIES or score == "comparison":
         codes, others = (codes_of(model, *some) for some in both)
+        if (known == known[0]).all() or not all(np.isfinite(each).all() for each in (known, codes, others)):
+            raise BadInput(
+                f"--score {score}: the codes are all alike or too large, the network has learnt nothing; run "
+                "train.py with a smaller --learning-rate, or for more --epochs."
+            )
         if score == "comparison":
             return comparison(known, codes, others)
         scores = DENSITIES[score](known, np.concatenate([codes, others]))

@@ -18,7 +18,7 @@ from pathlib import Path
 from scaffold import BadInput, Parser, claim, head, integer, learning_curve, record, run
 
 import numpy as np
-from dataset import as_floats, load_answers, load_pictures, make_synthetic
+from dataset import CHUNK, as_floats, load_answers, load_pictures, make_synthetic
 from device import start_keras
 
 SCORES = ("error", "elbo", "neighbours", "mahalanobis", "mixture", "rotation", "comparison")
@@ -55,11 +55,15 @@ def parse_args(argv=None):
     )
     parser.add_argument("--answers", type=Path, help="CSV file with id,anomaly of the test, only to score")
     args = parser.parse(argv, lambda args: RECIPES[args.method])
-    network = RECIPES[args.method].network
-    needs = {"error": network != "rotation", "elbo": network == "vae", "rotation": network == "rotation"}
-    if not needs.get(args.score, True):
+    if not suits(args.score, RECIPES[args.method].network):
         parser.error(f"--score {args.score}: --method {args.method} has no such score")
     return args
+
+
+def suits(score, network):
+    """Whether a network, by its name in model.py, has what a score is made of."""
+    needs = {"error": network != "rotation", "elbo": network == "vae", "rotation": network == "rotation"}
+    return score in SCORES and needs.get(score, True)
 
 
 def main(argv=None):
@@ -113,8 +117,10 @@ def load_data(data_dir, args):
             f"{data_dir / 'test.npy'} has pictures of {test.shape[1:]}, expected {training.shape[1:]} as in "
             "train.npy."
         )
+    if all((part == training[0]).all() for part in np.array_split(training, -(-len(training) // CHUNK))):
+        raise BadInput(f"{data_dir / 'train.npy'} holds one picture {len(training)} times, expected many.")
     lowest, highest = (
-        [float(extreme(as_floats(part[:1000]))) for part in (training, test)] for extreme in (np.min, np.max)
+        [float(extreme(as_floats(part[:CHUNK]))) for part in (training, test)] for extreme in (np.min, np.max)
     )
     if min(highest) > 0.5 and (lowest[0] >= 0) != (lowest[1] >= 0):
         raise BadInput(

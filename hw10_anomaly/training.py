@@ -74,7 +74,8 @@ def fit_components(args, model, training, rows, held_out):
 def keep_codes(args, model, training, rows):
     """The codes of some training pictures, float16 (m, d), and their rows: what predict.py compares with."""
     chosen = np.sort(np.random.default_rng(args.seed).permutation(rows)[:KNOWN])
-    return codes_of(prepared(model), training, chosen).astype(np.float16), chosen
+    with np.errstate(over="ignore"):  # score_pictures says so, if the score needs codes
+        return codes_of(prepared(model), training, chosen).astype(np.float16), chosen
 
 
 def judge(args, model, codes, test, training, held_out, anomaly):

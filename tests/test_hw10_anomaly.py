@@ -467,6 +467,7 @@ def with_value(value, dtype=None):
         (with_value(1.5), ["picture 4", "1.5"]),
         (lambda x: (x + 1) * 127.5, ["picture 1", "expected -1 to 1"]),
         (lambda x: x[:19], ["19 and 20 pictures", "at least 20 and 10"]),
+        (lambda x: np.repeat(x[:1], 60, axis=0), ["train.npy holds one picture 60 times"]),
         (lambda x: x[:, :, :4], ["test.npy", "(8, 8, 3)", "(8, 4, 3)"]),
     ],
 )
@@ -502,6 +503,9 @@ def test_files_that_are_no_arrays(hw10_light, tiny, tmp_path, capsys):
         ("id,anomaly\n" + "".join(f"{i},{i % 2}\n" for i in range(20)), ["each of 1 to 20"]),
         ("id,anomaly\n" + "".join(f"{i},{i}\n" for i in range(1, 21)), ["id 2 has 2", "0 or 1"]),
         ("id,anomaly\n" + "".join(f"{i},1\n" for i in range(1, 21)), ["says 1 of every picture"]),
+        ("id,anomaly\n" + "".join(f"{i},True\n" for i in range(1, 21)), ["says 1 of every picture"]),
+        ("id,anomaly\nfirst,0\n,1\n", ["has 2 ids", "1 to 20"]),
+        ("id,anomaly\n" + "".join(f"{i},{'x01'[i % 3]}\n" for i in range(1, 21)), ["id 3 has x", "0 or 1"]),
     ],
 )
 def test_answers_that_cannot_be_used(hw10_light, tiny, tmp_path, capsys, text, words):
@@ -588,6 +592,42 @@ def test_a_saved_model_that_does_not_fit(hw10, tiny, tmp_path, capsys):
         (out / name).write_bytes(content)
     spoil(folder / "train.npy", lambda x: x[:30])
     sentence("codes.npz is of more pictures than train.npy has")
+
+
+def test_metrics_that_were_edited_do_not_go_with_the_model(hw10, tiny, tmp_path, capsys):
+    folder, out = tiny(), tmp_path / "out"
+    hw10.train.main(flags(folder, out, "--method", "pca", "--code-size", "4"))
+    whole = json.loads((out / "metrics.json").read_text())
+    for name, values in (
+        ("score", ["elbo", "rotation", "x", [], None]),
+        ("seed", [-1, 0.5, 1e400, "x", []]),
+    ):
+        for value in values:
+            edited = {**whole, "arguments": {**whole["arguments"], name: value}}
+            (out / "metrics.json").write_text(json.dumps(edited))
+            words = f"{out / 'metrics.json'} is not of this model.keras"
+            check_sentence(hw10, capsys, flags(folder, out), words, script="predict")
+
+
+@pytest.mark.parametrize("score", ["neighbours", "mahalanobis", "mixture", "comparison"])
+def test_a_network_that_sees_no_difference(hw10, score):
+    """Dead units give every picture one code; those of a network that exploded do not fit into a file."""
+    model = hw10.model.prepared(hw10.model.build_model("cnn", (8, 8, 3), 4))
+    x = np.random.default_rng(0).uniform(-1, 1, (30, 8, 8, 3)).astype(np.float32)
+    known = hw10.scoring.codes_of(model, x, np.arange(20))
+    some = x, np.arange(20, 30), x, np.arange(10)
+    assert np.isfinite(hw10.scoring.score_pictures(model, score, known, *some)[0]).all()
+    for spoilt in (0 * known + 1, np.where(known == known[3, 2], np.inf, known)):
+        with pytest.raises(hw10.scaffold.BadInput, match=f"--score {score}: the codes are all alike or"):
+            hw10.scoring.score_pictures(model, score, spoilt, *some)
+
+
+def test_kept_scores_that_were_damaged(load_chapter, tmp_path):
+    report = load_chapter(CHAPTER, "report").report
+    for content in (b"", b"x", pickle.dumps("never unpickled")):
+        (tmp_path / "scores.npz").write_bytes(content)
+        with pytest.raises(report.BadInput, match="scores.npz is damaged; remove it"):
+            report.all_scores(tmp_path, None, None)
 
 
 def test_metrics_without_answers_say_what_they_are(hw10, tiny, tmp_path):
