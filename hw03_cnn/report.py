@@ -10,7 +10,7 @@ Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to
 
 import time
 
-from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
 
 from device import start_keras
 
@@ -54,10 +54,10 @@ def main(argv=None):
         flags, folders = flags.split(), []
         for seed in range(args.seeds):
             folders.append(args.out_dir / "report" / "_".join([*flags, str(seed)]))
-            common = ["--data-dir", str(data_dir), "--out-dir", str(folders[-1]), "--seed", str(seed)]
-            trial = ["--epochs", str(args.epochs), "--width", "0.25"] if args.epochs else []
-            if not (folders[-1] / "metrics.json").is_file():
-                train.main([*flags, *common, *trial, "--resume"])
+            argv = [*flags, "--data-dir", str(data_dir), "--out-dir", str(folders[-1]), "--seed", str(seed)]
+            argv += ["--epochs", str(args.epochs), "--width", "0.25"] if args.epochs else []
+            if not finished(train.parse_args(argv)):
+                train.main([*argv, "--resume"])
         return folders
 
     default = trained("--arch resnet")

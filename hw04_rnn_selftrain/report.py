@@ -14,7 +14,7 @@ remove <out-dir>/report to measure all anew.
 
 import shutil
 
-from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -130,10 +130,11 @@ class Trial:
 
     @staticmethod
     def run(folder, data_dir, seed, flags, epochs):
-        if not (folder / "metrics.json").is_file():
-            trial = ["--epochs", str(epochs), "--rounds", "1", "--batch-size", "256"] if epochs else []
-            where = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--seed", str(seed)]
-            train.main([*where, *flags.split(), *trial, "--resume"])
+        trial = ["--epochs", str(epochs), "--rounds", "1", "--batch-size", "256"] if epochs else []
+        where = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--seed", str(seed)]
+        argv = [*where, *flags.split(), *trial]
+        if not finished(train.parse_args(argv)):
+            train.main([*argv, "--resume"])
         return folder
 
     def score_of(self, fit, count):

@@ -11,7 +11,7 @@ kept, so an interrupted report goes on. Remove <out-dir>/report to measure all a
 
 import time
 
-from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
 
 from device import start_keras
 
@@ -46,9 +46,10 @@ def main(argv=None):
     runs, classifiers = [], []
     for seed in range(args.seeds):
         folder = args.out_dir / "report" / f"seed_{seed}"
-        if not (folder / "metrics.json").is_file():
-            common = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--seed", str(seed)]
-            train.main([*common, *(["--epochs", str(args.epochs)] if args.epochs else [])])
+        argv = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--seed", str(seed)]
+        argv += ["--epochs", str(args.epochs)] if args.epochs else []
+        if not finished(train.parse_args(argv)):
+            train.main(argv)
         classifiers.append(read_metrics(folder))
         if not (folder / "maps.csv").is_file():
             model = load_classifier(folder / "model.keras")

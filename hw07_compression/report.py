@@ -13,7 +13,7 @@ import json
 import shutil
 from pathlib import Path
 
-from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -54,14 +54,15 @@ def main(argv=None):
     def trained(name, flags, seed=0, pictures=few, start=None):
         """train.main() with these flags, on top of the student in `start`; (its folder, its metrics)."""
         out = args.out_dir / "report" / f"{name}_{seed}"
-        if not (out / "metrics.json").is_file():
+        argv = [*flags.split(), "--data-dir", pictures, "--out-dir", out, "--seed", seed]
+        argv += ["--full-precision"] if args.full_precision else []
+        argv += ["--epochs", args.epochs, "--batch-size", TRIAL_BATCH] if args.epochs else []
+        argv = [str(word) for word in argv]
+        if not finished(train.parse_args(argv)):
             out.mkdir(parents=True, exist_ok=True)
             if start:
                 shutil.copyfile(start / "checkpoint_student.npz", out / "checkpoint_student.npz")
-            argv = [*flags.split(), "--data-dir", pictures, "--out-dir", out, "--seed", seed, "--resume"]
-            argv += ["--full-precision"] if args.full_precision else []
-            argv += ["--epochs", args.epochs, "--batch-size", TRIAL_BATCH] if args.epochs else []
-            train.main([str(word) for word in argv])
+            train.main([*argv, "--resume"])
         return out, read_metrics(out)
 
     def of_seeds(name, flags, seeds=args.seeds):

@@ -10,7 +10,7 @@ train.main() run with some seeds, and scored. Trainings are kept, so an interrup
 
 import time
 
-from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
 
 from device import start_keras
 
@@ -60,9 +60,9 @@ def main(argv=None):
         flags, folders = [*flags.split(), *(["--epochs", str(args.epochs)] if args.epochs else [])], []
         for seed in range(args.seeds):
             folders.append(args.out_dir / "report" / "_".join([*flags, str(seed)]))
-            common = ["--data-dir", str(data_dir), "--out-dir", str(folders[-1]), "--seed", str(seed)]
-            if not (folders[-1] / "metrics.json").is_file():
-                train.main([*flags, *common, "--resume"])
+            argv = [*flags, "--data-dir", str(data_dir), "--out-dir", str(folders[-1]), "--seed", str(seed)]
+            if not finished(train.parse_args(argv)):
+                train.main([*argv, "--resume"])
         return folders
 
     folders = {model: trained(f"--model {model}") for model in train.RECIPES}

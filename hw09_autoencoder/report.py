@@ -11,7 +11,7 @@ Trainings and groups are kept, so an interrupted report goes on. Remove <out-dir
 import itertools
 import shutil
 
-from scaffold import HERE, BadInput, Parser, fingerprint, publish, read_metrics, replacing, run
+from scaffold import HERE, BadInput, Parser, fingerprint, finished, publish, read_metrics, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -93,15 +93,15 @@ def main(argv=None):
 
 
 def trained(args, data_dir, model):
-    """The folders of train.main() with some seeds; a run whose metrics.json stands is not repeated."""
+    """The folders of train.main() with some seeds; a run with the same flags is not repeated."""
     folders = [args.out_dir / "report" / f"{model}_{seed}" for seed in range(args.seeds)]
     for seed, folder in enumerate(folders):
-        if (folder / "metrics.json").is_file():
-            continue
         flags = ["--method", model, "--seed", str(seed)]
         flags += ["--data-dir", str(data_dir), "--out-dir", str(folder)]
         flags += ["--reduce", "none"] if model == "denoising" else []  # its t-SNE is made here, once
-        train.main(flags + (["--epochs", str(args.epochs)] if args.epochs else []))
+        flags += ["--epochs", str(args.epochs)] if args.epochs else []
+        if not finished(train.parse_args(flags)):
+            train.main(flags)
     return folders
 
 

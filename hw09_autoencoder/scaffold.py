@@ -334,6 +334,16 @@ def trained(args, *names, folder=None):
     return metrics
 
 
+def finished(args):
+    """Whether a training with these flags, those of train.py, has ended in --out-dir: a report reuses it."""
+    if not (args.out_dir / "metrics.json").is_file():
+        return False
+    found = read_metrics(args.out_dir)["arguments"]
+    flags = json.loads(json.dumps(vars(args), default=str))
+    chosen = {name for name, value in flags.items() if value is not None}  # else the data decide
+    return all(found.get(name) == flags[name] for name in chosen - {"out_dir", "resume"})
+
+
 def publish(results, tables, metrics):
     """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
     results.mkdir(parents=True, exist_ok=True)

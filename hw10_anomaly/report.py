@@ -10,7 +10,7 @@ are kept, so an interrupted report goes on. Remove <out-dir>/report to measure a
 
 from pathlib import Path
 
-from scaffold import HERE, BadInput, Parser, publish, read_metrics, replacing, run
+from scaffold import HERE, BadInput, Parser, finished, publish, read_metrics, replacing, run
 
 from dataset import load_answers, load_pictures, make_synthetic
 from device import start_keras
@@ -85,7 +85,7 @@ def main(argv=None):
             flags = ["--method", method, "--epochs", str(epochs), "--seed", str(seed)]
             folder = args.out_dir / "report" / "_".join(flags).replace("--", "")
             places = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--answers", str(answers)]
-            if not (folder / "metrics.json").is_file():
+            if not finished(train.parse_args([*flags, *places])):
                 train.main([*flags, *places, "--resume"])
             folders[method].append(folder)
         found[method] = [all_scores(folder, training, test) for folder in folders[method]]

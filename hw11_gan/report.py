@@ -13,7 +13,7 @@ import argparse
 import textwrap
 from pathlib import Path
 
-from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -60,7 +60,7 @@ def main(argv=None):
             folder = args.out_dir / "report" / name_of(argv)
             argv += ["--out-dir", str(folder)]
             folders.append(folder)
-            if not complete(folder, argv):
+            if not finished(train.parse_args(argv)):
                 train.main([*argv, "--resume"])
         return folders
 
@@ -105,15 +105,6 @@ def name_of(argv):
     hidden = ("data_dir", "feature_model", "seed")
     shown = [name for name in flags if flags[name] != usual[name] and name not in hidden]
     return "_".join(f"{name.replace('_', '-')}-{flags[name]}" for name in [*shown, "seed"])
-
-
-def complete(folder, argv):
-    """Whether a training with these flags has ended in the folder."""
-    path, flags = folder / "metrics.json", vars(train.parse_args(argv))
-    if not path.is_file():
-        return False
-    found = read_metrics(folder)["arguments"]
-    return all(found[name] == flags[name] for name in set(flags) - {"data_dir", "out_dir", "resume"})
 
 
 def cells(folders):

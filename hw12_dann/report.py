@@ -8,7 +8,7 @@ can be told apart over the epochs. A row is train.main() run with some seeds. Tr
 interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
-from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -76,18 +76,9 @@ def trained(args, flags, pair):
         argv = [*flags, *["--synthetic"] * args.synthetic, "--seed", str(seed)]
         folders.append(args.out_dir / "report" / "_".join(argv).replace("--", ""))
         argv += ["--data-dir", str(args.data_dir), "--out-dir", str(folders[-1])]
-        if not done(folders[-1], argv):
+        if not finished(train.parse_args(argv)):
             train.main([*argv, "--resume"], pair)
     return folders
-
-
-def done(folder, argv):
-    """Whether a training with these flags has ended in the folder."""
-    path, flags = folder / "metrics.json", vars(train.parse_args(argv))
-    if not path.is_file():
-        return False
-    found = read_metrics(folder)["arguments"]
-    return all(found[name] == flags[name] for name in set(flags) - {"data_dir", "out_dir", "resume"})
 
 
 def summary(folders, target):

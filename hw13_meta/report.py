@@ -11,7 +11,7 @@ Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to
 import json
 import time
 
-from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -46,9 +46,10 @@ def main(argv=None):
         found = []
         for seed in range(seeds):
             found.append(args.out_dir / "report" / f"{table}_{row}_{seed}")
-            if not (found[-1] / "metrics.json").is_file():
-                own = ["--seed", str(seed), "--out-dir", str(found[-1]), "--resume"]
-                train.main([*common, *flags.split(), *trial, *own])
+            own = ["--seed", str(seed), "--out-dir", str(found[-1])]
+            argv = [*common, *flags.split(), *trial, *own]
+            if not finished(train.parse_args(argv)):
+                train.main([*argv, "--resume"])
         rows.append([table, row, *summary(table, found, characters)])
         return found
 

@@ -8,7 +8,7 @@ EWC paper's permuted digits. A row is train.main() run with some seeds. Training
 report goes on. Remove <out-dir>/report to measure all anew.
 """
 
-from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -55,7 +55,7 @@ def main(argv=None):
             argv = [*flags, *["--synthetic"] * args.synthetic, "--seed", str(seed)]
             folders.append(args.out_dir / "report" / "_".join(argv).replace("--", "").replace(":", ""))
             argv += ["--data-dir", str(args.data_dir), "--out-dir", str(folders[-1])]
-            if not finished(folders[-1], argv):
+            if not finished(train.parse_args(argv)):
                 train.main([*argv, "--resume"])
         return folders
 
@@ -91,15 +91,6 @@ def main(argv=None):
     with replacing(results / "permuted.png") as path:
         plot_permuted(permuted).savefig(path)
     publish(results, pd.DataFrame(rows, columns=COLUMNS), mean_of_metrics(default))
-
-
-def finished(folder, argv):
-    """Whether a training with these flags has ended in the folder."""
-    path, flags = folder / "metrics.json", vars(train.parse_args(argv))
-    if not path.is_file():
-        return False
-    found = read_metrics(folder)["arguments"]
-    return all(found.get(name) == flags[name] for name in set(flags) - {"data_dir", "out_dir", "resume"})
 
 
 def metrics_of(folders):

@@ -122,10 +122,10 @@ def test_ctrl_c_during_the_imports_and_after_them(tmp_path):
         time.sleep(seconds)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate()
-        if seconds > 0.3:  # before, Python itself is not up
+        if seconds > 0.3:  # before, Python itself is not up, and on a busy machine not even then
             assert "Traceback" not in stderr
-            assert stderr.count("Stopped") == 1
             assert process.returncode in (130, -signal.SIGINT)
+            assert stderr.count("Stopped") == 1 or (seconds < 1 and not stderr)
 
 
 @pytest.mark.parametrize(

@@ -259,6 +259,10 @@ def test_train_and_predict(chapter, trained, load_chapter, tmp_path, capsys):
         picture.verify()
     assert list(run.out.glob("model.*")) or (run.out / "images").is_dir()  # hw06 trains pictures
 
+    modules = load_chapter(chapter, "train")
+    argv = ["--synthetic", "--out-dir", str(run.out), "--data-dir", metrics["arguments"]["data_dir"]]
+    assert modules.scaffold.finished(modules.train.parse_args([*argv, *flags.split()])), "for a report"
+    assert not modules.scaffold.finished(modules.train.parse_args([*argv, *flags.split(), "--seed", "1"]))
     check(run.out)
     if chapter not in RESUMABLE:  # those are trained twice by their own tests, and by test_killed.py
         again = ["--synthetic", "--out-dir", str(tmp_path)]
