@@ -14,7 +14,7 @@ epoch, with the moving average of its weights.
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scaffold import BadInput, Parser, claim, head, integer, learning_curve, number, record, run
 
@@ -39,6 +39,7 @@ RECIPES = {
     "shallow": Recipe(0.1),
     "dense": Recipe(0.02),
 }
+SYNTHETIC_EPOCHS = 6  # enough for drawn shapes
 
 
 def parse_args(argv=None):
@@ -56,7 +57,12 @@ def parse_args(argv=None):
         "--without", nargs="+", choices=["augmentation", "normalisation"], default=[], help="leave out"
     )
     parser.add_argument("--full-precision", action="store_true", help="compute in float32, not in bfloat16")
-    return parser.parse(argv, lambda args: RECIPES[args.arch])
+    return parser.parse(argv, recipe)
+
+
+def recipe(args):
+    chosen = RECIPES[args.arch]
+    return replace(chosen, epochs=SYNTHETIC_EPOCHS) if args.synthetic else chosen
 
 
 def main(argv=None):

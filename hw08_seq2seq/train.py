@@ -11,7 +11,7 @@ last epoch: the learning rate has fallen to a hundredth by then, and nothing is 
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scaffold import Parser, claim, head, integer, learning_curve, number, record, run
 
@@ -38,6 +38,7 @@ RECIPES = {
     "attention": Recipe(16, 128, 0.004, 256, 0.35),
     "transformer": Recipe(24, 128, 0.002, 128, 0.1),
 }
+SYNTHETIC_EPOCHS = 10  # enough for invented sentences
 
 
 def parse_args(argv=None):
@@ -51,7 +52,7 @@ def parse_args(argv=None):
     )
     parser.add_argument("--units", type=integer(8, 8192), help="width of the layers, a multiple of 8")
     parser.add_argument("--dropout", type=number(float, 0, 0.99), help="share of units dropped")
-    args = parser.parse(argv, lambda args: RECIPES[args.model])
+    args = parser.parse(argv, recipe)
     if args.units % 8:
         parser.error(f"--units {args.units}: expected a multiple of 8")
     if args.model == "transformer" and args.schedule != "teacher":
@@ -59,6 +60,11 @@ def parse_args(argv=None):
             f"--schedule {args.schedule}: expected teacher, since a transformer is taught all words at once"
         )
     return args
+
+
+def recipe(args):
+    chosen = RECIPES[args.model]
+    return replace(chosen, epochs=SYNTHETIC_EPOCHS) if args.synthetic else chosen
 
 
 def main(argv=None):

@@ -50,6 +50,7 @@ RECIPES = {
     ("omniglot", "pretrain"): replace(OMNIGLOT, batch_size=1, inner_rate=0.1),
 }
 METHODS = [method for task, method in RECIPES if task == "sine"]
+SYNTHETIC_ITERATIONS = 400  # enough for invented characters
 
 
 def parse_args(argv=None):
@@ -64,10 +65,15 @@ def parse_args(argv=None):
     parser.add_argument(
         "--held-out", help="omniglot: alphabets to score by, with commas between; else the smallest of all"
     )
-    args = parser.parse(argv, lambda args: RECIPES[args.task, args.method])
+    args = parser.parse(argv, recipe)
     if args.task == "sine" and args.held_out:
         parser.error(f"--held-out {args.held_out}: expected with omniglot alone")
     return args
+
+
+def recipe(args):
+    chosen = RECIPES[args.task, args.method]
+    return replace(chosen, iterations=SYNTHETIC_ITERATIONS) if args.synthetic else chosen
 
 
 def main(argv=None):
