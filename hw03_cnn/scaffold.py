@@ -344,6 +344,12 @@ def finished(args):
     return all(found.get(name) == flags[name] for name in chosen - {"out_dir", "resume"})
 
 
+def measured_since(path):
+    """Whether a report's file beside a training is there, and newer than the training it was measured on."""
+    training = path.with_name("metrics.json")
+    return path.is_file() and not (training.is_file() and training.stat().st_mtime > path.stat().st_mtime)
+
+
 def publish(results, tables, metrics):
     """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
     results.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ kept, so an interrupted report goes on. Remove <out-dir>/report to measure all a
 
 import time
 
-from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, finished, measured_since, publish, read_metrics, replacing, run
 
 from device import start_keras
 
@@ -51,7 +51,7 @@ def main(argv=None):
         if not finished(train.parse_args(argv)):
             train.main(argv)
         classifiers.append(read_metrics(folder))
-        if not (folder / "maps.csv").is_file():
+        if not measured_since(folder / "maps.csv"):
             model = load_classifier(folder / "model.keras")
             pictures = load_pictures([paths[place] for place in chosen], model.input_shape[1])
             with replacing(folder / "maps.csv") as path:

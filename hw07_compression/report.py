@@ -13,7 +13,7 @@ import json
 import shutil
 from pathlib import Path
 
-from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, finished, measured_since, publish, read_metrics, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -147,7 +147,7 @@ def of_files(chain, plan, folder):
     Kept in files.json beside it.
     """
     kept = chain / "files.json"
-    if kept.is_file():
+    if measured_since(kept):
         return json.loads(kept.read_text())
     import keras  # here, so that --help and a missing folder need not wait for it
     from compressed import read_compressed, write_compressed

@@ -11,7 +11,18 @@ Trainings and groups are kept, so an interrupted report goes on. Remove <out-dir
 import itertools
 import shutil
 
-from scaffold import HERE, BadInput, Parser, fingerprint, finished, publish, read_metrics, replacing, run
+from scaffold import (
+    HERE,
+    BadInput,
+    Parser,
+    fingerprint,
+    finished,
+    measured_since,
+    publish,
+    read_metrics,
+    replacing,
+    run,
+)
 
 import numpy as np
 import pandas as pd
@@ -130,7 +141,7 @@ def of_variance_one(codes, *limits):
 def grouped(folder, seed, codes, reduction):
     """What a reduction and k-means make of codes: the groups of trainX and valX, `known` and `found`."""
     path = folder / f"{reduction}_{seed}.npz"
-    if not path.is_file():
+    if not measured_since(path):
         folder.mkdir(parents=True, exist_ok=True)
         known, others = of_variance_one(codes) if reduction == "whitened" else codes
         points = on_a_plane(known, seed) if reduction == "tsne" else known

@@ -10,7 +10,7 @@ are kept, so an interrupted report goes on. Remove <out-dir>/report to measure a
 
 from pathlib import Path
 
-from scaffold import HERE, BadInput, Parser, finished, publish, read_metrics, replacing, run
+from scaffold import HERE, BadInput, Parser, finished, measured_since, publish, read_metrics, replacing, run
 
 from dataset import load_answers, load_pictures, make_synthetic
 from device import start_keras
@@ -127,7 +127,7 @@ def all_scores(folder, training, test):
     They are kept in the folder's scores.npz.
     """
     path = folder / "scores.npz"
-    if not path.is_file():
+    if not measured_since(path):
         flags = read_metrics(folder)["arguments"]
         model = load_model(folder / "model.keras", test.shape[1:])
         known, _ = load_codes(folder / "codes.npz", len(training))

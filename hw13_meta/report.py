@@ -11,7 +11,7 @@ Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to
 import json
 import time
 
-from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, finished, measured_since, publish, read_metrics, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -108,7 +108,7 @@ def more_shots(folders, characters, tasks):
     found = []
     for folder in folders:
         learner, file = load_learner(folder / "model.keras"), folder / "more_shots.json"
-        if not file.is_file():
+        if not measured_since(file):
             unseen = {
                 name: drawings for name, drawings in characters.items() if name not in learner.characters
             }

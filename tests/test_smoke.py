@@ -266,7 +266,7 @@ def test_train_and_predict(chapter, trained, load_chapter, tmp_path, capsys):
     check(run.out)
     if chapter not in RESUMABLE:  # those are trained twice by their own tests, and by test_killed.py
         again = ["--synthetic", "--out-dir", str(tmp_path)]
-        load_chapter(chapter, "train").train.main([*again, *flags.split()])
+        modules.train.main([*again, *flags.split()])
         predict.main(again)
         assert_same_training(run.out, tmp_path, check)
 
