@@ -6,12 +6,13 @@
 The hand-in is <out-dir>/submission.csv: the header id,value and the rows id_0 to id_239.
 """
 
-from scaffold import BadInput, Parser, replacing, run, trained
+from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
 from dataset import load_test
 from model import load_model
+from records import trained
 
 
 def parse_args(argv=None):

@@ -10,7 +10,7 @@ model made. Each row is train.main() run with some seeds, or a model of scikit-l
 import time
 from dataclasses import replace
 
-from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from dataset import HOURS, ITEMS, TARGET, load_train, make_synthetic
 from gradient_descent import squared_slope
 from matplotlib.figure import Figure
 from model import CHOSEN, load_model
+from records import publish, read_metrics
 
 LEARNING_RATES = (0.1, 1.0, 10.0, 100.0)
 

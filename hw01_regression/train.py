@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from scaffold import BadInput, Parser, claim, head, integer, learning_curve, number, record, run
+from scaffold import BadInput, Parser, head, integer, number, run
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,7 @@ from gradient_descent import (
     squared_slope,
 )
 from model import CHOSEN, Model
+from records import claim, learning_curve, record
 from tqdm import tqdm
 
 FULL_BATCH = 1_000_000  # a batch size that no data set here reaches

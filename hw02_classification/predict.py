@@ -6,11 +6,12 @@
 The hand-in is <out-dir>/submission.csv: the header id,label and one row a row of X_test, in its order.
 """
 
-from scaffold import Parser, replacing, run, trained
+from scaffold import Parser, replacing, run
 
 import pandas as pd
 from dataset import load_test
 from model import load_model
+from records import trained
 
 
 def parse_args(argv=None):

@@ -11,7 +11,7 @@ or a reference fitted on the same rows and scored on the same rows.
 import time
 from functools import partial
 
-from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, replacing, run
 
 import device
 import numpy as np
@@ -22,6 +22,7 @@ from generative import fit_shared
 from logistic import fit_logistic
 from matplotlib.figure import Figure
 from model import Features, load_model, score
+from records import publish, read_metrics
 
 ROWS = (30, 100, 300, 1000, 3000, 10000, 30000)
 SUBSETS = 10  # drawn for each number of rows and each seed

@@ -12,7 +12,7 @@ that is saved is then fitted on all rows.
 import time
 from dataclasses import dataclass
 
-from scaffold import BadInput, Parser, claim, head, learning_curve, number, record, run
+from scaffold import BadInput, Parser, head, number, run
 
 import boosting
 import numpy as np
@@ -21,6 +21,7 @@ from dataset import load_train, make_synthetic
 from generative import fit_separate, fit_shared
 from logistic import cross_entropy, fit_logistic
 from model import Features, Model, score
+from records import claim, learning_curve, record
 
 VALIDATION_SHARE = 0.2
 

@@ -10,12 +10,13 @@ The hand-in is <out-dir>/submission.csv: the header Id,Category and a row a test
 
 from pathlib import Path
 
-from scaffold import BadInput, Parser, read_metrics, replacing, run, trained
+from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
 from dataset import load_test
 from device import start_keras
+from records import read_metrics, trained
 from scipy.special import softmax
 
 SHIFTS = [(0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)]  # times STEP, of a picture flipped and not

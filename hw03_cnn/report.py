@@ -10,9 +10,10 @@ Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to
 
 import time
 
-from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, replacing, run
 
 from device import start_keras
+from records import finished, publish, read_metrics
 
 
 def parse_args(argv=None):

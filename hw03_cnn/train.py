@@ -16,11 +16,12 @@ import sys
 import time
 from dataclasses import dataclass, replace
 
-from scaffold import BadInput, Parser, claim, head, integer, learning_curve, number, record, run
+from scaffold import BadInput, Parser, head, integer, number, run
 
 import numpy as np
 from dataset import common_size, load_labelled, make_synthetic
 from device import start_keras
+from records import claim, learning_curve, record
 
 
 @dataclass(frozen=True)

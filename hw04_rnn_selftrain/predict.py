@@ -6,11 +6,12 @@
 The hand-in is <out-dir>/submission.csv: the header id,label and a row a test line, in their order.
 """
 
-from scaffold import Parser, replacing, run, trained
+from scaffold import Parser, replacing, run
 
 import pandas as pd
 from dataset import load_test
 from device import start_keras
+from records import trained
 
 
 def parse_args(argv=None):

@@ -14,13 +14,14 @@ remove <out-dir>/report to measure all anew.
 
 import shutil
 
-from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
 import train
 from dataset import SEPARATOR, load_labelled, load_unlabelled, make_synthetic
 from device import start_keras
+from records import finished, publish, read_metrics
 
 HELD_BACK = 1000
 FEW = (500, 1000, 2000)  # labels; in the end all that are not held back and do not validate

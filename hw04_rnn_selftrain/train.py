@@ -14,11 +14,12 @@ chooses the epoch that is saved, so the score, the accuracy on it, flatters a li
 import time
 from dataclasses import dataclass
 
-from scaffold import BadInput, Parser, claim, head, integer, learning_curve, number, record, run
+from scaffold import BadInput, Parser, head, integer, number, run
 
 import numpy as np
 from dataset import load_labelled, load_unlabelled, make_synthetic
 from device import start_keras
+from records import claim, learning_curve, record
 
 VALIDATION_SHARE = 0.1
 

@@ -14,12 +14,13 @@ says: index,file,true,said,probability.
 import argparse
 from pathlib import Path
 
-from scaffold import BadInput, Parser, plain, replacing, run, trained
+from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
 from dataset import labelled_paths, load_pictures
 from device import start_keras
+from records import plain, trained
 from tqdm import tqdm
 
 PICTURES = (83, 4218, 4707, 8598)  # the course's

@@ -11,9 +11,10 @@ kept, so an interrupted report goes on. Remove <out-dir>/report to measure all a
 
 import time
 
-from scaffold import HERE, Parser, finished, measured_since, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, replacing, run
 
 from device import start_keras
+from records import finished, measured_since, publish, read_metrics
 
 
 def parse_args(argv=None):

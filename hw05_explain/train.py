@@ -9,10 +9,11 @@ predict.py explains this one, or any other: see its --model. The score is the ac
 import time
 from dataclasses import dataclass
 
-from scaffold import Parser, claim, head, integer, learning_curve, record, run
+from scaffold import Parser, head, integer, run
 
 from dataset import labelled_paths, load_pictures, make_synthetic
 from device import start_keras
+from records import claim, learning_curve, record
 
 
 @dataclass(frozen=True)

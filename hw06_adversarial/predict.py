@@ -13,12 +13,13 @@ import gzip
 import io
 import tarfile
 
-from scaffold import BadInput, Parser, plain, replacing, run, trained
+from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
 from dataset import load_pictures, read_pictures
 from device import start_keras
+from records import plain, trained
 
 SHOWN = 3  # pictures in a figure
 ENLARGED = 16  # times that the difference is shown

@@ -9,9 +9,10 @@ The first is attacked in the open; then each is attacked through the other; then
 
 import time
 
-from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, replacing, run
 
 from device import start_keras
+from records import publish, read_metrics
 
 
 def parse_args(argv=None):

@@ -13,11 +13,12 @@ score is the share that the proxy misreads, counted on those files.
 import time
 from dataclasses import dataclass
 
-from scaffold import BadInput, Parser, claim, head, integer, learning_curve, number, record, run
+from scaffold import BadInput, Parser, head, integer, number, run
 
 import numpy as np
 from dataset import load_pictures, make_synthetic, read_pictures, write_pictures
 from device import start_keras
+from records import claim, learning_curve, record
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ The hand-in is <out-dir>/submission.csv: the header Id,Category and a row a test
 
 from pathlib import Path
 
-from scaffold import Parser, read_metrics, replacing, run, trained
+from scaffold import Parser, replacing, run
 
 import pandas as pd
 from dataset import load_part
 from device import start_keras
+from records import read_metrics, trained
 
 
 def parse_args(argv=None):

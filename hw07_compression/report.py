@@ -13,13 +13,14 @@ import json
 import shutil
 from pathlib import Path
 
-from scaffold import HERE, Parser, finished, measured_since, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
 import train
 from dataset import load_part, make_synthetic
 from images import image_files
+from records import finished, measured_since, publish, read_metrics
 
 EVERY = {"training": 15, "validation": 2}  # picture that the comparisons use: 3,000 and 2,500 of CIFAR-10
 COMPARE = "--epochs 12 --batch-size 64 --learning-rate 0.05"

@@ -17,12 +17,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from scaffold import BadInput, Parser, claim, head, integer, number, positive, record, run, share
+from scaffold import BadInput, Parser, head, integer, number, positive, run, share
 
 import numpy as np
 import pandas as pd
 from dataset import load_part, make_synthetic, usual_side
 from device import start_keras
+from records import claim, record
 
 KINDS = ("normal", "depthwise", "separable", "grouped")  # see architecture.py
 RANKS = ("scale", "norm", "magnitude")  # see pruning.py

@@ -1,9 +1,8 @@
 """A picture of where a model looked: a row for each Chinese word, a column for each English one."""
 
-from scaffold import plain
-
 import numpy as np
 from dataset import BOS, EOS, SPECIAL
+from records import plain
 
 
 def attention_maps(model, sources, translations, vocabularies):

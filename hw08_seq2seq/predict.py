@@ -9,12 +9,13 @@ source,reference,translation,score, the score being the sentence's BLEU@1; atten
 looked in a few sentences.
 """
 
-from scaffold import Parser, integer, replacing, run, trained
+from scaffold import Parser, integer, replacing, run
 
 import pandas as pd
 from bleu import bleu_1, corpus_bleu_4, sentence_bleu
 from dataset import Vocabulary, load_pairs
 from device import start_keras
+from records import trained
 from train import BEAM
 
 SHOWN = 3  # sentences in attention.png, the first with 5 to 10 words

@@ -10,9 +10,10 @@ train.main() run with some seeds, and scored. Trainings are kept, so an interrup
 
 import time
 
-from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, replacing, run
 
 from device import start_keras
+from records import finished, publish, read_metrics
 
 
 def parse_args(argv=None):

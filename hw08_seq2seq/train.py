@@ -13,10 +13,11 @@ last epoch: the learning rate has fallen to a hundredth by then, and nothing is 
 import time
 from dataclasses import dataclass, replace
 
-from scaffold import Parser, claim, head, integer, learning_curve, number, record, run
+from scaffold import Parser, head, integer, number, run
 
 from dataset import load_pairs, load_vocabularies, make_synthetic, unknown_shares
 from device import start_keras
+from records import claim, learning_curve, record
 from schedules import SCHEDULES
 
 BEAM = 5  # of the score

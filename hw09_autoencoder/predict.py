@@ -7,7 +7,7 @@ Written to <out-dir>: submission.csv with id,label, the ids counting from 0 in t
 embedding.png, every picture's place by t-SNE in its group's colour.
 """
 
-from scaffold import BadInput, Parser, replacing, run, trained
+from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from clustering import of_neighbours, on_a_plane
 from dataset import load_several
 from device import start_keras
 from figures import plot_embedding
+from records import trained
 
 
 def parse_args(argv=None):

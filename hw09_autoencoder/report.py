@@ -11,18 +11,7 @@ Trainings and groups are kept, so an interrupted report goes on. Remove <out-dir
 import itertools
 import shutil
 
-from scaffold import (
-    HERE,
-    BadInput,
-    Parser,
-    fingerprint,
-    finished,
-    measured_since,
-    publish,
-    read_metrics,
-    replacing,
-    run,
-)
+from scaffold import HERE, BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -32,6 +21,7 @@ from dataset import load_labels, load_pictures, load_several, make_synthetic
 from device import start_keras
 from figures import plot_embedding
 from matplotlib.figure import Figure
+from records import fingerprint, finished, measured_since, publish, read_metrics
 
 COMPONENTS = 128  # of the pixels, as many as a code has numbers
 VOTERS = 3  # autoencoders in a vote

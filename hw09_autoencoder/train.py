@@ -14,7 +14,7 @@ accuracy after each epoch, to look at; what is saved is the last epoch.
 import time
 from dataclasses import dataclass, replace
 
-from scaffold import Parser, claim, head, integer, learning_curve, number, record, run
+from scaffold import Parser, head, integer, number, run
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from clustering import accuracy, member_seed, named, of_neighbours, on_a_plane, 
 from dataset import load_labels, load_pictures, load_several, make_synthetic
 from device import start_keras
 from figures import plot_strip
+from records import claim, learning_curve, record
 
 REDUCTIONS = ["none", "whitened", "tsne"]
 CURVES = {"loss": "training loss", "accuracy": "validation accuracy: whitened codes, k-means"}

@@ -12,12 +12,13 @@ nearest training picture if it gives back none; histogram.png of the scores.
 
 from pathlib import Path
 
-from scaffold import BadInput, Parser, number, replacing, run, trained
+from scaffold import BadInput, Parser, number, replacing, run
 
 import numpy as np
 import pandas as pd
 from dataset import as_floats, load_answers, load_pictures
 from device import start_keras
+from records import trained
 from train import suits
 
 SHOWN = 5  # pictures of each kind

@@ -10,10 +10,11 @@ are kept, so an interrupted report goes on. Remove <out-dir>/report to measure a
 
 from pathlib import Path
 
-from scaffold import HERE, BadInput, Parser, finished, measured_since, publish, read_metrics, replacing, run
+from scaffold import HERE, BadInput, Parser, replacing, run
 
 from dataset import load_answers, load_pictures, make_synthetic
 from device import start_keras
+from records import finished, measured_since, publish, read_metrics
 
 
 def parse_args(argv=None):

@@ -15,11 +15,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from scaffold import BadInput, Parser, claim, head, integer, learning_curve, record, run
+from scaffold import BadInput, Parser, head, integer, run
 
 import numpy as np
 from dataset import CHUNK, as_floats, load_answers, load_pictures, make_synthetic
 from device import start_keras
+from records import claim, learning_curve, record
 
 SCORES = ("error", "elbo", "neighbours", "mahalanobis", "mixture", "rotation", "comparison")
 

@@ -11,12 +11,13 @@ same seed gives the same bytes on the same machine, and the first pictures are t
 
 import shutil
 
-from scaffold import Parser, integer, replacing, run, trained
+from scaffold import Parser, integer, replacing, run
 
 import numpy as np
 from dataset import load_faces
 from device import start_keras
 from PIL import Image
+from records import trained
 
 ROWS, STEPS = 6, 10  # of walk.png
 SHOWN = 100  # in generated.png

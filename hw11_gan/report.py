@@ -13,7 +13,7 @@ import argparse
 import textwrap
 from pathlib import Path
 
-from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from pictures import GAP
 from PIL import Image
 from recipes import CRITICS
+from records import finished, publish, read_metrics
 
 ORIGINAL_EPOCHS, EARLY = 16, 2  # as many minutes as the default's; where the moving averages still lag
 LOSSES = "--image-size 32 --epochs 6"

@@ -14,11 +14,12 @@ flip-book. Nothing is chosen during a training.
 
 import time
 
-from scaffold import BadInput, Parser, claim, head, integer, learning_curve, number, record, run
+from scaffold import BadInput, Parser, head, integer, number, run
 
 from dataset import HELP, load_faces, make_synthetic
 from device import start_keras
 from recipes import CRITICS, recipe_of
+from records import claim, learning_curve, record
 
 FEATURES = "real_features.npz"
 GENERATED = 500  # pictures that are measured

@@ -7,13 +7,14 @@ Written to <out-dir>: submission.csv with id,label, the ids counting from 0 in t
 numbers, and first_twenty.png, the first twenty pictures with the names of what they are read as.
 """
 
-from scaffold import BadInput, Parser, plain, replacing, run, trained
+from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
 from dataset import class_names, load_target
 from device import start_keras
 from edges import as_target
+from records import plain, trained
 
 SHOWN = 20  # pictures in first_twenty.png, as in the course
 

@@ -8,13 +8,14 @@ can be told apart over the epochs. A row is train.main() run with some seeds. Tr
 interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
-from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
 import train
 from dataset import make_synthetic
 from matplotlib.figure import Figure
+from records import finished, publish, read_metrics
 
 PAIRS = {  # pair: flags, methods
     "mnist_to_mnistm": ("--no-edges", ["source-only", "dann", "pseudo-labels", "target"]),

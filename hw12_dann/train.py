@@ -18,12 +18,13 @@ import argparse
 import time
 from dataclasses import dataclass
 
-from scaffold import BadInput, Parser, claim, head, learning_curve, number, record, run
+from scaffold import BadInput, Parser, head, number, run
 
 import numpy as np
 from dataset import load_answers, load_source, load_target, make_synthetic
 from device import start_keras
 from edges import prepare
+from records import claim, learning_curve, record
 
 METHODS = ["source-only", "dann", "pseudo-labels", "target"]
 

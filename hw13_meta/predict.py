@@ -12,12 +12,13 @@ Sine: curve.csv and curve.png, the wave before adaptation, after one step and af
 
 from pathlib import Path
 
-from scaffold import BadInput, Parser, integer, replacing, run, trained
+from scaffold import BadInput, Parser, integer, replacing, run
 
 import numpy as np
 import pandas as pd
 from dataset import load_characters, load_points
 from device import start_keras
+from records import trained
 
 GRID = 201  # points of the curve, from -5 to 5
 

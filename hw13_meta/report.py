@@ -11,7 +11,7 @@ Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to
 import json
 import time
 
-from scaffold import HERE, Parser, finished, measured_since, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ import train
 from dataset import load_characters, make_synthetic, split
 from device import start_keras
 from matplotlib.figure import Figure
+from records import finished, measured_since, publish, read_metrics
 
 MORE_SHOTS = 5
 ALPHABETS = ("Greek", "Balinese")  # held out in turn; the first is the default's

@@ -13,11 +13,12 @@ mean squared error of 600 waves. Nothing is chosen by it: the model that is save
 import time
 from dataclasses import dataclass, replace
 
-from scaffold import Parser, claim, head, integer, learning_curve, positive, record, run
+from scaffold import Parser, head, integer, positive, run
 
 import pandas as pd
 from dataset import alphabets, load_characters, make_synthetic, split
 from device import start_keras
+from records import claim, learning_curve, record
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ Written to <out-dir>: predictions.csv with task,id,label, the id counting a task
 order of its file.
 """
 
-from scaffold import BadInput, Parser, replacing, run, trained
+from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
 from device import start_keras
+from records import trained
 from scores import accuracy
 from tasks import expand, load_tasks
 

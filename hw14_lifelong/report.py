@@ -8,11 +8,12 @@ EWC paper's permuted digits. A row is train.main() run with some seeds. Training
 report goes on. Remove <out-dir>/report to measure all anew.
 """
 
-from scaffold import HERE, Parser, finished, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
 import train
+from records import finished, publish, read_metrics
 
 COURSE = "--tasks mnist svhn"
 STRENGTHS_OF_THE_COURSE = (10.0, 0.001)  # beside none

@@ -15,11 +15,12 @@ training files; nothing is chosen during a training.
 import time
 from dataclasses import dataclass, replace
 
-from scaffold import Parser, claim, head, integer, number, record, run
+from scaffold import Parser, head, integer, number, run
 
 import pandas as pd
 from dataset import make_synthetic
 from device import start_keras
+from records import claim, record
 from scores import average_accuracy, backward_transfer, forgetting
 from tasks import expand, load_tasks, only_permuted
 

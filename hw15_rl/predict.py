@@ -7,12 +7,13 @@ Written to <out-dir>: episodes.csv, a row an episode with seed,return,length,lan
 landing.gif, and as flight.png where it was, how it leaned and which engine burnt.
 """
 
-from scaffold import Parser, integer, replacing, run, trained
+from scaffold import Parser, integer, replacing, run
 
 import numpy as np
 import pandas as pd
 from device import start_keras
 from environment import ACTIONS, CORRIDOR, FINAL_SEEDS, LANDER, PANELS, draw, make_world
+from records import trained
 from rollout import play
 
 FRAMES_A_SECOND = 12  # of landing.gif

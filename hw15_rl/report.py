@@ -10,7 +10,7 @@ are kept, so an interrupted report goes on. Remove <out-dir>/report to measure a
 
 import time
 
-from scaffold import HERE, Parser, publish, read_metrics, replacing, run
+from scaffold import HERE, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ import train
 from device import start_keras
 from environment import CORRIDOR, LANDER, make_world
 from matplotlib.figure import Figure
+from records import publish, read_metrics
 from rollout import Players
 
 STEPS = 500_000  # of each training but the default's

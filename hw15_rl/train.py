@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from scaffold import Parser, claim, head, integer, learning_curve, number, record, run, share
+from scaffold import Parser, head, integer, number, run, share
 
 import gymnasium
 from device import start_keras
 from environment import CORRIDOR, LANDER, make_world
+from records import claim, learning_curve, record
 from returns import generalised_advantage, minus_baseline, n_step, reward_to_go, whole_episode
 
 

@@ -57,7 +57,9 @@ def load_chapter():
         switch_to(chapter)
         stems = [path.stem for path in sorted((ROOT / chapter).glob("*.py"))]
         names = names or [stem for stem in stems if stem != "report"]
-        return SimpleNamespace(**{name: importlib.import_module(name) for name in (*names, "scaffold")})
+        return SimpleNamespace(
+            **{name: importlib.import_module(name) for name in (*names, "scaffold", "records")}
+        )
 
     return load
 
@@ -137,6 +139,6 @@ def check_sentence(chapter, capsys, argv, *words, script="train"):
 
 def write_metrics(chapter, folder, *names, synthetic=False, **arguments):
     """A metrics.json in a folder, of a training whose files of these names are as they stand there."""
-    files = {name: chapter.scaffold.fingerprint(folder / name) for name in names}
+    files = {name: chapter.records.fingerprint(folder / name) for name in names}
     metrics = {"arguments": {"synthetic": synthetic, **arguments}, "files": files}
     (folder / "metrics.json").write_text(json.dumps(metrics))

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED = ("scaffold.py", "checkpoint.py", "device.py", "images.py", "fused_batch_norm.py")
+SHARED = ("scaffold.py", "records.py", "checkpoint.py", "device.py", "images.py", "fused_batch_norm.py")
 
 if __name__ == "__main__":
     for name in SHARED:

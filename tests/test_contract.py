@@ -138,7 +138,7 @@ def test_flags_have_help_and_ranges(chapter, load_chapter, monkeypatch):
 
 @every_chapter
 def test_every_declared_flag_is_read(chapter, load_chapter, monkeypatch):
-    text = "".join(path.read_text("utf-8") for path, _ in sources(chapter) if path.name != "scaffold.py")
+    text = "".join(path.read_text("utf-8") for path, _ in sources(chapter) if path.name not in SHARED)
     for script in ("train", "predict", "report"):
         flags, args, _ = flags_of(chapter, script, load_chapter, monkeypatch)
         own = (ROOT / chapter / f"{script}.py").read_text("utf-8")

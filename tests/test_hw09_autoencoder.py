@@ -568,7 +568,7 @@ def test_models_of_another_training(hw09, tmp_path, capsys):
 
     def keep():
         """A metrics.json that knows the two files as they are."""
-        files = {path.name: hw09.scaffold.fingerprint(path) for path in (clusters, model)}
+        files = {path.name: hw09.records.fingerprint(path) for path in (clusters, model)}
         metrics = {"arguments": {"synthetic": True}, "files": files}
         (tmp_path / "metrics.json").write_text(json.dumps(metrics))
 

@@ -527,7 +527,7 @@ def test_predict_says_what_is_missing_or_broken(hw12_light, spoilt, tmp_path, ca
     (out / "metrics.json").write_text("{}")
     check_sentence(hw12_light, capsys, argv, "metrics.json is not what train.py wrote", script="predict")
     metrics = {"arguments": {"pair": "real_or_drawing", "synthetic": False}}
-    metrics["files"] = {"model.keras": hw12_light.scaffold.fingerprint(out / "model.keras")}
+    metrics["files"] = {"model.keras": hw12_light.records.fingerprint(out / "model.keras")}
     (out / "metrics.json").write_text(json.dumps(metrics))
     check_sentence(hw12_light, capsys, argv, "model.keras is no whole Keras model", script="predict")
 

@@ -24,6 +24,11 @@ def scaffold(load_chapter):
     return load_chapter(FIRST, "scaffold").scaffold
 
 
+@pytest.fixture
+def records(load_chapter):
+    return load_chapter(FIRST, "scaffold").records
+
+
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     """The folder of a training of made-up data."""
@@ -165,29 +170,29 @@ def test_a_full_disk_names_the_file_and_leaves_nothing(scaffold, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_two_trainings_in_one_folder(scaffold, tmp_path):
+def test_two_trainings_in_one_folder(records, tmp_path):
     args = SimpleNamespace(out_dir=tmp_path / "out", data_dir=tmp_path, resume=False)
-    scaffold.claim(args)
+    records.claim(args)
     other = os.open(args.out_dir, os.O_RDONLY)
     with pytest.raises(BlockingIOError):
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(other)
     start("train.py", "--synthetic", "--out-dir", args.out_dir, status=2)
-    scaffold.record(args, {"metric": "x", "score": 1.0}, {"a.txt": lambda path: path.write_text("a")})
+    records.record(args, {"metric": "x", "score": 1.0}, {"a.txt": lambda path: path.write_text("a")})
     start("train.py", "--synthetic", "--epochs", "1", "--out-dir", args.out_dir)
 
 
-def test_out_dir_is_data_dir(scaffold, tmp_path):
+def test_out_dir_is_data_dir(scaffold, records, tmp_path):
     (tmp_path / "labels.csv").write_text("mine")
     with pytest.raises(scaffold.BadInput, match="would be overwritten"):
-        scaffold.claim(SimpleNamespace(out_dir=tmp_path / ".." / tmp_path.name, data_dir=tmp_path))
+        records.claim(SimpleNamespace(out_dir=tmp_path / ".." / tmp_path.name, data_dir=tmp_path))
     assert (tmp_path / "labels.csv").read_text() == "mine"
 
 
-def test_what_a_killed_training_left_goes_and_a_forgotten_checkpoint_stays(scaffold, tmp_path, capsys):
+def test_what_a_killed_training_left_goes_and_a_forgotten_checkpoint_stays(records, tmp_path, capsys):
     (tmp_path / "half-written-1-model.keras").write_text("half")
     (tmp_path / "checkpoint.npz").write_text("an hour")
-    scaffold.claim(SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", resume=False))
+    records.claim(SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", resume=False))
     assert [path.name for path in tmp_path.iterdir()] == ["earlier-checkpoint.npz"]
     assert "--resume" in capsys.readouterr().out
 
@@ -210,7 +215,7 @@ def test_a_model_of_made_up_data_is_not_used_for_real_files(chapter, load_chapte
         files = {name: lambda path, made_up=made_up: path.write_text(f"{made_up}") for name in names}
         (tmp_path / "images").mkdir(exist_ok=True)
         (tmp_path / "images" / "000.png").write_text(f"{made_up}")
-        modules.scaffold.record(args, {"metric": "x", "score": 1.0}, {**files, "images": None})
+        modules.records.record(args, {"metric": "x", "score": 1.0}, {**files, "images": None})
         argv = ["--out-dir", tmp_path, *([] if made_up else ["--synthetic"])]
         kinds = ("made-up", "real") if made_up else ("real", "made-up")
         check_sentence(
@@ -224,10 +229,10 @@ def test_a_model_of_made_up_data_is_not_used_for_real_files(chapter, load_chapte
 @pytest.mark.parametrize(
     "text", ["", "[]", "{", '{"arguments": 3}', "[" * 100_000, '{"arguments": {}, "files": Infinity}', "\0"]
 )
-def test_metrics_that_were_edited(scaffold, tmp_path, text):
+def test_metrics_that_were_edited(scaffold, records, tmp_path, text):
     (tmp_path / "metrics.json").write_text(text)
     with pytest.raises(scaffold.BadInput, match="is not what train.py wrote"):
-        scaffold.read_metrics(tmp_path)
+        records.read_metrics(tmp_path)
 
 
 def test_a_checkpoint_knows_its_training(load_chapter, tmp_path):
@@ -305,11 +310,11 @@ def test_files_that_are_no_images(load_chapter, tmp_path, capsys):
             images.check_classes([images.number_of(path, r"(\d+)_.+")], tmp_path, [path])
 
 
-def test_a_dollar_in_a_name_is_no_formula(scaffold, tmp_path):
+def test_a_dollar_in_a_name_is_no_formula(records, tmp_path):
     import pandas as pd
 
     history = pd.DataFrame({"a": [1.0]}, index=pd.RangeIndex(1, 2, name="epoch"))
-    figure = scaffold.learning_curve(history, {"loss": {"a": r"$\frac{$"}})
+    figure = records.learning_curve(history, {"loss": {"a": r"$\frac{$"}})
     figure.savefig(tmp_path / "curve.png")
     axes = figure.axes[0]
     assert axes.lines[0].get_marker() == ".", "a single point must be seen"
@@ -332,11 +337,11 @@ def test_help_needs_no_heavy_library(chapter):
         assert not set(done.stderr.split()) & {"sklearn", "tensorflow", "keras", "gensim", "skimage"}
 
 
-def test_a_measurement_older_than_its_training_is_made_anew(scaffold, tmp_path):
+def test_a_measurement_older_than_its_training_is_made_anew(records, tmp_path):
     kept, training = tmp_path / "maps.csv", tmp_path / "metrics.json"
-    assert not scaffold.measured_since(kept)
+    assert not records.measured_since(kept)
     kept.write_text("measured")
     training.write_text("{}")
     for seconds, stands in ((-5, True), (5, False)):
         os.utime(training, (kept.stat().st_mtime + seconds,) * 2)
-        assert scaffold.measured_since(kept) is stands
+        assert records.measured_since(kept) is stands

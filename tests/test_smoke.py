@@ -261,8 +261,8 @@ def test_train_and_predict(chapter, trained, load_chapter, tmp_path, capsys):
 
     modules = load_chapter(chapter, "train")
     argv = ["--synthetic", "--out-dir", str(run.out), "--data-dir", metrics["arguments"]["data_dir"]]
-    assert modules.scaffold.finished(modules.train.parse_args([*argv, *flags.split()])), "for a report"
-    assert not modules.scaffold.finished(modules.train.parse_args([*argv, *flags.split(), "--seed", "1"]))
+    assert modules.records.finished(modules.train.parse_args([*argv, *flags.split()])), "for a report"
+    assert not modules.records.finished(modules.train.parse_args([*argv, *flags.split(), "--seed", "1"]))
     check(run.out)
     if chapter not in RESUMABLE:  # those are trained twice by their own tests, and by test_killed.py
         again = ["--synthetic", "--out-dir", str(tmp_path)]

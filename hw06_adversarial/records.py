@@ -1,0 +1,195 @@
+"""Not part of the lesson: the files of a training, written whole, and known to be of one training when read.
+
+The file is the same in every chapter, so that a folder runs alone: edit one, run tests/copy_scaffold.py.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+
+from scaffold import BadInput, replacing
+
+
+def claim(args):
+    """Make --out-dir, try it, and lock it: before a training, not after. Raises BadInput if it is taken."""
+    folder = args.out_dir
+    if folder.resolve() == args.data_dir.resolve():
+        raise BadInput(f"--out-dir {folder} is --data-dir, whose files would be overwritten; choose another.")
+    folder.mkdir(parents=True, exist_ok=True)
+    lock(folder)
+    for left in folder.glob("half-written-*"):  # by a process that was killed
+        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    with replacing(folder / ".probe") as path:
+        path.write_bytes(b"0" * 4096)
+    (folder / ".probe").unlink()
+    for checkpoint in folder.glob("checkpoint*.npz") if not getattr(args, "resume", True) else ():
+        kept = checkpoint.with_name("earlier-" + checkpoint.name)
+        checkpoint.replace(kept)
+        print(f"note: begins anew; the checkpoint of the training before, for --resume, is now {kept.name}")
+
+
+_locks = {}  # folder -> file descriptor: held until record() has written, or this process ends
+
+
+def lock(folder):
+    """Keep other processes from training into a folder. Raises BadInput if one does. Not on Windows."""
+    if os.name == "nt" or folder.resolve() in _locks:
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise BadInput(
+            f"{folder}: another training writes there; wait until it ends, or choose another --out-dir."
+        ) from error
+    _locks[folder.resolve()] = descriptor
+
+
+def release():
+    """Let others train into the folders that this process has locked."""
+    while _locks:
+        os.close(_locks.popitem()[1])
+
+
+def learning_curve(history, panels, **settings):
+    """Lines over the epochs: panels is {ylabel: {column: label}}, settings go to each panel's axes.set."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(max(7, 4.5 * len(panels)), 4), layout="constrained")
+    for axes, (ylabel, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items()):
+        for column, label in lines.items():
+            axes.plot(history.index, history[column], ".-", label=plain(label))
+        axes.set(xlabel=history.index.name, ylabel=ylabel, **settings)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
+
+
+def plain(text):
+    """A user's text for Matplotlib, in which a pair of $ would begin a formula."""
+    return str(text).replace("$", r"\$")
+
+
+def record(args, metrics, files):
+    """Write a training's files, {name: function of a path}, and last metrics.json, which knows them all.
+
+    In place of a function may stand a figure, a DataFrame, or None for a file that is there already.
+    Returns the metrics as they are written.
+    """
+    modules = [name for name in ("numpy", "keras", "tensorflow", "jax") if name in sys.modules]
+    versions = {"python": platform.python_version()} | {
+        name: sys.modules[name].__version__ for name in modules
+    }
+    with contextlib.ExitStack() as stack:
+        last = stack.enter_context(replacing(args.out_dir / "metrics.json"))  # entered first: renamed last
+        prints = {}
+        for name, content in files.items():
+            if content is None:
+                prints[name] = fingerprint(args.out_dir / name)
+                continue
+            path = stack.enter_context(replacing(args.out_dir / name))
+            if hasattr(content, "savefig"):
+                content.savefig(path)
+            elif hasattr(content, "to_csv"):
+                content.to_csv(path)
+            else:
+                content(path)
+            prints[name] = fingerprint(path)
+        metrics = {**metrics, "versions": versions, "arguments": vars(args), "files": prints}
+        write_json(last, metrics)
+    release()
+    print(f"{metrics['metric']} {metrics['score']:.4f}   {args.out_dir / next(iter(files))}", flush=True)
+    return metrics
+
+
+def write_json(path, content):
+    path.write_text(json.dumps(content, indent=2, default=str, ensure_ascii=False) + "\n", "utf-8")
+
+
+def fingerprint(path):
+    """A digest of a file, or of a folder's files and their names."""
+    digest = hashlib.sha256()
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        digest.update((file.name if path.is_dir() else "").encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def read_metrics(folder):
+    """metrics.json of a training. Raises BadInput if it is missing or was edited into something else."""
+    path = folder / "metrics.json"
+    try:
+        metrics = json.loads(path.read_text("utf-8"))
+        assert isinstance(metrics["arguments"], dict)
+        assert isinstance(metrics["files"], dict)
+    except FileNotFoundError as error:
+        raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.") from error
+    except PermissionError:
+        raise
+    except (Exception, RecursionError) as error:
+        raise BadInput(f"{path} is not what train.py wrote; run train.py again.") from error
+    return metrics
+
+
+def trained(args, *names, folder=None):
+    """The metrics of the training in --out-dir, or another folder, to predict with its files of these names.
+
+    Raises BadInput if a file is missing or of another training, or if the training was of made-up data and
+    the files to predict are real, or the other way round.
+    """
+    folder = folder or args.out_dir
+    for name in names:
+        if not (folder / name).exists():
+            command = "train.py --synthetic" if args.synthetic else "train.py"
+            raise BadInput(f"{folder / name} is missing; run {command} first, with the same --out-dir.")
+    metrics = read_metrics(folder)
+    for name in names:
+        if metrics["files"].get(name) != fingerprint(folder / name):
+            raise BadInput(f"{folder / name} and metrics.json are of two trainings; run train.py to its end.")
+    if bool(metrics["arguments"].get("synthetic")) != args.synthetic:
+        kinds = ("made-up", "real") if metrics["arguments"].get("synthetic") else ("real", "made-up")
+        ways = ("train.py on the real files first", "with --synthetic")
+        raise BadInput(
+            f"{folder / names[0]} was trained on {kinds[0]} data and the files are {kinds[1]}; run "
+            f"{' or run predict.py '.join(ways) if kinds[0] == 'made-up' else 'train.py --synthetic first'}."
+        )
+    return metrics
+
+
+def finished(args):
+    """Whether a training with these flags, those of train.py, has ended in --out-dir: a report reuses it."""
+    if not (args.out_dir / "metrics.json").is_file():
+        return False
+    found = read_metrics(args.out_dir)["arguments"]
+    flags = json.loads(json.dumps(vars(args), default=str))
+    chosen = {name for name, value in flags.items() if value is not None}  # else the data decide
+    return all(found.get(name) == flags[name] for name in chosen - {"out_dir", "resume"})
+
+
+def measured_since(path):
+    """Whether a report's file beside a training is there, and newer than the training it was measured on."""
+    training = path.with_name("metrics.json")
+    return path.is_file() and not (training.is_file() and training.stat().st_mtime > path.stat().st_mtime)
+
+
+def publish(results, tables, metrics):
+    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
+    results.mkdir(parents=True, exist_ok=True)
+    metrics = {name: value for name, value in metrics.items() if name != "files"}
+    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
+    with replacing(results / "report.csv") as path:
+        tables.to_csv(path, index=False)
+    with replacing(results / "metrics.json") as path:
+        write_json(path, metrics)
+    for name, table in tables.groupby("table", sort=False):
+        print(f"\n{name}\n")
+        for row in table.drop(columns="table").to_numpy():
+            print("| " + " | ".join(map(str, row)) + " |")
