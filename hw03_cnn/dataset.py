@@ -12,7 +12,7 @@ come in the order of their names, which is the course's; those of testing/ in th
 from scaffold import HELP, BadInput
 
 import numpy as np
-from images import check_classes, image_files, number_of, open_image, read_images
+from images import image_files, labelled_files, number_of, open_image, read_images
 from PIL import Image
 
 LARGEST = 128  # pixels a side, unless told otherwise
@@ -27,27 +27,10 @@ def load_labelled(folder, size):
     pictures : uint8 (N, size, size, 3), RGB
     labels : int64 (N,), 0 or more
 
-    Raises BadInput when a name has no class or too large a one, or as read_pictures does.
+    Raises BadInput as labelled_files and read_pictures do.
     """
-    paths = labelled_files(folder)
-    labels = []
-    for path in paths:
-        labels.append(number_of(path, r"(\d+)_.+"))
-        if labels[-1] is None:
-            raise BadInput(f"{path}: the name has no class, expected {{class}}_{{n}}{path.suffix}; {HELP}.")
-    check_classes(labels, folder, paths)
-    return read_pictures(paths, size), np.array(labels, np.int64)
-
-
-def labelled_files(folder):
-    """The images of training or validation. Says how to name what was unpacked as class folders."""
-    inner = [path for path in folder.glob("*") if path.is_dir() and path.name[0] != "."]
-    if inner:
-        raise BadInput(
-            f"{inner[0]} is a folder: expected the images in {folder} itself, the class in their names, as "
-            f"0_17.jpg for {inner[0].name}/17.jpg of class 0; {HELP}."
-        )
-    return image_files(folder)
+    paths, labels = labelled_files(folder)
+    return read_pictures(paths, size), labels
 
 
 def load_test(folder, size):
@@ -88,7 +71,9 @@ def read_picture(path, size):
 
 def common_size(folder):
     """The shorter side of most pictures of a folder, in pixels, but at most LARGEST."""
-    return int(min(LARGEST, np.median([min(open_image(path).size) for path in labelled_files(folder)[:100]])))
+    return int(
+        min(LARGEST, np.median([min(open_image(path).size) for path in labelled_files(folder)[0][:100]]))
+    )
 
 
 def make_synthetic(folder, seed):

@@ -23,8 +23,9 @@ def image_files(folder):
     Hidden files and those of the system are passed over, and counted in a line. Raises BadInput if the folder
     is missing or empty, or holds a file or a folder that is no image.
     """
+    nested = folder.parent / folder.parent.name / folder.name
     if not folder.is_dir():
-        raise BadInput(f"{folder} is missing; {HELP}.")
+        raise BadInput(f"{folder} is missing; {f'move {nested} there' if nested.is_dir() else HELP}.")
     found = sorted(folder.iterdir())
     paths = [path for path in found if path.name[0] != "." and path.name.lower() not in SYSTEM_FILES]
     if len(paths) < len(found):
@@ -49,14 +50,28 @@ def number_of(path, pattern=r"(\d+)"):
     return int(match[1]) if match else None
 
 
-def check_classes(labels, folder, paths):
-    """Raise BadInput where a class's number is beyond the number of images, as of a date."""
+def labelled_files(folder):
+    """The files {class}_{n}.jpg of a folder, in the order of their names, and their classes, int64 (N,).
+
+    Raises BadInput if a name has no class, or one beyond the number of images, as of a date, or if the
+    classes were unpacked as folders.
+    """
+    for inner in folder.glob("[!.]*/"):
+        raise BadInput(
+            f"{inner} is a folder: expected the images in {folder} itself, the class in their names, as "
+            f"0_17.jpg for {inner.name}/17.jpg of class 0; {HELP}."
+        )
+    paths = image_files(folder)
+    labels = [number_of(path, r"(\d+)_.+") for path in paths]
     for label, path in zip(labels, paths):
+        if label is None:
+            raise BadInput(f"{path}: the name has no class, expected {{class}}_{{n}}{path.suffix}; {HELP}.")
         if label >= len(paths):
             raise BadInput(
                 f"{path}: class {label} of {len(paths)} images in {folder}, expected 0, 1, 2, ...: what "
                 f"stands before the underscore is the class; {HELP}."
             )
+    return paths, np.array(labels, np.int64)
 
 
 def open_image(path, mode="RGB", side=None):

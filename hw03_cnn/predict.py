@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from dataset import load_test
 from device import start_keras
+from images import image_files
 from records import read_metrics, trained
 from scipy.special import softmax
 
@@ -39,9 +40,8 @@ def main(argv=None):
     for path in paths:
         beside = path.parent / "metrics.json"
         if not args.model or (beside.is_file() and path.name in read_metrics(path.parent)["files"]):
-            trained(
-                args, path.name, folder=path.parent
-            )  # a classifier of another program has no metrics.json
+            trained(args, path.name, folder=path.parent)  # another program's classifier has no metrics.json
+    image_files(data_dir / "food-11" / "testing")  # a missing folder need not wait for Keras
     start_keras()
     models = load_models(paths)
 

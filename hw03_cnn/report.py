@@ -12,7 +12,9 @@ import time
 
 from scaffold import HERE, Parser, replacing, run
 
+from dataset import common_size, load_labelled, make_synthetic
 from device import start_keras
+from images import labelled_files
 from records import finished, publish, read_metrics
 
 
@@ -20,15 +22,21 @@ def parse_args(argv=None):
     return Parser(__doc__, "report", "folder that holds food-11").parse(argv)
 
 
-if __name__ == "__main__":  # --help and wrong flags need not wait for the imports below
-    run(lambda: parse_args() and start_keras())
+def find_data(args):
+    """The folder of the data, and the side that its images are brought to."""
+    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    labelled_files(data_dir / "food-11" / "validation")
+    return data_dir, common_size(data_dir / "food-11" / "training")
+
+
+if __name__ == "__main__":  # --help, wrong flags and missing files need not wait for the imports below
+    run(lambda: find_data(parse_args()) and start_keras())
 
 import keras
 import numpy as np
 import pandas as pd
 import train
 from batches import Batches
-from dataset import common_size, load_labelled, make_synthetic
 from matplotlib.figure import Figure
 from model import build_model, load_classifier
 from predict import probabilities
@@ -43,8 +51,7 @@ STEPS, TURNS = 5, 5  # of the speed: the median of so many turns of so many step
 def main(argv=None):
     args = parse_args(argv)
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
-    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    size = common_size(data_dir / "food-11" / "training")
+    data_dir, size = find_data(args)
     pictures, labels = load_labelled(data_dir / "food-11" / "validation", size)
     classes = int(labels.max()) + 1
     results.mkdir(parents=True, exist_ok=True)

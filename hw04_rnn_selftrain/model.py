@@ -15,8 +15,6 @@
 The words are in the configuration of WordVectors: model.keras is the whole artefact.
 """
 
-import logging
-
 from scaffold import BadInput
 
 import keras
@@ -29,8 +27,6 @@ PADDING, UNKNOWN = 0, 1  # the first two rows of WordVectors
 MOST_WORDS = 40  # of a tweet are read: one tweet in a hundred is longer
 LENGTHS = (16, 24, MOST_WORDS)  # batches are padded to one of these, so that few shapes have to be compiled
 READ_AT_ONCE = 1024  # tweets
-
-logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it would warn that each teacher is compiled anew
 
 
 @keras.saving.register_keras_serializable(package="hw04_rnn_selftrain")

@@ -174,9 +174,9 @@ def finished(args):
     return all(found.get(name) == flags[name] for name in chosen - {"out_dir", "resume"})
 
 
-def measured_since(path):
-    """Whether a report's file beside a training is there, and newer than the training it was measured on."""
-    training = path.with_name("metrics.json")
+def measured_since(path, training=None):
+    """Whether a report's file is there, and newer than the training it was measured on, that beside it."""
+    training = training or path.with_name("metrics.json")
     return path.is_file() and not (training.is_file() and training.stat().st_mtime > path.stat().st_mtime)
 
 

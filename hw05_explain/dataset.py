@@ -7,28 +7,12 @@ A picture's index is its place among the sorted names of training/, as the cours
 palette, CMYK and pictures that a camera turned are made upright RGB, and squeezed into the model's square.
 """
 
-from scaffold import HELP, BadInput
-
 import numpy as np
-from images import check_classes, image_files, number_of, open_image, read_images
+from images import open_image, read_images
 from PIL import Image
 
 SHAPES = ("disc", "square", "ring", "cross")
 SIZE = 32  # pixels a side of a synthetic picture
-
-
-def labelled_paths(folder):
-    """The pictures of a folder in the order of their names, and their classes, int64 (N,).
-
-    Raises BadInput when there is none, or a name has no class.
-    """
-    paths = image_files(folder)
-    labels = [number_of(path, r"(\d+)_.+") for path in paths]
-    for path, label in zip(paths, labels):
-        if label is None:
-            raise BadInput(f"{path}: the name has no class, expected {{class}}_{{n}}{path.suffix}; {HELP}.")
-    check_classes(labels, folder, paths)
-    return paths, np.array(labels, np.int64)
 
 
 def load_pictures(paths, size):

@@ -60,6 +60,8 @@ def scores_of(model, pixels):
 
 def as_scores(model, outputs):
     last = model.layers[-1]
+    while isinstance(last, keras.Model):  # a model inside the model
+        last = last.layers[-1]
     ends_with_softmax = isinstance(last, layers.Softmax) or (
         getattr(last, "activation", None) is keras.activations.softmax
     )

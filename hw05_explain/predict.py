@@ -18,8 +18,9 @@ from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
-from dataset import labelled_paths, load_pictures
+from dataset import load_pictures
 from device import start_keras
+from images import labelled_files
 from records import plain, trained
 from tqdm import tqdm
 
@@ -56,7 +57,7 @@ def main(argv=None):
     path = args.model or args.out_dir / "model.keras"
     if not args.model:
         trained(args, "model.keras")
-    paths, labels = labelled_paths(data_dir / "food-11" / "training")
+    paths, labels = labelled_files(data_dir / "food-11" / "training")
     chosen = args.pictures
     if chosen is None:
         chosen = PICTURES if max(PICTURES) < len(paths) else np.linspace(0, len(paths) - 1, 4).astype(int)

@@ -11,9 +11,11 @@ kept, so an interrupted report goes on. Remove <out-dir>/report to measure all a
 
 import time
 
-from scaffold import HERE, Parser, replacing, run
+from scaffold import HERE, BadInput, Parser, replacing, run
 
+from dataset import load_pictures, make_synthetic
 from device import start_keras
+from images import labelled_files
 from records import finished, measured_since, publish, read_metrics
 
 
@@ -21,27 +23,32 @@ def parse_args(argv=None):
     return Parser(__doc__, "report", "folder that holds food-11").parse(argv)
 
 
-if __name__ == "__main__":  # --help and wrong flags need not wait for the imports below
-    run(lambda: parse_args() and start_keras(tensorflow=True))
+def load(args):
+    """The folder of the data, and its validation images with their classes."""
+    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    return data_dir, *labelled_files(data_dir / "food-11" / "validation")
+
+
+if __name__ == "__main__":  # --help, wrong flags and missing files need not wait for the imports below
+    run(lambda: load(parse_args()) and start_keras(tensorflow=True))
 
 import numpy as np
 import pandas as pd
 import predict
 import train
-from dataset import labelled_paths, load_pictures, make_synthetic
 from explain import METHODS
 from faithfulness import areas, rank_correlation, shuffled
 from model import load_classifier, scores_of
 
 COUNT = 200  # validation pictures
 TRIAL = 8
+MEASURES = ["deletion", "insertion", "shuffled", "gain", "seconds"]
 
 
 def main(argv=None):
     args = parse_args(argv)
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
-    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    paths, labels = labelled_paths(data_dir / "food-11" / "validation")
+    data_dir, paths, _ = load(args)
     chosen = np.linspace(0, len(paths) - 1, TRIAL if args.epochs else COUNT).astype(int)
     results.mkdir(parents=True, exist_ok=True)
     runs, classifiers = [], []
@@ -57,7 +64,10 @@ def main(argv=None):
             pictures = load_pictures([paths[place] for place in chosen], model.input_shape[1])
             with replacing(folder / "maps.csv") as path:
                 measured(model, pictures, seed).to_csv(path, index=False)
-        runs.append(pd.read_csv(folder / "maps.csv"))
+        try:
+            runs.append(pd.read_csv(folder / "maps.csv")[["method", *MEASURES]])
+        except (ValueError, KeyError) as error:
+            raise BadInput(f"{folder / 'maps.csv'} is damaged; remove it, and it is made anew.") from error
 
     rows = [["maps", *row, ""] for row in summary(pd.concat(runs))]
     accuracy = f"{np.mean([metrics['score'] for metrics in classifiers]):.4f}"

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from scaffold import Parser, head, integer, run
 
-from dataset import labelled_paths, load_pictures, make_synthetic
+from dataset import load_pictures, make_synthetic
 from device import start_keras
+from images import labelled_files
 from records import claim, learning_curve, record
 
 
@@ -36,7 +37,7 @@ def main(argv=None):
     args = parse_args(argv)
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
-    parts = [labelled_paths(data_dir / "food-11" / part) for part in ("training", "validation")]
+    parts = [labelled_files(data_dir / "food-11" / part) for part in ("training", "validation")]
     classes = int(max(labels.max() for _, labels in parts)) + 1
     training, validation = ((load_pictures(paths, args.image_size), labels) for paths, labels in parts)
     device = start_keras(args.seed, tensorflow=True)

@@ -103,6 +103,8 @@ def without_softmax(model):
     last = model.layers[-1]
     if isinstance(last, keras.layers.Softmax):
         return keras.Model(model.inputs, last.input)
+    while isinstance(last, keras.Model):  # a model inside the model
+        last = last.layers[-1]
     if getattr(last, "activation", None) is keras.activations.softmax:
         last.activation = keras.activations.linear
     return model

@@ -11,6 +11,7 @@ import time
 
 from scaffold import HERE, Parser, replacing, run
 
+from dataset import load_pictures, make_synthetic, read_pictures
 from device import start_keras
 from records import publish, read_metrics
 
@@ -27,8 +28,14 @@ def parse_args(argv=None):
     return args
 
 
-if __name__ == "__main__":  # --help and wrong flags need not wait for the imports below
-    run(lambda: parse_args() and start_keras(tensorflow=True))
+def load(args):
+    """The folder of the data, and what load_pictures reads there."""
+    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    return data_dir, *load_pictures(data_dir)
+
+
+if __name__ == "__main__":  # --help, wrong flags and files need not wait for the imports below
+    run(lambda: load(parse_args()) and start_keras(tensorflow=True))
 
 import attack
 import defence
@@ -37,7 +44,6 @@ import numpy as np
 import pandas as pd
 import predict
 import train
-from dataset import load_pictures, make_synthetic, read_pictures
 from matplotlib.figure import Figure
 from model import load_proxy, read, softmax
 from training import craft
@@ -71,8 +77,7 @@ STRANGERS = {  # row of the transfer table: flags of train.py
 def main(argv=None):
     args = parse_args(argv)
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
-    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    pictures, labels, categories, names = load_pictures(data_dir)
+    data_dir, pictures, labels, categories, names = load(args)
     models = {
         name.removesuffix(".keras"): load_proxy([name], data_dir, pictures.shape[1:], len(categories))
         for name in (args.proxy, args.other)

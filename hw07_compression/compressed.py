@@ -77,6 +77,7 @@ def read_compressed(path):
             about = json.loads(file["about"].tobytes().decode())
             streams = {name: Stream(file[name]) for name in ("codes", "zeros", "steps", "biases")}
         plan, bits, codebook = about["plan"], about["bits"], about["shared"]
+        check_plan(plan, len(streams["codes"].values))
         model = build_student(plan, folded=True)
         weights = []
         for weight in model.weights:
@@ -101,9 +102,22 @@ def read_compressed(path):
         raise
     except (Exception, RecursionError) as error:  # a damaged archive has many ways to say so
         raise BadInput(
-            f"{path} is cut short or no compressed.npz ({str(error).splitlines()[0]}); run train.py again."
+            f"{path} is cut short or no compressed.npz ({str(error)[:100] or type(error).__name__}); "
+            "run train.py again."
         ) from error
     return model, plan
+
+
+LARGEST_SIDE = 2048  # pixels
+LARGEST_GROUPS = 64  # of a convolution, whose kernel is so much smaller than its channels multiplied
+
+
+def check_plan(plan, codes):
+    """Raise ValueError if a plan asks for a network far larger than the codes of its weights could fill."""
+    channels = [plan["stem"], *(number for stage in plan["stages"] for number in stage), plan["classes"]]
+    largest = max(before * after for before, after in zip(channels, channels[1:]))
+    if not 0 < plan["size"] <= LARGEST_SIDE or min(channels) < 1 or largest > LARGEST_GROUPS * codes:
+        raise ValueError(f"a plan that {codes} codes cannot fill")
 
 
 class Stream:

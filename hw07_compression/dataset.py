@@ -11,7 +11,7 @@ made upright RGB, and squeezed into a square.
 from scaffold import HELP, BadInput
 
 import numpy as np
-from images import check_classes, image_files, number_of, open_image, read_images
+from images import image_files, labelled_files, number_of, open_image, read_images
 from PIL import Image
 
 LARGEST = 128  # pixels a side, unless a teacher wants more
@@ -29,23 +29,23 @@ def load_part(folder, size, labelled=True):
     Raises BadInput where there is no picture, a name is not of that form, an Id comes twice, or a picture is
     broken.
     """
-    form, expected = (r"(\d+)_.+", "{class}_{n}") if labelled else (r"(\d+)", "{n}")
-    found = []
-    for path in image_files(folder):
-        number = number_of(path, form)
-        if number is None:
-            fault = "the name has no class" if labelled else "the name is no number"
-            raise BadInput(f"{path}: {fault}, expected {expected}{path.suffix}; {HELP}.")
-        found.append((number, path))
-    found.sort()
+    paths, numbers = labelled_files(folder) if labelled else numbered_files(folder)
+    found = sorted(zip(numbers, paths))
     numbers, paths = zip(*found)
-    if labelled:
-        check_classes(numbers, folder, paths)
     for (number, path), (again, other) in zip(found, found[1:]):
         if number == again and not labelled:
             raise BadInput(f"{other} has the number of {path.name}, expected each once; {HELP}.")
     pictures = np.stack(read_images(paths, lambda path: squeezed(path, size), folder.name))
     return pictures, np.array(numbers, np.int64)
+
+
+def numbered_files(folder):
+    """The image files {n}.jpg of a folder, and their numbers. Raises BadInput if a name is no number."""
+    paths = image_files(folder)
+    for path in paths:
+        if number_of(path) is None:
+            raise BadInput(f"{path}: the name is no number, expected {{n}}{path.suffix}; {HELP}.")
+    return paths, [number_of(path) for path in paths]
 
 
 def squeezed(path, size):
@@ -58,7 +58,7 @@ def squeezed(path, size):
 
 def usual_side(folder):
     """The median of the shorter sides of up to a hundred pictures of a folder, in pixels, at most LARGEST."""
-    paths = image_files(folder)
+    paths, _ = labelled_files(folder)
     return int(
         min(LARGEST, np.median([min(open_image(path).size) for path in paths[:: -(-len(paths) // 100)]]))
     )

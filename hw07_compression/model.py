@@ -105,8 +105,8 @@ def load_teacher(path):
         (_, height, width, channels), (_, classes) = model.input_shape, model.output_shape
     except (TypeError, ValueError) as error:  # several inputs or outputs, or of other dimensions
         raise BadInput(
-            f"{path} is no classifier of square RGB pictures (it takes {model.input_shape} and gives "
-            f"{model.output_shape}); give a model.keras, or leave out --teacher."
+            f"{path} is no classifier of square RGB pictures with one input and one output (it takes "
+            f"{model.input_shape} and gives {model.output_shape}); give another, or leave out --teacher."
         ) from error
     if channels != 3 or height != width or not height or not classes:
         raise BadInput(

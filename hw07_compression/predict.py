@@ -14,6 +14,7 @@ from scaffold import Parser, replacing, run
 import pandas as pd
 from dataset import load_part
 from device import start_keras
+from images import image_files
 from records import read_metrics, trained
 
 
@@ -30,6 +31,7 @@ def main(argv=None):
     beside = path.parent / "metrics.json"
     if not args.model or (beside.is_file() and path.name in read_metrics(path.parent)["files"]):
         trained(args, path.name, folder=path.parent)  # a file that was sent to somebody has no metrics.json
+    image_files(data_dir / "food-11" / "testing")  # a missing folder need not wait for Keras
     start_keras()
     from compressed import read_compressed  # here, with Keras, so that --help need not wait for it
     from model import answers

@@ -10,10 +10,11 @@ measure all anew.
 """
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
-from scaffold import HERE, Parser, replacing, run
+from scaffold import HERE, BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -55,11 +56,12 @@ def main(argv=None):
     def trained(name, flags, seed=0, pictures=few, start=None):
         """train.main() with these flags, on top of the student in `start`; (its folder, its metrics)."""
         out = args.out_dir / "report" / f"{name}_{seed}"
-        argv = [*flags.split(), "--data-dir", pictures, "--out-dir", out, "--seed", seed]
+        argv = [*shlex.split(flags), "--data-dir", pictures, "--out-dir", out, "--seed", seed]
         argv += ["--full-precision"] if args.full_precision else []
         argv += ["--epochs", args.epochs, "--batch-size", TRIAL_BATCH] if args.epochs else []
         argv = [str(word) for word in argv]
-        if not finished(train.parse_args(argv)):
+        stale = start and not measured_since(out / "metrics.json", start / "metrics.json")
+        if stale or not finished(train.parse_args(argv)):
             out.mkdir(parents=True, exist_ok=True)
             if start:
                 shutil.copyfile(start / "checkpoint_student.npz", out / "checkpoint_student.npz")
@@ -127,7 +129,7 @@ def a_part(data_dir, folder):
 
 
 def teacher_flags(path):
-    return f"--teacher {path}" if path else ""
+    return f"--teacher {shlex.quote(str(path))}" if path else ""
 
 
 def costs(step):
@@ -149,7 +151,10 @@ def of_files(chain, plan, folder):
     """
     kept = chain / "files.json"
     if measured_since(kept):
-        return json.loads(kept.read_text())
+        try:
+            return json.loads(kept.read_text("utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise BadInput(f"{kept} is damaged; remove it, and it is made anew.") from error
     import keras  # here, so that --help and a missing folder need not wait for it
     from compressed import read_compressed, write_compressed
     from model import accuracy

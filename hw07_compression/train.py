@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 from dataset import load_part, make_synthetic, usual_side
 from device import start_keras
+from images import labelled_files
 from records import claim, record
 
 KINDS = ("normal", "depthwise", "separable", "grouped")  # see architecture.py
@@ -79,13 +80,14 @@ def main(argv=None):
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     folder, began = data_dir / "food-11", time.perf_counter()
-    size = None if args.teacher else usual_side(folder / "training")
+    usual = usual_side(folder / "training")
+    labelled_files(folder / "validation")  # before Keras is imported, as are all faults of the files
     device = start_keras(args.seed, args.full_precision)
     from model import load_teacher
     from training import HISTORY, compress
 
     teacher = load_teacher(args.teacher) if args.teacher else None
-    size = size or teacher.input_shape[1]
+    size = teacher.input_shape[1] if teacher else usual
     training, validation = (load_part(folder / part, size) for part in ("training", "validation"))
     classes = count_classes(training[1], validation[1], folder)
     if teacher and teacher.output_shape[1] != classes:

@@ -12,23 +12,31 @@ import time
 
 from scaffold import HERE, Parser, replacing, run
 
+from dataset import Vocabulary, load_pairs, make_synthetic
 from device import start_keras
 from records import finished, publish, read_metrics
+
+PARTS = ("training", "validation", "testing")
 
 
 def parse_args(argv=None):
     return Parser(__doc__, "report", "folder of the course's files").parse(argv)
 
 
-if __name__ == "__main__":  # --help and wrong flags need not wait for the imports below
-    run(lambda: parse_args() and start_keras())
+def load(args):
+    """The folder of the data, and its three lists of pairs."""
+    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    return data_dir, {name: load_pairs(data_dir / f"{name}.txt") for name in PARTS}
+
+
+if __name__ == "__main__":  # --help, wrong flags and files need not wait for the imports below
+    run(lambda: load(parse_args()) and start_keras())
 
 import numpy as np
 import pandas as pd
 import train
 from attention_map import attention_maps
 from beam_search import Decoding
-from dataset import Vocabulary, load_pairs, make_synthetic
 from matplotlib.figure import Figure
 from model import load_model
 from predict import compare
@@ -52,8 +60,7 @@ def main(argv=None):
     args = parse_args(argv)
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     results.mkdir(parents=True, exist_ok=True)
-    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    parts = {name: load_pairs(data_dir / f"{name}.txt") for name in ("training", "validation", "testing")}
+    data_dir, parts = load(args)
     rows = []
 
     def trained(flags):

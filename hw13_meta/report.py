@@ -11,7 +11,7 @@ Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to
 import json
 import time
 
-from scaffold import HERE, Parser, replacing, run
+from scaffold import HERE, BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -118,7 +118,10 @@ def more_shots(folders, characters, tasks):
             scores = Judge(learner, [10], tasks).score(batch)["together"]
             with replacing(file) as path:
                 path.write_text(json.dumps(float(scores.mean())))
-        found.append(json.loads(file.read_text()))
+        try:
+            found.append(float(json.loads(file.read_text("utf-8"))))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise BadInput(f"{file} is damaged; remove it, and it is made anew.") from error
     return np.mean(found)
 
 

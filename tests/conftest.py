@@ -45,6 +45,14 @@ def switch_to(chapter):
     loaded.chapter = chapter
 
 
+@pytest.fixture(autouse=True)
+def _unlocked():
+    """A test whose training was refused or stopped leaves no folder locked, as if its process had ended."""
+    yield
+    if records := sys.modules.get("records"):
+        records.release()
+
+
 @pytest.fixture
 def load_chapter():
     """load_chapter("hw01_regression") imports the chapter's modules as its scripts do, by bare name.

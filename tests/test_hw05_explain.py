@@ -69,12 +69,16 @@ def test_smoothgrad_averages_before_it_takes_the_size(hw05, monkeypatch):
 
 
 def test_after_a_softmax_the_score_is_the_log_probability(hw05):
+    import keras
+
     plain, _ = linear()
     ending, _ = linear(softmax=True)
     x = pictures_of().astype(np.float32)
     odds = np.asarray(hw05.model.scores_of(plain, x))
     expected = odds - np.log(np.exp(odds).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(hw05.model.scores_of(ending, x), expected, atol=1e-4)
+    around = keras.Sequential([keras.Input(ending.input_shape[1:]), ending])
+    np.testing.assert_allclose(hw05.model.scores_of(around, x), expected, atol=1e-4)
 
 
 def test_grad_cam_of_one_filter_is_its_map(hw05):

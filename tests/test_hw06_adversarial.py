@@ -294,12 +294,14 @@ def test_read_gives_raw_pixels_and_every_picture(hw06):
     np.testing.assert_allclose(found, pictures.reshape(7, 90) @ weights, rtol=1e-3, atol=0.1)
 
 
-@pytest.mark.parametrize("ending", ["activation", "layer"])
+@pytest.mark.parametrize("ending", ["activation", "layer", "nested"])
 def test_a_softmax_is_taken_off(hw06, tmp_path, ending):
     inputs = keras.Input(SHAPE)
-    dense = keras.layers.Dense(2, activation="softmax" if ending == "activation" else None)
+    dense = keras.layers.Dense(2, activation=None if ending == "layer" else "softmax")
     outputs = dense(keras.layers.Flatten()(inputs))
-    model = keras.Model(inputs, outputs if ending == "activation" else keras.layers.Softmax()(outputs))
+    model = keras.Model(inputs, keras.layers.Softmax()(outputs) if ending == "layer" else outputs)
+    if ending == "nested":
+        model = keras.Sequential([keras.Input(SHAPE), model])
     model.save(tmp_path / "soft.keras")
     found = hw06.model.load_classifier("soft.keras", tmp_path, SHAPE, 2)
     pictures = grey(np.random.default_rng(0))

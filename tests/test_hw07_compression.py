@@ -643,6 +643,8 @@ def test_a_file_that_cannot_be_read(hw07, capsys, tmp_path, whole_set):
         "short": members | {"codes": members["codes"][:-1]},
         "long": members | {"biases": np.append(members["biases"], np.float16(0))},
         "no plan": members | {"about": np.frombuffer(b'{"bits": 3}', np.uint8)},
+        "large": members
+        | {"about": np.frombuffer(members["about"].tobytes().replace(b'"stem": ', b'"stem": 999'), np.uint8)},
         "objects": members | {"codes": np.array([{}, []], dtype=object)},
     }
     for content in cases.values():

@@ -304,10 +304,29 @@ def test_files_that_are_no_images(load_chapter, tmp_path, capsys):
     Image.new("1", (13_000, 13_000)).save(tmp_path / "large.png")
     with pytest.raises(images.BadInput, match="expected at most"):
         images.open_image(tmp_path / "large.png")
-    for name in ("9" * 20, "20200315"):
-        path = tmp_path / f"{name}_1.jpg"
+
+
+def test_names_that_hold_no_class(load_chapter, tmp_path):
+    images, folder = load_chapter("hw03_cnn", "scaffold", "images").images, tmp_path / "food-11" / "training"
+    nested = tmp_path / "food-11" / "food-11" / "training"
+    nested.mkdir(parents=True)
+    with pytest.raises(images.BadInput, match=f"training is missing; move {nested} there"):
+        images.labelled_files(folder)
+    folder.mkdir()
+    for name in ("0_0", "1_0", "0_1"):
+        Image.new("RGB", (4, 4)).save(folder / f"{name}.jpg")
+    paths, labels = images.labelled_files(folder)
+    assert [path.stem for path in paths] == ["0_0", "0_1", "1_0"]
+    assert labels.tolist() == [0, 0, 1]
+    for name in ("9" * 20 + "_1", "20200315_1", "4_1", "bread"):
+        path = folder / f"{name}.jpg"
+        Image.new("RGB", (4, 4)).save(path)
         with pytest.raises(images.BadInput, match=name):
-            images.check_classes([images.number_of(path, r"(\d+)_.+")], tmp_path, [path])
+            images.labelled_files(folder)
+        path.unlink()
+    (folder / "Bread").mkdir()
+    with pytest.raises(images.BadInput, match=r"0_17.jpg for Bread/17.jpg of class 0"):
+        images.labelled_files(folder)
 
 
 def test_a_dollar_in_a_name_is_no_formula(records, tmp_path):

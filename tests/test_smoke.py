@@ -291,12 +291,13 @@ def assert_same_training(out, again, check):
 def test_report(chapter, load_chapter, tmp_path):
     results = ROOT / chapter / "results"
     committed = {path.name: path.read_bytes() for path in results.iterdir()}
-    trial = ["--synthetic", "--out-dir", str(tmp_path), *SMOKE[chapter][1].split()]
+    out = tmp_path / "a trial"
+    trial = ["--synthetic", "--out-dir", str(out), *SMOKE[chapter][1].split()]
     load_chapter(chapter, "report").report.main(trial)
-    made = {path.name for path in (tmp_path / "results").iterdir()}
+    made = {path.name for path in (out / "results").iterdir()}
     assert made == set(committed), "report.py does not make what results/ holds"
     assert {path.name: path.read_bytes() for path in results.iterdir()} == committed
-    measured, trial = (pd.read_csv(path / "report.csv") for path in (results, tmp_path / "results"))
+    measured, trial = (pd.read_csv(path / "report.csv") for path in (results, out / "results"))
     assert list(measured.columns) == list(trial.columns)
     assert list(measured.table) == list(trial.table), "report.py makes other rows than results/ holds"
 
