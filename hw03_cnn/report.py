@@ -78,7 +78,9 @@ def main(argv=None):
     rows.append(["whole", "plain, the original's network and training", *summary(original)])
 
     parameters = build_model("resnet", size, classes, NARROW).count_params()
-    widths = {arch: width_of(arch, size, classes, parameters) for arch in ("shallow", "dense")}
+    widths = {
+        arch: 1 if args.epochs else width_of(arch, size, classes, parameters) for arch in ("shallow", "dense")
+    }
     for name, flags in (
         ("resnet", ""),
         ("vgg", "--arch vgg"),
@@ -91,7 +93,7 @@ def main(argv=None):
     guesses = found[False].argmax(axis=1)
     matrix = confusion_matrix(labels, guesses, labels=range(classes))
     rows += [["confused", *row] for row in confused(matrix)]
-    rows += [["speed", *row] for row in speed(size, classes, 1 if args.epochs else TURNS)]
+    rows += [["speed", *row] for row in speed(size, classes, *(1, 1) if args.epochs else (TURNS, STEPS))]
 
     plot_confusion(matrix, results / "confusion.png")
     with replacing(results / "learning_curve.png") as path:
@@ -136,7 +138,7 @@ def confused(matrix):
         )
 
 
-def speed(size, classes, turns):
+def speed(size, classes, turns, steps):
     """Yield the pictures that a training step takes in a second, of 128; the kinds take turns.
 
     The last row is cutting batches alone, as training does.
@@ -158,10 +160,10 @@ def speed(size, classes, turns):
     for turn in range(-1, turns):
         for name, step in runs.items():
             began = time.perf_counter()
-            for _ in range(STEPS):
+            for _ in range(steps):
                 step()
             if turn >= 0:
-                seconds[name].append((time.perf_counter() - began) / STEPS)
+                seconds[name].append((time.perf_counter() - began) / steps)
     for name, taken in seconds.items():
         yield name, f"{128 / np.median(taken):.0f}", "", "", ""
 

@@ -8,6 +8,7 @@ train.main() run with some seeds, and scored. Trainings are kept, so an interrup
 <out-dir>/report to measure all anew.
 """
 
+import itertools
 import time
 
 from scaffold import HERE, Parser, replacing, run
@@ -65,7 +66,8 @@ def main(argv=None):
 
     def trained(flags):
         """train.main() with these flags and some seeds; the folders of the runs."""
-        flags, folders = [*flags.split(), *(["--epochs", str(args.epochs)] if args.epochs else [])], []
+        trial = ["--epochs", str(args.epochs), "--units", "16"] if args.epochs else []
+        flags, folders = [*flags.split(), *trial], []
         for seed in range(args.seeds):
             folders.append(args.out_dir / "report" / "_".join([*flags, str(seed)]))
             argv = [*flags, "--data-dir", str(data_dir), "--out-dir", str(folders[-1]), "--seed", str(seed)]
@@ -78,19 +80,20 @@ def main(argv=None):
         model: [load_model(folder / "model.keras", folder) for folder in runs]
         for model, runs in folders.items()
     }
+    tried = {beam: 1 if args.epochs else beam for beam in BEAMS}  # a trial is greedy
     decodings = {
         (model, beam): [Decoding(translator, beam) for translator in runs]
         for model, runs in translators.items()
-        for beam in BEAMS
+        for beam in set(tried.values())
     }
     scores = {}
-    for (model, beam), runs in decodings.items():
+    for model, beam in itertools.product(folders, BEAMS):
         name = f"{model}, greedy" if beam == 1 else f"{model}, beam {beam}"
-        scores[model, beam], seconds = scored(runs, parts["testing"])
+        scores[model, beam], seconds = scored(decodings[model, tried[beam]], parts["testing"])
         rows.append(["models", name, *means(scores[model, beam]), seconds, training_seconds(folders[model])])
     for model in folders:
         for alpha in ALPHAS:
-            found, _ = scored(decodings[model, train.BEAM], parts["validation"], alpha=alpha)
+            found, _ = scored(decodings[model, tried[train.BEAM]], parts["validation"], alpha=alpha)
             rows.append(["length", f"{model}, alpha {alpha:g}", *means(found), "", ""])
     for schedule in SCHEDULES:
         taken = "linear" if args.epochs else schedule  # a trial trains one for all
@@ -98,7 +101,7 @@ def main(argv=None):
         rows.append(["schedules", schedule, *means(map(own_score, runs)), "", training_seconds(runs)])
 
     default = train.parse_args([]).model
-    write_examples(results, decodings[default, train.BEAM][0], parts)
+    write_examples(results, decodings[default, tried[train.BEAM]][0], parts)
     plot_curves({model: runs[0] for model, runs in folders.items()}, results / "losses.png")
 
     columns = ["table", "row", "BLEU@1", "BLEU-4", "decoding_seconds", "training_seconds"]

@@ -97,7 +97,7 @@ def read_hw04(chapter, folder):
 
 def read_hw05(chapter, folder):
     for part in ("training", "validation"):
-        paths, labels = chapter.dataset.labelled_files(folder / "food-11" / part)
+        paths, labels = chapter.images.labelled_files(folder / "food-11" / part)
         labelled_pictures(chapter.dataset.load_pictures(paths, 16), labels)
 
 

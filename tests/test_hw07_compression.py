@@ -513,7 +513,6 @@ def test_homework_3s_default_is_adopted_and_others_are_not(hw07, tmp_path):
         (["--bits", "1"], "--bits 1"),
         (["--bits", "9"], "--bits 9"),
         (["--limit", "0"], "--limit 0"),
-        (["--teacher", "nowhere.keras"], "nowhere.keras is missing"),
     ],
 )
 def test_flags_out_of_range(hw07_light, capsys, tmp_path, argv, word):
@@ -626,6 +625,11 @@ def test_teachers_that_cannot_teach(hw07, capsys, tmp_path, whole_set, teacher, 
         more = ["--from-teacher"]
     argv = ["--data-dir", whole_set, "--out-dir", tmp_path / "out", "--teacher", path, *more]
     check_sentence(hw07, capsys, argv, path, *words)
+
+
+def test_a_teacher_that_is_missing(hw07, capsys, tmp_path, whole_set):
+    argv = ["--data-dir", whole_set, "--out-dir", tmp_path, "--teacher", "nowhere.keras"]
+    check_sentence(hw07, capsys, argv, "nowhere.keras is missing")
 
 
 def test_a_file_that_cannot_be_read(hw07, capsys, tmp_path, whole_set):
