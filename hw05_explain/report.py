@@ -41,7 +41,7 @@ from faithfulness import areas, rank_correlation, shuffled
 from model import load_classifier, scores_of
 
 COUNT = 200  # validation pictures
-TRIAL = 8
+TRIAL = 2
 MEASURES = ["deletion", "insertion", "shuffled", "gain", "seconds"]
 
 

@@ -131,21 +131,23 @@ def costs(characters, trial):
     from model import Learner
     from training import samplers
 
-    rows = []
+    rows, counted = [], (1, 1) if trial else COUNTED
     for task in ("omniglot", "sine"):
         timers = {}
         for method in ("fomaml", "maml"):
-            args = train.parse_args(["--task", task, "--method", "maml"])
+            args = train.parse_args(
+                ["--task", task, "--method", "maml", *["--inner-steps", "1"] * bool(trial)]
+            )
             seen, unseen = split(characters if task == "omniglot" else {}, None)
             training, _ = samplers(args, seen, unseen)
             learner = Learner(task, args.ways if seen else 1, args.inner_rate)
             trainer = Trainer(learner, method, args.inner_steps, trial or args.iterations, args.learning_rate)
             timers[method] = (trainer, training.draw(np.random.default_rng(0), args.batch_size), [])
-        for turn in range(sum(COUNTED)):
+        for turn in range(sum(counted)):
             for trainer, batch, seconds in timers.values():
                 began = time.perf_counter()
                 trainer.update(batch).numpy()
-                if turn >= COUNTED[1]:
+                if turn >= counted[1]:
                     seconds.append(time.perf_counter() - began)
         first, second = (1000 * np.median(seconds) for _, _, seconds in timers.values())
         cells = [

@@ -224,9 +224,9 @@ SMOKE = {
     "hw15_rl": ("--iterations 6", "--iterations 2 --seeds 1", check_hw15),
 }
 SIMULATED = {"hw15_rl"}  # needs no files, so none can be missing
-RESUMABLE = [
+RESUMABLE = {
     chapter for chapter in SMOKE if "resume=True" in (ROOT / chapter / "train.py").read_text("utf-8")
-]
+}
 
 
 def test_every_chapter_has_a_smoke_run():
@@ -265,11 +265,19 @@ def test_train_and_predict(chapter, trained, load_chapter, tmp_path, capsys):
     assert modules.records.finished(modules.train.parse_args([*argv, *flags.split()])), "for a report"
     assert not modules.records.finished(modules.train.parse_args([*argv, *flags.split(), "--seed", "1"]))
     check(run.out)
-    if chapter not in RESUMABLE:  # those are trained twice by their own tests, and by test_killed.py
-        again = ["--synthetic", "--out-dir", str(tmp_path)]
-        modules.train.main([*again, *flags.split()])
-        predict.main(again)
-        assert_same_training(run.out, tmp_path, check)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("chapter", sorted(SMOKE.keys() - RESUMABLE))
+def test_the_same_seed_gives_the_same_training(chapter, trained, load_chapter, tmp_path):
+    """The chapters that can resume are trained twice by their own tests, and by test_killed.py."""
+    flags, _, check = SMOKE[chapter]
+    run, modules = trained(chapter, flags), load_chapter(chapter, "train", "predict")
+    modules.predict.main(["--synthetic", "--out-dir", str(run.out)])
+    again = ["--synthetic", "--out-dir", str(tmp_path)]
+    modules.train.main([*again, *flags.split()])
+    modules.predict.main(again)
+    assert_same_training(run.out, tmp_path, check)
 
 
 def assert_same_training(out, again, check):
@@ -290,6 +298,7 @@ def assert_same_training(out, again, check):
 
 # chapter: flags whose every value a report's trial trains; its other rows are given a copy of such a training
 KINDS = {
+    "hw01_regression": ("method",),
     "hw03_cnn": (),
     "hw04_rnn_selftrain": ("model",),
     "hw06_adversarial": ("proxy",),
