@@ -123,7 +123,7 @@ def test_a_backend_that_is_not_there(load_chapter, monkeypatch):
 def test_ctrl_c_during_the_imports_and_after_them(tmp_path):
     command = [sys.executable, ROOT / FIRST / "train.py", "--synthetic", "--out-dir", tmp_path / "out"]
     command[1:1] = ["-X", "importtime"]  # a line on stderr for each module that is imported
-    command += ["--method", "adagrad", "--epochs", "1000000"]
+    command += ["--method", "adagrad", "--epochs", "300"]  # some seconds
     for last in ("numpy._utils", "gradient_descent", "tqdm"):
         for _ in range(3):  # a signal may fall into a callback of Python's own, where it is ignored
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
