@@ -80,7 +80,9 @@ def main(argv=None):
         kept[name] = [trial.trained(f"{alone} {flags}") for trial in trials]
         values = [share_right(f / "model.keras", *t.test) for t, f in zip(trials, kept[name])]
         rows.append(["vectors", name, *summary(values)])
-    rows += [["speed", *row] for row in speed(folders[0] / "model.keras", rounds=1 if args.epochs else 5)]
+    rows += [
+        ["speed", *row] for row in speed(folders[0] / "model.keras", *(1, 8, 4, 2) if args.epochs else (5,))
+    ]
 
     said = {
         "bag of words": [say(folder / "model.keras", SAME_WORDS) for folder in kept["bag of words"]],

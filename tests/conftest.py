@@ -24,15 +24,22 @@ for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREAD
 settings.register_profile("suite", derandomize=True, database=None, deadline=None)  # the same cases each time
 settings.register_profile("hunt", max_examples=1000, print_blob=True, deadline=None)
 settings.load_profile("suite")
+LONGEST = ("hw08", "hw04", "hw05", "hw10", "hw03", "hw12", "hw06", "hw13", "hw09", "hw07", "hw14", "hw15")
+taken = {}  # test -> processor seconds
 loaded = SimpleNamespace(chapter=None)  # whose modules stand in sys.modules
 
 
 def pytest_collection_modifyitems(items):
-    """All tests of a chapter run in one worker, which imports its modules and trains it once."""
+    """All tests of a chapter run in one worker, which imports its modules and trains it once.
+
+    The longest chapters come first, so that no worker is left with one of them at the end.
+    """
     for item in items:
         name = re.search(r"hw\d\d", item.nodeid)
         item.add_marker(pytest.mark.xdist_group(name[0] if name else item.path.stem))
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group").args[0])
+    groups = [item.get_closest_marker("xdist_group").args[0] for item in items]
+    place = {group: number for number, group in enumerate([*LONGEST, *sorted({*groups} - {*LONGEST})])}
+    items[:] = [item for _, item in sorted(zip(groups, items), key=lambda pair: place[pair[0]])]
 
 
 def switch_to(chapter):
@@ -43,6 +50,36 @@ def switch_to(chapter):
         sys.modules.pop(path.stem, None)
     sys.path[:] = [str(ROOT / chapter), *(path for path in sys.path if not path.startswith(str(ROOT / "hw")))]
     loaded.chapter = chapter
+
+
+PROCESSOR = pytest.StashKey()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Note the processor seconds of each test, with its fixtures and the scripts that it starts."""
+    item.stash[PROCESSOR] = sum(os.times()[:4])
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if call.when == "teardown":
+        report.user_properties.append(("processor", sum(os.times()[:4]) - item.stash[PROCESSOR]))
+    return report
+
+
+def pytest_runtest_logreport(report):
+    if report.when == "teardown":
+        taken[report.nodeid] = dict(report.user_properties).get("processor")
+
+
+def pytest_sessionfinish(session):
+    """Keep the seconds of the default tier for the full one, which watches them; see test_durations.py."""
+    if session.config.option.markexpr == "not full" and not hasattr(session.config, "workerinput"):
+        cache = session.config.cache
+        cache.set("processor_seconds", {**cache.get("processor_seconds", {}), **taken})
 
 
 @pytest.fixture(autouse=True)
@@ -65,9 +102,13 @@ def load_chapter():
         switch_to(chapter)
         stems = [path.stem for path in sorted((ROOT / chapter).glob("*.py"))]
         names = names or [stem for stem in stems if stem != "report"]
-        return SimpleNamespace(
-            **{name: importlib.import_module(name) for name in (*names, "scaffold", "records")}
-        )
+        names = (*names, "scaffold", "records")
+        modules = SimpleNamespace(**{name: importlib.import_module(name) for name in names})
+        if tensorflow := sys.modules.get(
+            "tensorflow"
+        ):  # a graph that runs a few times is not worth optimising
+            tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+        return modules
 
     return load
 

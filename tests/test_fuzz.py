@@ -386,7 +386,8 @@ def test_every_chapter_has_a_reader():
 @pytest.mark.parametrize("examples", [25, pytest.param(200, marks=pytest.mark.full)])
 @pytest.mark.parametrize("name", READERS)
 def test_a_damaged_file_is_read_or_refused_in_one_sentence(name, examples, load_chapter, synthetic, tmp_path):
-    chapter = load_chapter(name, "scaffold", "checkpoint" if name == "hw15_rl" else "dataset")
+    readers = {"hw05_explain": ("dataset", "images"), "hw15_rl": ("checkpoint",)}
+    chapter = load_chapter(name, *readers.get(name, ("dataset",)))
     folder = small_set(name, chapter, synthetic, tmp_path / "data")
     READERS[name](chapter, folder)  # whole, it is read
     refused = 0

@@ -249,6 +249,7 @@ def test_what_is_saved_is_the_average_and_predicts_the_score(hw03, whole_set, tm
     assert np.abs(saved - momentum).max() > 1e-4
 
 
+@pytest.mark.full
 def test_a_training_that_was_killed_goes_on_to_the_same_end(hw03, small, tmp_path, monkeypatch):
     flags = ["--data-dir", str(small), *TINY, "--epochs", "3", "--arch", "shallow"]
     whole = hw03.train.main([*flags, "--out-dir", str(tmp_path / "whole")])

@@ -436,6 +436,7 @@ def test_a_tweet_with_a_line_end_of_its_own_is_one_row_of_the_pseudo_labels(hw04
 # ---- going on
 
 
+@pytest.mark.full
 def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(hw04, whole_set, tmp_path, monkeypatch):
     argv = ["--data-dir", str(whole_set), *SHORT, "--out-dir"]
     hw04.train.main([*argv, str(tmp_path / "whole")])

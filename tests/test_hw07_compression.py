@@ -371,6 +371,7 @@ def flags(folder, whole_set, *more):
     return [str(word) for word in ("--data-dir", whole_set, *common, *more)]
 
 
+@pytest.mark.full
 def test_an_interrupted_chain_goes_on_where_it_stopped(hw07, out_of_training, whole_set, monkeypatch, capsys):
     argv = flags(out_of_training, whole_set, "--prune", 0)
     straight = hw07.train.main([*argv, "--out-dir", str(out_of_training / "straight")])

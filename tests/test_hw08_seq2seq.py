@@ -463,6 +463,7 @@ def test_words_without_a_font_are_shown_as_numbers(hw08, monkeypatch):
 # --- going on ---------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(hw08, small, tmp_path, monkeypatch):
     argv = ["--data-dir", str(small), "--epochs", "3", "--units", "16", "--model", "seq2seq"]
     argv += ["--schedule", "linear", "--out-dir"]  # random numbers of dropout and coins, and the order

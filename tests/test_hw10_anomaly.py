@@ -396,6 +396,7 @@ def test_uint8_and_floats_are_the_same_pictures(hw10_light, tiny):
     assert hw10_light.dataset.as_floats(np.array([0, 255], np.uint8)).tolist() == [-1, 1]
 
 
+@pytest.mark.full
 def test_a_stopped_training_goes_on_as_if_it_had_not_been(hw10, tiny, tmp_path, monkeypatch):
     training = hw10.dataset.load_pictures(tiny() / "train.npy")
     words = ["--method", "vae", "--epochs", "2", "--batch-size", "16", "--code-size", "4"]

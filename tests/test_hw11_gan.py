@@ -424,6 +424,7 @@ def test_the_mode_seeking_loss_keeps_a_generator_from_one_picture(hw11, whole_se
 # --- training, going on, predicting ---------------------------------------
 
 
+@pytest.mark.full
 def test_a_training_in_two_parts_and_by_two_loops_is_one_training(hw11, tmp_path, capsys, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     flags = [*TRIAL, "--loss", "sngan"]

@@ -338,6 +338,7 @@ FEW = ["--pair", "mnist_to_mnistm", "--no-edges", "--full-precision", "--batch-s
 FEW += ["--method", "pseudo-labels"]
 
 
+@pytest.mark.full
 def test_a_training_that_was_stopped_ends_with_the_same_numbers(hw12, pair, tmp_path, monkeypatch):
     whole = [*FEW, "--epochs", "2", "--out-dir", str(tmp_path / "whole")]
     expected = hw12.train.main(whole, pair)

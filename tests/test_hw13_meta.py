@@ -419,6 +419,7 @@ def killer(function, count):
     return call
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("where", ["save", "np.savez", "record"])
 def test_a_training_that_was_killed_ends_as_one_that_was_not(hw13, tmp_path, monkeypatch, where):
     flags = f"{SINE} --method meta-sgd --iterations 8 --out-dir"

@@ -481,6 +481,7 @@ def killer(function, count):
     return call
 
 
+@pytest.mark.full
 def test_a_training_that_was_killed_ends_with_the_same_numbers(hw14, whole_set, tmp_path, monkeypatch):
     flags = ["--method", "online-ewc", "--tasks", "permuted:2"]
     _, whole, _, expected = fitted(hw14, whole_set, tmp_path / "whole", *flags)

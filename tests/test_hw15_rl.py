@@ -331,6 +331,7 @@ def killer(function, count):
     return call
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("where", ["save", "play", "np.savez", "start"])
 def test_a_training_that_was_killed_goes_on(hw15, tmp_path, monkeypatch, where):
     argv = [*TRIAL, "--out-dir", str(tmp_path)]

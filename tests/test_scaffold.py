@@ -123,17 +123,18 @@ def test_a_backend_that_is_not_there(load_chapter, monkeypatch):
 def test_ctrl_c_during_the_imports_and_after_them(tmp_path):
     command = [sys.executable, ROOT / FIRST / "train.py", "--synthetic", "--out-dir", tmp_path / "out"]
     command[1:1] = ["-X", "importtime"]  # a line on stderr for each module that is imported
-    command += ["--method", "adagrad", "--epochs", "300"]  # some seconds
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+
+    def listen():  # a shell's background job ignores SIGINT, and so do all processes that it starts
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     for last in ("numpy._utils", "gradient_descent", "tqdm"):
-        for _ in range(3):  # a signal may fall into a callback of Python's own, where it is ignored
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            while last not in process.stderr.readline():
-                assert process.poll() is None, f"{last} is not imported any more"
-            time.sleep(0.5 if last == "tqdm" else 0)  # in main() by then
-            process.send_signal(signal.SIGINT)
-            _, stderr = process.communicate()
-            if "Stopped" in stderr:
-                break
+        process = subprocess.Popen(command, **pipes, preexec_fn=listen)
+        while last not in process.stderr.readline():
+            assert process.poll() is None, f"{last} is not imported any more"
+        time.sleep(0.5 if last == "tqdm" else 0)  # in main() by then
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate()
         assert "Traceback" not in stderr
         assert stderr.count("Stopped") == 1
         assert process.returncode in (130, -signal.SIGINT)

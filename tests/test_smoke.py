@@ -269,15 +269,15 @@ def test_train_and_predict(chapter, trained, load_chapter, tmp_path, capsys):
 
 @pytest.mark.full
 @pytest.mark.parametrize("chapter", sorted(SMOKE.keys() - RESUMABLE))
-def test_the_same_seed_gives_the_same_training(chapter, trained, load_chapter, tmp_path):
+def test_the_same_seed_gives_the_same_training(chapter, load_chapter, tmp_path):
     """The chapters that can resume are trained twice by their own tests, and by test_killed.py."""
     flags, _, check = SMOKE[chapter]
-    run, modules = trained(chapter, flags), load_chapter(chapter, "train", "predict")
-    modules.predict.main(["--synthetic", "--out-dir", str(run.out)])
-    again = ["--synthetic", "--out-dir", str(tmp_path)]
-    modules.train.main([*again, *flags.split()])
-    modules.predict.main(again)
-    assert_same_training(run.out, tmp_path, check)
+    modules = load_chapter(chapter, "train", "predict")
+    for folder in ("first", "second"):
+        argv = ["--synthetic", "--out-dir", str(tmp_path / folder)]
+        modules.train.main([*argv, *flags.split()])
+        modules.predict.main(argv)
+    assert_same_training(tmp_path / "first", tmp_path / "second", check)
 
 
 def assert_same_training(out, again, check):
@@ -296,35 +296,43 @@ def assert_same_training(out, again, check):
     assert hand_ins[0] == hand_ins[1], "the same seed gave another prediction"
 
 
-# chapter: flags whose every value a report's trial trains; its other rows are given a copy of such a training
+# chapter: flags, for each value of which a report needs a training; its other rows are given copies of it
 KINDS = {
-    "hw01_regression": ("method",),
+    "hw01_regression": (),
     "hw03_cnn": (),
-    "hw04_rnn_selftrain": ("model",),
+    "hw04_rnn_selftrain": (),
     "hw06_adversarial": ("proxy",),
     "hw07_compression": ("prune",),
-    "hw08_seq2seq": ("model",),
-    "hw09_autoencoder": ("method",),
+    "hw08_seq2seq": (),
+    "hw09_autoencoder": (),
     "hw10_anomaly": ("method",),
     "hw11_gan": ("original",),
-    "hw12_dann": (),
+    "hw12_dann": ("pair",),
     "hw13_meta": ("task",),
     "hw14_lifelong": ("tasks",),
     "hw15_rl": (),
 }
 
 
-def train_once_a_kind(modules, flags):
-    """A train.main() that trains once for each value of these flags, then copies that with other flags."""
-    train, records, kept = modules.train.main, modules.records, {}
+def train_once_a_kind(modules, kinds, flags, out):
+    """A train.main() that trains once for each value of these kinds, then copies that with other flags.
+
+    In `out` is a training already, with these flags.
+    """
+    train, records = modules.train.main, modules.records
+    parse_args, others = modules.train.parse_args, shutil.ignore_patterns("report", "results")
+
+    def kind_of(args):
+        return tuple(str(getattr(args, kind)) for kind in kinds)
+
+    kept = {kind_of(parse_args(["--synthetic", *flags])): out}
 
     def main(argv=None, *loaded):
-        args = modules.train.parse_args(argv)
-        kind = tuple(str(getattr(args, flag)) for flag in flags)
-        if kind not in kept:
-            kept[kind] = args.out_dir
+        args = parse_args(argv)
+        if kind_of(args) not in kept:
+            kept[kind_of(args)] = args.out_dir
             return train(argv, *loaded)
-        shutil.copytree(kept[kind], args.out_dir, dirs_exist_ok=True)
+        shutil.copytree(kept[kind_of(args)], args.out_dir, ignore=others, dirs_exist_ok=True)
         metrics = records.read_metrics(args.out_dir)
         metrics["arguments"] = json.loads(json.dumps(vars(args), default=str))
         records.write_json(args.out_dir / "metrics.json", metrics)
@@ -334,10 +342,12 @@ def train_once_a_kind(modules, flags):
 
 
 @pytest.mark.parametrize("chapter", SMOKE)
-def test_report(chapter, load_chapter, tmp_path, monkeypatch):
+def test_report(chapter, trained, load_chapter, tmp_path, monkeypatch):
     if chapter in KINDS:
-        modules = load_chapter(chapter, "train")
-        monkeypatch.setattr(modules.train, "main", train_once_a_kind(modules, KINDS[chapter]))
+        modules, flags = load_chapter(chapter, "train"), SMOKE[chapter][0]
+        out = trained(chapter, flags).out
+        main = train_once_a_kind(modules, KINDS[chapter], flags.split(), out)
+        monkeypatch.setattr(modules.train, "main", main)
     check_report(chapter, load_chapter, tmp_path)
 
 
