@@ -26,6 +26,7 @@ ITEMS = (
 )  # fmt: skip
 TARGET = ITEMS.index("PM2.5")
 HOURS = 9  # hours that a window shows; the tenth is the answer
+SPACING = 12  # hours from one test window to the next
 TEST_IDS = 240  # Kaggle scores exactly so many
 
 
@@ -100,6 +101,49 @@ def load_test(folder):
         if name not in ids:
             raise BadInput(f"{path}: there is an id {name!r}, expected id_0 to id_{TEST_IDS - 1}; {HELP}.")
     return ids, np.stack([by_id[name] for name in ids])
+
+
+def load_window(path, model):
+    """Read one window of one's own: a CSV without a header, a row an item: its name, then its hours.
+
+    Items that are not there, and hours before those, are the means that the model was fitted with. Returns
+    float64 (1, 18, 9). Raises BadInput if the file is not so, or lacks PM2.5 or hours that the model needs.
+    """
+    frame = read_table(path, header=None)
+    hours = to_numbers(path, frame, first_column=1)
+    if not model.hours <= hours.shape[1] <= HOURS:
+        raise BadInput(f"{path}: {hours.shape[1]} hours in a row, expected {model.hours} to {HOURS}.")
+    by_item = dict(zip(frame[0].str.strip(), hours))
+    for item in by_item:
+        if item not in ITEMS:
+            raise BadInput(f"{path}: there is no item {item!r}, expected some of {', '.join(ITEMS)}.")
+    if "PM2.5" not in by_item or len(by_item) < len(frame):
+        raise BadInput(f"{path}: expected a row of PM2.5, and no item twice.")
+    window = np.tile(model.item_means()[:, None], HOURS)
+    for item, values in by_item.items():
+        window[ITEMS.index(item), HOURS - len(values) :] = values
+    missing = [item for item in model.items if item not in by_item]
+    if missing:
+        print(f"note: {', '.join(missing)} taken at the mean of the training")
+    return window[None]
+
+
+def hours_within(windows, hours):
+    """Pairs to learn from that windows hold themselves: their later hours, from the `hours` before each.
+
+    windows (n, 18, 9) -> earlier (m, 18, 9), of which the last `hours` are filled and the others are 0, and
+    later (m,), PM2.5 in ug/m3. Hours whose PM2.5 is a fault are left out.
+    """
+    earlier, later = [], []
+    for first in range(HOURS - hours):
+        shifted = np.zeros_like(windows)
+        shifted[:, :, HOURS - hours :] = windows[:, :, first : first + hours]
+        earlier.append(shifted)
+        later.append(windows[:, TARGET, first + hours])
+    if not later:
+        return windows[:0], np.zeros(0)
+    earlier, later = np.concatenate(earlier), np.concatenate(later)
+    return earlier[later > 0], later[later > 0]
 
 
 def read_table(path, header):

@@ -4,7 +4,7 @@
 |-----------------|--------------------------------------------------------|----------|--------------------|
 | linear, adagrad | every reading                                          | (162,)   | w (162), b         |
 | bilinear        | every reading, kept as a matrix                        | (18, 9)  | w1 (18), w2 (9), b |
-| best            | 7 items, faults held; 14 products of the last readings | (77,)    | w (77), b          |
+| best            | 7 hours, faults held; 36 products of the last readings | (162,)   | w (162), b         |
 
 Every feature is standardised by the mean and the standard deviation of the windows that the model was fitted
 on; both are part of the model and of model.npz.
@@ -18,9 +18,7 @@ import numpy as np
 from dataset import HOURS, ITEMS
 from gradient_descent import bilinear, linear
 
-CHOSEN = ("PM2.5", "PM10", "O3", "NO2", "SO2", "CO", "AMB_TEMP")
 MAY_BE_ZERO = ("PM2.5", "RAINFALL")  # clean air, a dry hour; any other item's zero is a silent sensor
-CLIP = 2.0  # standard deviations: a product of two outliers would be an outlier squared
 
 
 def hold_faults(windows, items):
@@ -48,41 +46,42 @@ class Model:
     hours: int  # ... and for how many hours before the one to predict
     bilinear: bool = False  # weigh items and hours apart instead of every reading
     hold: bool = False  # replace faulty readings
-    products: bool = False  # add products of the last readings with PM2.5's level and change
+    products: bool = False  # add each item's last reading times PM2.5's level, and times its change
     mean: np.ndarray = None
     scale: np.ndarray = None
     parameters: dict = None
 
     def raw_features(self, windows):
-        """windows (n, 18, 9) -> (n, items, hours) if bilinear, else (n, items x hours [+ 1])."""
+        """windows (n, 18, 9) -> (n, items, hours) if bilinear, else (n, items x hours [+ 2 items])."""
         x = windows[:, [ITEMS.index(item) for item in self.items], -self.hours :]
         if self.hold:
             x = hold_faults(x, self.items)
         if self.bilinear:
             return x
-        raw = x.reshape(len(x), -1)
+        raw = x.reshape(len(x), x.shape[1] * x.shape[2])
         if self.products:
-            dust = x[:, self.items.index("PM2.5")]
+            dust, last = x[:, self.items.index("PM2.5")], x[:, :, -1]
             change = dust[:, -1] - dust[:, max(-2, -self.hours)]  # none where the model sees one hour
-            raw = np.column_stack([raw, change])
+            raw = np.column_stack([raw, last * dust[:, -1:], last * change[:, None]])
         return raw
 
-    def fit_scale(self, windows):
-        """Take mean and deviation from the training windows: of each feature, or of each item if bilinear."""
-        raw = self.raw_features(windows)
+    def fit_scale(self, raw):
+        """Take mean and deviation from the raw features of the training windows: of each, or of each item."""
         axes = (0, 2) if self.bilinear else 0
         self.mean = raw.mean(axis=axes, keepdims=True)
         self.scale = np.maximum(raw.std(axis=axes, keepdims=True), 1e-6)
+        return self
 
-    def features(self, windows):
-        """windows (n, 18, 9) -> the standardised features that the parameters weigh."""
-        z = (self.raw_features(windows) - self.mean) / self.scale
-        if not self.products:
-            return z
-        readings, change = z[:, :-1], np.clip(z[:, -1:], -CLIP, CLIP)
-        last = np.clip(readings[:, self.hours - 1 :: self.hours], -CLIP, CLIP)  # (n, items)
-        level = last[:, [self.items.index("PM2.5")]]
-        return np.column_stack([readings, last * level, last * change])
+    def standardise(self, raw):
+        """Raw features -> the features that the parameters weigh."""
+        return (raw - self.mean) / self.scale
+
+    def item_means(self):
+        """The mean of each of the 18 items in the training windows; 0 for one that the model does not see."""
+        means, count = np.zeros(len(ITEMS)), len(self.items)
+        readings = self.mean.ravel() if self.bilinear else self.mean.ravel()[: count * self.hours]
+        means[[ITEMS.index(item) for item in self.items]] = readings.reshape(count, -1).mean(axis=1)
+        return means
 
     def start(self):
         """Parameters before the first step: zeros, but for w2; two factors that are both zero never move."""
@@ -95,7 +94,9 @@ class Model:
 
     def predict(self, windows):
         """windows (n, 18, 9) -> PM2.5 of the next hour, (n,) in ug/m3."""
-        return (bilinear if self.bilinear else linear)(self.parameters, self.features(windows))
+        return (bilinear if self.bilinear else linear)(
+            self.parameters, self.standardise(self.raw_features(windows))
+        )
 
     def save(self, path):
         arrays = asdict(self)

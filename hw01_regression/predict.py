@@ -2,27 +2,38 @@
 
     python hw01_regression/predict.py                    the course's test.csv
     python hw01_regression/predict.py --synthetic        the test.csv that train.py --synthetic made
+    python hw01_regression/predict.py --window my.csv    nine hours of one's own
 
-The hand-in is <out-dir>/submission.csv: the header id,value and the rows id_0 to id_239.
+The hand-in is <out-dir>/submission.csv: the header id,value and the rows id_0 to id_239. A window of one's
+own is a CSV file without a header, a row an item as in test.csv but without the id: PM2.5,21,23,25,... Items
+that it lacks are taken at their mean in training; PM2.5 must be there.
 """
+
+from pathlib import Path
 
 from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
-from dataset import load_test
+from dataset import load_test, load_window
 from model import load_model
-from records import trained
+from records import read_metrics, trained
 
 
 def parse_args(argv=None):
-    return Parser(__doc__, "predict", "folder of test.csv").parse(argv)
+    parser = Parser(__doc__, "predict", "folder of test.csv")
+    parser.add_argument("--window", type=Path, help="CSV file of one window, whose next hour is printed")
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    trained(args, "model.npz")
+    if args.window:
+        args.synthetic = read_metrics(args.out_dir)["arguments"].get("synthetic", False)  # any model will do
+    metrics = trained(args, "model.npz")
     model = load_model(args.out_dir / "model.npz")
+    if args.window:
+        return predict_one(model, load_window(args.window, model), metrics)
     ids, windows = load_test(args.out_dir / "synthetic" if args.synthetic else args.data_dir)
     print(f"test {windows.shape} (windows, items, hours)")
     print(f"model of {model.hours} hours of {' '.join(model.items)}")
@@ -36,6 +47,17 @@ def main(argv=None):
         submission.to_csv(path, index=False, float_format="%.3f")
     print(f"{len(ids)} predictions, mean PM2.5 {values.mean():.1f} ug/m3   {args.out_dir / 'submission.csv'}")
     return submission
+
+
+def predict_one(model, window, metrics):
+    """Print PM2.5 of the hour after a window (1, 18, 9), and where nine of ten such hours lay in training."""
+    value = max(0.0, float(model.predict(window)[0]))
+    for band in metrics["intervals"]:
+        if band["up_to"] is None or value <= band["up_to"]:
+            break
+    low, high = (max(0.0, value + band[name]) for name in ("low", "high"))
+    print(f"PM2.5 of the next hour: {value:.1f} ug/m3, nine times of ten between {low:.1f} and {high:.1f}")
+    return value
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from scaffold import HERE, Parser, replacing, run
 import numpy as np
 import pandas as pd
 import train
-from dataset import HOURS, ITEMS, TARGET, load_train, make_synthetic
-from gradient_descent import squared_slope
+from dataset import ITEMS, TARGET, load_train, make_synthetic
+from gradient_descent import SQUARED
 from matplotlib.figure import Figure
-from model import CHOSEN, load_model
+from model import load_model
 from records import publish, read_metrics
 
 LEARNING_RATES = (0.1, 1.0, 10.0, 100.0)
@@ -37,16 +37,16 @@ def main(argv=None):
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     rows = []
 
-    def trained(table, row, flags, seeds=args.seeds):
-        """Add a row: train.main() with these flags. Return the folder of the run with seed 0."""
+    def trained(table, row, flags, seeds=args.seeds, **keywords):
+        """Add a row: train.main() with these flags, or a recipe. Return the folder of the run with seed 0."""
         folders = [
             args.out_dir / "report" / f"{table} {row} {seed}".replace(" ", "_") for seed in range(seeds)
         ]
         common = ["--data-dir", data_dir, *(["--epochs", args.epochs] if args.epochs else [])]
-        runs = [
-            train.main([str(flag) for flag in [*flags.split(), *common, "--out-dir", folder, "--seed", seed]])
-            for seed, folder in enumerate(folders)
-        ]
+        runs = []
+        for seed, folder in enumerate(folders):
+            argv = [*flags.split(), *common, "--out-dir", folder, "--seed", seed]
+            runs.append(train.main([str(word) for word in argv], **keywords))
         seconds = np.median([run["seconds"]["one_fit"] for run in runs])
         rows.append([table, row, *summary([run["score"] for run in runs], seconds)])
         return folders[0]
@@ -71,16 +71,15 @@ def main(argv=None):
 
     recipe = train.RECIPES["best"]
     ladder = {
-        "all readings": dict(features=ITEMS, hold=False, products=False, slope=squared_slope),
-        "+ faults held": dict(features=ITEMS, products=False, slope=squared_slope),
-        "+ seven items": dict(products=False, slope=squared_slope),
-        "+ products": dict(slope=squared_slope),
-        "+ Huber's loss = best": dict(),
+        "all readings": dict(hold=False, loss=SQUARED, products=False, test_weight=0),
+        "+ faults held": dict(loss=SQUARED, products=False, test_weight=0),
+        "+ Huber's loss": dict(products=False, test_weight=0),
+        "+ products": dict(test_weight=0),
+        "+ the hours within the windows to predict = best": dict(),
         "best without averaging": dict(average=False),
     }
     for name, changes in ladder.items():
-        train.RECIPES["step"] = replace(recipe, **changes)
-        trained("how the best was made", name, "--method step")
+        trained("how the best was made", name, "", recipe=replace(recipe, **changes))
 
     plot_weights(load_model(best / "model.npz"), results / "weights.png")
     tables = pd.DataFrame(rows, columns=["table", "row", "rmse", "sd", "seconds"])
@@ -135,16 +134,19 @@ def plot_learning_rates(curves, path):
 
 
 def plot_weights(model, path):
-    """What the best model looks at: the weight of each reading, in ug/m3 a standard deviation."""
-    weights = model.parameters["weights"][: len(CHOSEN) * HOURS].reshape(len(CHOSEN), HOURS)
-    figure = Figure(figsize=(7, 3.5), layout="constrained")
-    axes = figure.subplots()
-    image = axes.imshow(weights, cmap="RdBu_r", vmin=-10, vmax=10, aspect="auto")
+    """What the best model looks at: the weight of each reading and product, in ug/m3 a standard deviation."""
+    readings = model.parameters["weights"][: len(ITEMS) * model.hours].reshape(len(ITEMS), model.hours)
+    products = model.parameters["weights"][len(ITEMS) * model.hours :].reshape(2, len(ITEMS))
+    weights = np.column_stack([readings, *products]).round(1) + 0.0  # no -0.0
+    figure = Figure(figsize=(8, 6.5), layout="constrained")
+    axes, largest = figure.subplots(), np.abs(weights).max()
+    image = axes.imshow(weights, cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto")
     axes.set(xlabel="hours before the one to predict", title="Weights of the best model (ug/m3 a deviation)")
-    axes.set_xticks(range(HOURS), range(HOURS, 0, -1))
-    axes.set_yticks(range(len(CHOSEN)), CHOSEN)
+    labels = [*range(model.hours, 0, -1), "last x PM2.5", "last x change"]
+    axes.set_xticks(range(len(labels)), labels)
+    axes.set_yticks(range(len(ITEMS)), ITEMS)
     for (row, column), weight in np.ndenumerate(weights):
-        colour = "white" if abs(weight) > 6 else "black"
+        colour = "white" if abs(weight) > 0.6 * largest else "black"
         axes.text(column, row, f"{weight:.1f}", color=colour, ha="center", va="center", fontsize=8)
     figure.colorbar(image)
     with replacing(path) as beside:

@@ -108,8 +108,8 @@ def test_descent_on_a_quadratic_meets_lstsq(hw01, average):
     start = {"weights": np.zeros(5), "bias": np.zeros(())}
     for rule in (gd.Momentum(0.1), gd.Momentum(0.1, momentum=0.9), gd.Adagrad(1.0)):
         found = gd.minimise(
-            lambda p, x, y: gd.linear_gradient(p, x, y, gd.squared_slope, l2=0.0),
-            start, x, y, rule, epochs=2000, batch_size=200, rng=rng, average=average,
+            lambda p, x, y: gd.linear_gradient(p, x, y, gd.SQUARED, l2=0.0),
+            start, x, y, rule=rule, epochs=2000, batch_size=200, rng=rng, average=average,
         )  # fmt: skip
         np.testing.assert_allclose([*found["weights"], found["bias"]], solution, atol=1e-5)
     assert not start["weights"].any(), "the starting point was changed in place"
@@ -130,10 +130,11 @@ def test_two_steps_written_by_hand(hw01):
             np.testing.assert_allclose(parameters["w"], place, rtol=1e-6)
 
 
-@pytest.mark.parametrize("slope", ["squared_slope", "huber_slope"])
+@pytest.mark.parametrize("name", ["SQUARED", "HUBER"])
 @pytest.mark.parametrize("form", ["linear", "bilinear"])
-def test_gradients_meet_finite_differences(hw01, form, slope):
+def test_gradients_meet_finite_differences(hw01, form, name):
     gd, rng = hw01.gradient_descent, np.random.default_rng(0)
+    rho_and_derivative = getattr(gd, name)
     y = rng.normal(0, 8, 30)
     if form == "linear":
         x, parameters = rng.normal(size=(30, 6)), {"weights": rng.normal(size=6)}
@@ -144,14 +145,11 @@ def test_gradients_meet_finite_differences(hw01, form, slope):
 
     def loss(parameters):
         residual = getattr(gd, form)(parameters, x) - y
-        rho = residual**2 / 2
-        if slope == "huber_slope":
-            rho = np.where(abs(residual) <= 5, rho, 5 * (abs(residual) - 2.5))
-        return rho.mean() + 0.3 / 2 * sum(
+        return rho_and_derivative.rho(residual).mean() + 0.3 / 2 * sum(
             (value**2).sum() for name, value in parameters.items() if name != "bias"
         )
 
-    gradient = getattr(gd, f"{form}_gradient")(parameters, x, y, getattr(gd, slope), l2=0.3)
+    gradient = getattr(gd, f"{form}_gradient")(parameters, x, y, rho_and_derivative, l2=0.3)
     assert gradient.keys() == parameters.keys()
     for name, value in parameters.items():
         for place in np.ndindex(value.shape):
@@ -161,26 +159,58 @@ def test_gradients_meet_finite_differences(hw01, form, slope):
             assert gradient[name][place] == pytest.approx((up - down) / 2e-6, abs=1e-5)
 
 
+@pytest.mark.parametrize("flags", ["--hours 9", "--hours 1", "--hours 8 --features PM2.5"])
+def test_any_hours_and_items(hw01, whole_set, tmp_path, flags):
+    """With nine hours there is nothing within a window to learn from; with one there is no change."""
+    argv = ["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--epochs", "1", *flags.split()]
+    assert np.isfinite(hw01.train.main(argv)["score"])
+
+
+def test_hubers_loss_by_hand(hw01):
+    rho, derivative = hw01.gradient_descent.HUBER
+    np.testing.assert_array_equal(rho(np.array([-2.0, 5, 6, -10])), [2, 12.5, 17.5, 37.5])
+    np.testing.assert_array_equal(derivative(np.array([-2.0, 5, 6, -10])), [-2, 5, 5, -5])
+
+
+def test_hours_within_windows_are_never_those_to_predict(hw01):
+    windows = np.arange(2 * 18 * 9.0).reshape(2, 18, 9) + 1
+    dust = windows[:, hw01.dataset.TARGET]
+    dust[1, 8] = -1  # a fault
+    earlier, later = hw01.dataset.hours_within(windows, 7)
+    np.testing.assert_array_equal(later, [dust[0, 7], dust[1, 7], dust[0, 8]])
+    np.testing.assert_array_equal(
+        earlier[:, :, 2:], [windows[0, :, :7], windows[1, :, :7], windows[0, :, 1:8]]
+    )
+    assert not earlier[:, :, :2].any()
+    assert len(hw01.dataset.hours_within(windows, 9)[1]) == 0
+
+
 def test_a_month_left_out_is_not_seen(hw01, whole_set, tmp_path, monkeypatch):
-    """Neither the fit nor the scale of a fold may see the month that scores it."""
-    _, targets, months = hw01.dataset.load_train(whole_set)
+    """A fold sees of its month the hours within the windows that it predicts, and none that it predicts."""
+    windows, targets, months = hw01.dataset.load_train(whole_set)
     seen = []
-    fit = hw01.train.fit
-    monkeypatch.setattr(hw01.train, "fit", lambda args, *sets: seen.append(sets) or fit(args, *sets))
+    fit = hw01.training.Learner.fit
+    monkeypatch.setattr(
+        hw01.training.Learner, "fit", lambda self, *sets: seen.append(sets) or fit(self, *sets)
+    )
     hw01.train.main(["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--epochs", "1"])
-    assert len(seen) == 13
-    for _, trained, watched_windows, _ in seen[1:]:
-        assert len(trained) == 11 * 471
-        assert len(watched_windows) == 471
-    np.testing.assert_array_equal(np.concatenate([watched for *_, watched in seen[1:]]), targets)
-    model, _ = fit(hw01.train.parse_args(["--epochs", "1"]), *seen[1])
-    np.testing.assert_allclose(model.mean, model.raw_features(seen[1][0]).mean(axis=0, keepdims=True))
+    assert len(seen) == 1 + 12 * 12
+    predicted = np.concatenate([left_out for *_, left_out in seen[1:]])
+    assert sorted(predicted) == list(range(len(targets))), "a window is predicted twice or never"
+    for rows, asked, left_out in seen[1:]:
+        assert set(months[left_out]).isdisjoint(months[rows])
+        assert set(np.diff(left_out)) == {12}, "a window of nine hours would show another's tenth"
+        np.testing.assert_array_equal(asked, windows[left_out])
+    args = hw01.train.parse_args(["--epochs", "1", "--method", "linear"])
+    learner = hw01.training.Learner(args, hw01.train.RECIPES["linear"], windows, targets)
+    model, _ = learner.fit(*seen[1])
+    np.testing.assert_allclose(model.mean, learner.raw[seen[1][0]].mean(axis=0, keepdims=True))
 
 
 def test_best_beats_the_plain_line(hw01, whole_set, tmp_path):
     scores = {
         method: hw01.train.main(
-            ["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--method", method, "--epochs", "20"]
+            ["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--method", method, "--epochs", "8"]
         )["score"]
         for method in ("best", "linear")
     }
@@ -276,10 +306,11 @@ BAD_TEST = {
 def test_bad_test(hw01, spoil, tmp_path, capsys, case):
     edit, words = BAD_TEST[case]
     folder, out = spoil("test.csv", edit), tmp_path / "out"
-    hw01.train.main(["--data-dir", str(folder), "--out-dir", str(out), "--epochs", "1"])
-    check_sentence(
-        hw01, capsys, ["--data-dir", folder, "--out-dir", out], folder / "test.csv", *words, script="predict"
-    )
+    argv = ["--data-dir", folder, "--out-dir", out]
+    check_sentence(hw01, capsys, argv, folder / "test.csv", *words)
+    hw01.train.main([*map(str, argv), "--epochs", "1", "--method", "linear"])
+    capsys.readouterr()
+    check_sentence(hw01, capsys, argv, folder / "test.csv", *words, script="predict")
     assert not [path for path in out.iterdir() if "submission" in path.name]
 
 
@@ -305,6 +336,44 @@ def test_bad_flags(hw01, whole_set, tmp_path, capsys, flags, words):
     argv = ["--data-dir", whole_set, "--out-dir", tmp_path / "out", *flags.split()]
     check_sentence(hw01, capsys, argv, *words)
     assert not list(tmp_path.glob("out/*"))
+
+
+def test_a_window_of_ones_own(hw01, whole_set, tmp_path, capsys):
+    argv = ["--data-dir", str(whole_set), "--out-dir", str(tmp_path)]
+    metrics = hw01.train.main([*argv, "--epochs", "5"])
+    model, window = hw01.model.load_model(tmp_path / "model.npz"), hw01.dataset.load_test(whole_set)[1][:1]
+    rows = [[item, *map(str, values)] for item, values in zip(hw01.dataset.ITEMS, window[0])]
+    path = tmp_path / "my.csv"
+
+    def write(rows):
+        path.write_text("\n".join(",".join(row) for row in rows))
+
+    write(rows[::-1])  # items are found by name
+    capsys.readouterr()
+    assert hw01.predict.main([*argv, "--window", str(path)]) == pytest.approx(model.predict(window)[0])
+    assert "nine times of ten between" in capsys.readouterr().out
+    assert [band["up_to"] is None for band in metrics["intervals"]] == [False, False, False, True]
+    assert all(band["low"] < 0 < band["high"] for band in metrics["intervals"])
+    write([[row[0], *row[3:]] for row in rows if row[0] in ("PM2.5", "O3")])  # 7 hours are enough
+    assert hw01.predict.main([*argv, "--window", str(path)]) > 0
+    assert "note: AMB_TEMP, CH4" in capsys.readouterr().out
+    for spoilt, words in (
+        (rows[:3], "PM2.5"),
+        ([["gold", *rows[0][1:]], *rows], "gold"),
+        ([*rows, rows[0]], "no item twice"),
+        ([row[:5] for row in rows], "4 hours in a row, expected 7 to 9"),
+        ([[*row[:-1], "x"] for row in rows], "'x' is not a number"),
+    ):
+        write(spoilt)
+        check_sentence(hw01, capsys, [*argv, "--window", path], path, words, script="predict")
+    path.unlink()
+    check_sentence(hw01, capsys, [*argv, "--window", path], "is missing", script="predict")
+
+
+def test_a_training_that_diverged_says_so(hw01, whole_set, tmp_path, capsys):
+    argv = ["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--method", "adagrad"]
+    hw01.train.main([*argv, "--epochs", "3", "--learning-rate", "100"])
+    assert "the descent diverged, or had too few --epochs" in capsys.readouterr().err
 
 
 def test_missing_folder_and_one_month(hw01, tmp_path, capsys):
