@@ -70,8 +70,50 @@ def load_test(folder, columns):
     return features.index.to_numpy(np.int64), np.ascontiguousarray(features[columns], np.float32)
 
 
+def load_person(path, features):
+    """Read one person: a header of some of the model's columns and a row of numbers. float32 (1, d).
+
+    Columns that are not there are at the mean of the training, but for those that one-hot encode the same
+    attribute as one that is 1 (education_3 beside education_5): these are 0. Raises BadInput if the file is
+    not so.
+    """
+    frame = read_numbers(path).drop(columns="id", errors="ignore")
+    if len(frame) != 1 or not len(frame.columns):
+        raise BadInput(
+            f"{path} has {len(frame)} rows below its header, expected one, of at least one column."
+        )
+    unknown = [name for name in frame.columns if name not in features.columns]
+    if unknown:
+        raise BadInput(
+            f"{path}: there is no column {unknown[0]!r} in X_train, which the model was fitted on."
+        )
+    x = features.usual[None].copy()
+    attributes = [name.rpartition("_")[0] for name in features.columns]
+    for name in frame.columns[frame.iloc[0] == 1]:
+        attribute = name.rpartition("_")[0]
+        x[0, [bool(attribute) and other == attribute for other in attributes]] = 0
+    for name in frame.columns:
+        x[0, features.columns.index(name)] = frame[name].iloc[0]
+    print(f"note: {len(features.columns) - len(frame.columns)} columns at their mean in training")
+    return x
+
+
 def read_table(path):
     """Read a CSV of numbers whose first column is a unique integer id; it becomes the index."""
+    frame = read_numbers(path)
+    if frame.columns[0] != "id" or frame.shape[1] < 2:
+        raise BadInput(
+            f"{path}: the header begins {','.join(frame.columns[:2])!r}, expected id and features; {HELP}."
+        )
+    ids = frame["id"]
+    whole = (ids % 1 == 0) & (ids.abs() < 2**53)  # beyond, a float knows no neighbours
+    if not whole.all() or ids.duplicated().any():
+        raise BadInput(f"{path}: the ids are not whole numbers that occur once each; {HELP}.")
+    return frame.assign(id=ids.astype(np.int64)).set_index("id")
+
+
+def read_numbers(path):
+    """Read a CSV of a header and rows of numbers. Raises BadInput where a cell is none, or beyond float32."""
     if not path.is_file():
         found = sorted(other for other in path.parent.glob(f"**/{path.name}*") if other.is_file())
         instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
@@ -88,10 +130,6 @@ def read_table(path):
         raise BadInput(f"{path}: the rows have more cells than the header; {HELP}.") from error
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise BadInput(f"{path}: {str(error).strip().splitlines()[0]}; {HELP}.") from error
-    if frame.columns[0] != "id" or frame.shape[1] < 2:
-        raise BadInput(
-            f"{path}: the header begins {','.join(frame.columns[:2])!r}, expected id and features; {HELP}."
-        )
     if len(frame) == 0:
         raise BadInput(f"{path} has a header and no rows; {HELP}.")
     for name in frame.columns:
@@ -103,11 +141,7 @@ def read_table(path):
                 f"{path}: line {row + 2}, column {name!r}: "
                 f"{str(frame[name].iloc[row])!r} is not a number; {HELP}."
             )
-    ids = pd.to_numeric(frame["id"])
-    whole = (ids % 1 == 0) & (ids.abs() < 2**53)  # beyond, a float knows no neighbours
-    if not whole.all() or ids.duplicated().any():
-        raise BadInput(f"{path}: the ids are not whole numbers that occur once each; {HELP}.")
-    return frame.assign(id=ids.astype(np.int64)).set_index("id")
+    return frame.apply(pd.to_numeric)
 
 
 def make_synthetic(folder, seed):

@@ -30,9 +30,11 @@ class Features:
     edges: np.ndarray = None  # (numeric, 10): the deciles of each numeric column's positive values
     mean: np.ndarray = None
     scale: np.ndarray = None
+    usual: np.ndarray = None  # (d,): the mean of each column
 
     def fit(self, x):
         """x float32 (n, d). Returns self."""
+        self.usual = x.mean(axis=0, dtype=np.float64).astype(np.float32)
         many = [place for place in range(x.shape[1]) if self.engineered and len(np.unique(x[:, place])) > 2]
         self.numeric = np.array(many, dtype=np.int64)
         self.edges = np.full((len(self.numeric), 10), np.inf, np.float32)
@@ -88,6 +90,15 @@ class Model:
         """Columns float32 (n, d) -> probability of label 1, (n,)."""
         return sigmoid(self.log_odds(x))
 
+    def reasons(self, x):
+        """What each column adds to the log-odds of a person x float32 (1, d): (d,).
+
+        It is the difference to the log-odds of the same person with that column at its mean.
+        """
+        without = np.repeat(x, x.shape[1], axis=0)
+        np.fill_diagonal(without, self.features.usual)
+        return self.log_odds(x) - self.log_odds(without)
+
     def save(self, path):
         np.savez_compressed(path, method=self.method, **vars(self.features), **self.parameters)
 
@@ -115,7 +126,7 @@ def load_model(path):
             arrays.pop("columns").tolist(),
             bool(arrays.pop("engineered")),
             bool(arrays.pop("normalised")),
-            *(arrays.pop(name) for name in ("numeric", "edges", "mean", "scale")),
+            *(arrays.pop(name) for name in ("numeric", "edges", "mean", "scale", "usual")),
         )
         model = Model(method, features, arrays)
         fits = np.isfinite(model.log_odds(np.ones((1, len(features.columns)), np.float32))).all()

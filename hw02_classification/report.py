@@ -40,40 +40,36 @@ def main(argv=None):
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     results.mkdir(parents=True, exist_ok=True)
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    common = ["--data-dir", str(data_dir)]
-    common += ["--epochs", str(args.epochs)] if args.epochs else []
     rows = []
 
-    def trained(table, row, flags):
-        """Add a row: train.main() with these flags. Return the folder of the run with seed 0."""
-        folders = [
-            args.out_dir / "report" / f"{table} {row} {seed}".replace(" ", "_") for seed in range(args.seeds)
-        ]
+    def trained(table, flags):
+        """Add a row: train.main() with --method and these flags. Return the folder of the run with seed 0."""
+        method, *others = flags.split()
+        name = "_".join([table, method, *others])
+        folders = [args.out_dir / "report" / f"{name}_{seed}" for seed in range(args.seeds)]
+        argv = ["--method", method, *others, *trial(method, args.epochs), "--data-dir", str(data_dir)]
         runs = [
-            train.main([*flags.split(), *common, "--out-dir", str(folder), "--seed", str(seed)])
+            train.main([*argv, "--out-dir", str(folder), "--seed", str(seed)])
             for seed, folder in enumerate(folders)
         ]
         seconds = np.median([run["seconds"]["one_fit"] for run in runs])
-        rows.append([table, row, *summary([run["score"] for run in runs], seconds)])
+        rows.append([table, flags, *summary([run["score"] for run in runs], seconds)])
         return folders[0]
 
-    folders = {
-        method: trained("methods", method, f"--method {method}")
-        for method in ("best", "logistic", "generative")
-    }
-    trained("methods", "generative, separate", "--method generative --covariance separate")
-    trained("methods", "logistic, plain columns", "--method logistic --features plain")
-    trained("methods", "generative, plain columns", "--method generative --features plain")
+    folders = {method: trained("methods", method) for method in ("best", "logistic", "generative")}
+    trained("methods", "generative --covariance separate")
+    trained("methods", "logistic --features plain")
+    trained("methods", "generative --features plain")
+    trained("methods", "generative --features plain --covariance separate")
     x, y, columns = load_train(data_dir)
     rows += [["methods", *row] for row in references(x, y, columns, args)]
 
     for l2 in PENALTIES:
-        trained("regularisation", f"logistic, l2 {l2:g}", f"--method logistic --l2 {l2}")
+        trained("regularisation", f"logistic --l2 {l2:g}")
     for method in ("logistic", "generative"):
         for features in ("plain", "engineered"):
-            flags = f"--method {method} --features {features}"
-            trained("normalisation", f"{method}, {features}, with", flags)
-            trained("normalisation", f"{method}, {features}, without", flags + " --no-normalisation")
+            trained("normalisation", f"{method} --features {features}")
+            trained("normalisation", f"{method} --features {features} --no-normalisation")
 
     curves = by_rows(x, y, columns, args.seeds)
     cells = {
@@ -93,6 +89,12 @@ def main(argv=None):
 
     tables = pd.DataFrame(rows, columns=["table", "row", "value", "sd", "seconds"])
     publish(results, tables, read_metrics(folders["best"]))
+
+
+def trial(method, epochs):
+    """The flags that make a trial of a method short; none where it is no trial."""
+    flag = {"best": "--trees", "logistic": "--epochs"}.get(method)
+    return [flag, str(epochs)] if flag and epochs else []
 
 
 def summary(scores, seconds):
@@ -239,20 +241,19 @@ def plot_rows(curves, path):
 
 
 def plot_calibration(x, y, columns, epochs, path):
-    """Put the held-out rows into ten groups by what a method says, and show how often it comes true."""
+    """Put the held-out rows into ten groups by their predicted probability, and show the true share."""
     held_out = train.split(y, 0)
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
     for method in train.RECIPES:
-        args = train.parse_args(["--method", method, *(["--epochs", str(epochs)] if epochs else [])])
+        args = train.parse_args(["--method", method, *trial(method, epochs)])
         model, _ = train.fit(args, columns, x[~held_out], y[~held_out])
-        said = model.probability(x[held_out])
-        groups = np.array_split(np.argsort(said), 10)
-        axes.plot(
-            [said[g].mean() for g in groups], [y[held_out][g].mean() for g in groups], "o-", label=method
-        )
-    axes.set(xlabel="probability said", ylabel="share with label 1")
+        probability = model.probability(x[held_out])
+        groups = np.array_split(np.argsort(probability), 10)
+        shares = [y[held_out][group].mean() for group in groups]
+        axes.plot([probability[group].mean() for group in groups], shares, "o-", label=method)
+    axes.set(xlabel="predicted probability of label 1", ylabel="share with label 1")
     axes.grid(alpha=0.3)
     axes.legend()
     with replacing(path) as beside:

@@ -12,7 +12,7 @@ that is saved is then fitted on all rows.
 import time
 from dataclasses import dataclass
 
-from scaffold import BadInput, Parser, head, number, run
+from scaffold import BadInput, Parser, head, integer, number, run
 
 import boosting
 import numpy as np
@@ -30,16 +30,17 @@ VALIDATION_SHARE = 0.2
 class Recipe:
     """What suits a method."""
 
-    epochs: int  # passes over the rows; of best: trees, each grown on all rows
-    batch_size: int  # of logistic alone
-    learning_rate: float
     features: str  # the columns as they come, or with logarithms and bins
+    learning_rate: float | None = None
+    epochs: int | None = None  # of logistic
+    batch_size: int | None = None  # of logistic
+    trees: int | None = None  # of best
 
 
 RECIPES = {
-    "generative": Recipe(1, 1, 1.0, "engineered"),  # a closed form: the first three are not used
-    "logistic": Recipe(15, 512, 0.1, "engineered"),
-    "best": Recipe(500, 1, 0.03, "plain"),
+    "generative": Recipe("engineered"),  # a closed form
+    "logistic": Recipe("engineered", 0.1, epochs=15, batch_size=512),
+    "best": Recipe("plain", 0.03, trees=500),
 }
 
 
@@ -60,8 +61,13 @@ def parse_args(argv=None):
         choices=["plain", "engineered"],
         help="columns as they come, or with logarithms and bins",
     )
+    parser.add_argument("--trees", type=integer(), help="how many best grows, instead of --epochs")
     parser.add_argument("--no-normalisation", action="store_true", help="do not standardise the features")
-    return parser.parse(argv, lambda args: RECIPES[args.method])
+    args = parser.parse(argv, lambda args: RECIPES[args.method])
+    for flag in ("epochs", "batch_size", "learning_rate", "trees"):
+        if getattr(args, flag) is not None and getattr(RECIPES[args.method], flag) is None:
+            parser.error(f"--{flag.replace('_', '-')} is not used by --method {args.method}, leave it out")
+    return args
 
 
 def split(y, seed):
@@ -75,35 +81,44 @@ def split(y, seed):
     return held_out
 
 
-def fit(args, columns, x, y, watched=None):
+def fit(args, columns, x, y, validation=None):
     """Fit one model on x (n, d), y (n,).
 
-    Returns the model and, for watched = (x, y), a history with the loss (cross-entropy) and the accuracy on
-    them after each epoch: a DataFrame with a row an epoch.
+    Returns the model and, for validation = (x, y), a history: a DataFrame with the loss (cross-entropy) and
+    the accuracy of both sets, a row an epoch, or a tree.
     """
     normalised = args.method != "best" and not args.no_normalisation  # a tree does not mind the scale
     features = Features(columns, args.features == "engineered", normalised).fit(x)
     z, history = features(x), []
-    watched_z = features(watched[0]) if watched else None
+    sets = {"": (z, y), "val_": (features(validation[0]), validation[1])} if validation else {}
 
     def note(log_odds):
-        accuracy = np.mean((log_odds > 0) == watched[1])
-        history.append({"loss": cross_entropy(log_odds, watched[1]), "accuracy": accuracy})
+        """log_odds: those of each set."""
+        row = {}
+        for prefix, odds in log_odds.items():
+            _, labels = sets[prefix]
+            row[f"{prefix}loss"] = cross_entropy(odds, labels)
+            row[f"{prefix}accuracy"] = np.mean((odds > 0) == labels)
+        history.append(row)
+
+    def scored(parameters):
+        note({prefix: score(parameters, z) for prefix, (z, _) in sets.items()})
 
     if args.method == "logistic":
-        after_epoch = (lambda parameters: note(score(parameters, watched_z))) if watched else None
+        after_epoch = scored if sets else None
         settings = (args.epochs, args.batch_size, args.learning_rate, args.l2, args.seed)
         parameters = fit_logistic(z, y, *settings, after_epoch)
     elif args.method == "generative":
         parameters = (fit_shared if args.covariance == "shared" else fit_separate)(z, y)
-        if watched:
-            note(score(parameters, watched_z))
+        if sets:
+            scored(parameters)
     else:
-        parameters = boosting.grow(z, y, args.epochs, args.learning_rate, args.l2, args.seed)
-        if watched:
-            for log_odds in boosting.raw_scores(parameters, watched_z):
-                note(log_odds)
-    history = pd.DataFrame(history, index=pd.RangeIndex(1, len(history) + 1, name="epoch"))
+        parameters = boosting.grow(z, y, args.trees, args.learning_rate, args.l2, args.seed)
+        if sets:
+            for odds in zip(*(boosting.raw_scores(parameters, z) for z, _ in sets.values())):
+                note(dict(zip(sets, odds)))
+    name = "tree" if args.method == "best" else "epoch"
+    history = pd.DataFrame(history, index=pd.RangeIndex(1, len(history) + 1, name=name))
     if not all(np.isfinite(value).all() for value in parameters.values()):
         raise BadInput(f"--learning-rate {args.learning_rate} is too large: the descent diverged.")
     return Model(args.method, features, parameters), history
@@ -123,18 +138,20 @@ def main(argv=None):
     )
 
     started = time.perf_counter()
-    _, history = fit(args, columns, x[~held_out], y[~held_out], watched=(x[held_out], y[held_out]))
+    _, history = fit(args, columns, x[~held_out], y[~held_out], (x[held_out], y[held_out]))
     refit = time.perf_counter()
     model, _ = fit(args, columns, x, y)
 
     metrics = {
         "metric": "validation accuracy",
-        "score": history.accuracy.iloc[-1],
-        "loss": history.loss.iloc[-1],
+        "score": history.val_accuracy.iloc[-1],
+        "loss": history.val_loss.iloc[-1],
+        "training_accuracy": history.accuracy.iloc[-1],
         "parameters": sum(np.size(value) for value in model.parameters.values()),
         "seconds": {"one_fit": time.perf_counter() - refit, "all": time.perf_counter() - started},
     }
-    figure = learning_curve(history, {name: {name: "validation"} for name in ("loss", "accuracy")})
+    panels = {name: {name: "training", f"val_{name}": "validation"} for name in ("loss", "accuracy")}
+    figure = learning_curve(history, panels)
     return record(
         args, metrics, {"model.npz": model.save, "history.csv": history, "learning_curve.png": figure}
     )

@@ -142,22 +142,35 @@ def test_our_tables_repeat_what_scikit_learn_would_say(hw02, monkeypatch):
     monkeypatch.setattr(sklearn.ensemble, "HistGradientBoostingClassifier", Spy)
     x, y = blobs(1.0, rows=800)
     x = x.round(1).astype(np.float32)  # ties, so that <= and < differ
-    trees = hw02.boosting.grow(x, y, iterations=30, learning_rate=0.1)
+    trees = hw02.boosting.grow(x, y, 30, learning_rate=0.1)
     stages = list(hw02.boosting.raw_scores(trees, x))
-    for ours, theirs in zip(stages, kept[0].staged_predict_proba(x), strict=True):
-        np.testing.assert_allclose(hw02.logistic.sigmoid(ours), theirs[:, 1], atol=1e-12)
+    assert len(kept) == hw02.boosting.BOOSTERS == 2
+    theirs = zip(*(booster.staged_decision_function(x) for booster in kept))
+    for ours, (one, other) in zip(stages, theirs, strict=True):
+        assert (one != other).any(), "the same trees twice"
+        np.testing.assert_allclose(ours, (one + other) / 2, atol=1e-12)
+
+
+def test_trees_grown_in_parts_are_trees_grown_at_once(hw02, monkeypatch):
+    """The progress bar ticks between parts."""
+    x, y = blobs(1.0, rows=300)
+    whole = hw02.boosting.grow(x, y, 6, learning_rate=0.1)
+    monkeypatch.setattr(hw02.boosting, "CHUNK", 2)
+    parts = hw02.boosting.grow(x, y, 6, learning_rate=0.1)
+    for name, array in whole.items():
+        np.testing.assert_allclose(parts[name], array, rtol=1e-6, err_msg=name)
 
 
 def test_a_tree_written_by_hand(hw02):
     """A root that asks for x[1] <= 0.5, with the leaves -1 and 2; the threshold itself goes to the left."""
     stump = {
         "baseline": np.array(0.25),
-        "root": np.array([0]),
+        "root": np.array([0, 0]),  # of each booster
         "feature": np.array([1, 0, 0]),
         "threshold": np.array([0.5, 0.0, 0.0]),
         "left": np.array([1, 1, 2]),
         "right": np.array([2, 1, 2]),
-        "value": np.array([0.0, -1.0, 2.0]),
+        "value": np.array([0.0, -1.0, 2.0]) / 2,
     }
     (scores,) = hw02.boosting.raw_scores(stump, np.array([[9.0, 0.4], [9.0, 0.5], [-9.0, 0.6]]))
     np.testing.assert_array_equal(scores, [-0.75, -0.75, 2.25])
@@ -326,7 +339,15 @@ def test_wrong_encoding_and_missing_files(hw02, whole_set, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "flag",
-    ["--epochs 0", "--batch-size 0", "--learning-rate 0", "--learning-rate nan", "--l2 -1", "--seed -1"],
+    [
+        "--epochs 0",
+        "--batch-size 0",
+        "--learning-rate 0",
+        "--learning-rate nan",
+        "--l2 -1",
+        "--seed -1",
+        "--trees 0",
+    ],
 )
 def test_bad_flags(hw02, whole_set, tmp_path, capsys, flag):
     argv = ["--data-dir", whole_set, "--out-dir", tmp_path / "out", *flag.split()]
@@ -334,11 +355,67 @@ def test_bad_flags(hw02, whole_set, tmp_path, capsys, flag):
     assert not list(tmp_path.glob("out/*"))
 
 
+@pytest.mark.parametrize(
+    "flags", ["--epochs 2", "--method logistic --trees 2", "--method generative --epochs 2"]
+)
+def test_flags_of_another_method(hw02, whole_set, tmp_path, capsys, flags):
+    argv = ["--data-dir", whole_set, "--out-dir", tmp_path / "out", *flags.split()]
+    check_sentence(hw02, capsys, argv, f"{flags.split()[-2]} is not used by --method")
+
+
+def test_a_person_of_ones_own(hw02, whole_set, tmp_path, capsys):
+    argv = ["--data-dir", str(whole_set), "--out-dir", str(tmp_path)]
+    hw02.train.main([*argv, "--method", "logistic", "--epochs", "2"])
+    model, path = hw02.model.load_model(tmp_path / "model.npz"), tmp_path / "my.csv"
+    _, x = hw02.dataset.load_test(whole_set, model.features.columns)
+
+    def write(person):
+        path.write_text(",".join(person) + "\n" + ",".join(f"{value:g}" for value in person.values()))
+
+    write(dict(zip(model.features.columns, x[0])))
+    assert hw02.predict.main([*argv, "--person", str(path)]) == pytest.approx(model.probability(x[:1])[0])
+    write({"capital gains": 9000, "education_5": 1})
+    capsys.readouterr()
+    hw02.predict.main([*argv, "--person", str(path)])
+    out = capsys.readouterr().out
+    assert out.count("log-odds") == 5
+    assert "capital gains = 9000" in out
+    person = hw02.dataset.load_person(path, model.features)[0]
+    where = dict(zip(model.features.columns, person))
+    assert (where["education_5"], where["education_3"]) == (1, 0), "one attribute has one value"
+    assert where["age"] == model.features.usual[model.features.columns.index("age")]
+    for text, words in (
+        ("gold\n1", "no column 'gold'"),
+        ("age\n1\n2", "2 rows below its header"),
+        ("age\nx", "'x' is not a number"),
+    ):
+        path.write_text(text)
+        check_sentence(hw02, capsys, [*argv, "--person", path], path, words, script="predict")
+
+
+def test_reasons_are_of_a_column_alone(hw02, whole_set, tmp_path):
+    """Of a linear model: the weight times the difference to the mean."""
+    x, y, columns = hw02.dataset.load_train(whole_set)
+    features = hw02.model.Features(columns, False, False).fit(x)
+    weights = np.linspace(-1, 1, x.shape[1])
+    model = hw02.model.Model("logistic", features, {"weights": weights, "bias": np.float64(0.3)})
+    np.testing.assert_allclose(model.reasons(x[:1]), weights * (x[0] - features.usual), atol=1e-4)
+
+
+def test_probabilities_stand_beside_the_labels(hw02, whole_set, tmp_path):
+    argv = ["--data-dir", str(whole_set), "--out-dir", str(tmp_path)]
+    hw02.train.main([*argv, "--method", "generative"])
+    found = hw02.predict.main([*argv, "--probabilities"])
+    assert list(found.columns) == ["id", "label", "probability"]
+    assert ((found.probability > 0.5) == found.label).mean() > 0.99  # they are rounded
+
+
 @pytest.mark.parametrize("method", ["best", "logistic", "generative"])
 def test_bad_model(hw02, whole_set, tmp_path, capsys, method):
     argv = ["--data-dir", whole_set, "--out-dir", tmp_path]
     check_sentence(hw02, capsys, argv, "model.npz is missing; run train.py first", script="predict")
-    hw02.train.main([str(argument) for argument in [*argv, "--method", method, "--epochs", "2"]])
+    short = {"best": ["--trees", "2"], "logistic": ["--epochs", "2"], "generative": []}[method]
+    hw02.train.main([str(argument) for argument in [*argv, "--method", method, *short]])
     whole = (tmp_path / "model.npz").read_bytes()
     arrays = dict(np.load(tmp_path / "model.npz"))
     number = "value" if method == "best" else "weights"
