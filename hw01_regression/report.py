@@ -129,8 +129,8 @@ def plot_learning_rates(curves, path):
     axes.set(xlabel="iteration", ylabel="training RMSE (ug/m3)", yscale="log", title="The course's Adagrad")
     axes.grid(which="both", alpha=0.3)
     axes.legend()
-    with replacing(path) as beside:
-        figure.savefig(beside)
+    with replacing(path) as temporary:
+        figure.savefig(temporary)
 
 
 def plot_weights(model, path):
@@ -149,8 +149,8 @@ def plot_weights(model, path):
         colour = "white" if abs(weight) > 0.6 * largest else "black"
         axes.text(column, row, f"{weight:.1f}", color=colour, ha="center", va="center", fontsize=8)
     figure.colorbar(image)
-    with replacing(path) as beside:
-        figure.savefig(beside)
+    with replacing(path) as temporary:
+        figure.savefig(temporary)
 
 
 if __name__ == "__main__":

@@ -35,11 +35,11 @@ class Features:
     def fit(self, x):
         """x float32 (n, d). Returns self."""
         self.usual = x.mean(axis=0, dtype=np.float64).astype(np.float32)
-        many = [place for place in range(x.shape[1]) if self.engineered and len(np.unique(x[:, place])) > 2]
+        many = [index for index in range(x.shape[1]) if self.engineered and len(np.unique(x[:, index])) > 2]
         self.numeric = np.array(many, dtype=np.int64)
         self.edges = np.full((len(self.numeric), 10), np.inf, np.float32)
-        for place, edges in zip(self.numeric, self.edges):
-            positive = x[x[:, place] > 0, place]
+        for index, edges in zip(self.numeric, self.edges):
+            positive = x[x[:, index] > 0, index]
             if len(positive):
                 edges[:] = np.quantile(positive, np.arange(10) / 10)
         self.mean, self.scale = np.zeros(1), np.ones(1)
@@ -57,8 +57,8 @@ class Features:
         above let it bend.
         """
         raw = [x]
-        for place, edges in zip(self.numeric, self.edges):
-            value = x[:, place]
+        for index, edges in zip(self.numeric, self.edges):
+            value = x[:, index]
             raw.append((np.sign(value) * np.log1p(np.abs(value)))[:, None])
             bins = np.searchsorted(edges, value, side="right")  # 0 for zero and less, 1 to 10 for the deciles
             raw.append((bins[:, None] == np.arange(len(edges) + 1)).astype(x.dtype))
@@ -68,8 +68,8 @@ class Features:
     def names(self):
         """The names of the f features."""
         names = list(self.columns)
-        for place in self.numeric:
-            column = self.columns[place]
+        for index in self.numeric:
+            column = self.columns[index]
             names += [f"log {column}", f"{column}: zero", *(f"{column}: decile {i}" for i in range(1, 11))]
         return names
 

@@ -56,9 +56,9 @@ def predict_one(model, x):
     """Print a person's probability of label 1, and the columns that change its log-odds most."""
     probability, reasons = float(model.probability(x)[0]), model.reasons(x)
     print(f"probability of more than 50,000 dollars a year: {probability:.3f}")
-    for place in np.argsort(-np.abs(reasons))[:SHOWN]:
-        column, value = model.features.columns[place], x[0, place]
-        print(f"{reasons[place]:+.2f} log-odds   {column} = {value:g}, instead of its mean")
+    for index in np.argsort(-np.abs(reasons))[:SHOWN]:
+        column, value = model.features.columns[index], x[0, index]
+        print(f"{reasons[index]:+.2f} log-odds   {column} = {value:g}, instead of its mean")
     return probability
 
 

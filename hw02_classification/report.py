@@ -236,8 +236,8 @@ def plot_rows(curves, path):
     axes.set(xscale="log", xlabel="training rows", ylabel="validation accuracy")
     axes.grid(alpha=0.3)
     axes.legend()
-    with replacing(path) as beside:
-        figure.savefig(beside)
+    with replacing(path) as temporary:
+        figure.savefig(temporary)
 
 
 def plot_calibration(x, y, columns, epochs, path):
@@ -256,8 +256,8 @@ def plot_calibration(x, y, columns, epochs, path):
     axes.set(xlabel="predicted probability of label 1", ylabel="share with label 1")
     axes.grid(alpha=0.3)
     axes.legend()
-    with replacing(path) as beside:
-        figure.savefig(beside)
+    with replacing(path) as temporary:
+        figure.savefig(temporary)
 
 
 if __name__ == "__main__":

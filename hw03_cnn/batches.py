@@ -28,5 +28,5 @@ class Batches(keras.utils.PyDataset):
         return -(-len(self.labels) // self.batch_size)
 
     def __getitem__(self, number):
-        places = self.order[number * self.batch_size : (number + 1) * self.batch_size]
-        return self.pictures[places], self.one_hot[self.labels[places]]
+        indices = self.order[number * self.batch_size : (number + 1) * self.batch_size]
+        return self.pictures[indices], self.one_hot[self.labels[indices]]

@@ -49,9 +49,9 @@ def load_test(folder, size):
             raise BadInput(f"{path}: the name is no number, expected {{n}}{path.suffix}; {HELP}.")
     paths.sort(key=number_of)
     ids = np.array([number_of(path) for path in paths], np.int64)
-    for place in np.flatnonzero(np.diff(ids) == 0):
+    for index in np.flatnonzero(np.diff(ids) == 0):
         raise BadInput(
-            f"{paths[place + 1]} has the number of {paths[place].name}, expected each once; {HELP}."
+            f"{paths[index + 1]} has the number of {paths[index].name}, expected each once; {HELP}."
         )
     return ids, read_pictures(paths, size)
 
@@ -83,14 +83,14 @@ def make_synthetic(folder, seed):
     """
     rng = np.random.default_rng(seed)
     for part, count in SYNTHETIC.items():
-        place = folder / "food-11" / part
-        place.mkdir(parents=True, exist_ok=True)
-        for old in place.iterdir():
+        index = folder / "food-11" / part
+        index.mkdir(parents=True, exist_ok=True)
+        for old in index.iterdir():
             old.unlink()
         for number in range(count):
             kind = number % len(KINDS)
             name = f"{number:04d}.jpg" if part == "testing" else f"{kind}_{number // len(KINDS)}.jpg"
-            draw(KINDS[kind], rng).save(place / name, quality=95)
+            draw(KINDS[kind], rng).save(index / name, quality=95)
     return folder
 
 

@@ -126,8 +126,8 @@ def width_of(arch, size, classes, parameters):
 def confused(matrix):
     """Yield the pairs of classes most often taken for each other: names, times, and of how many pictures."""
     both = np.triu(matrix + matrix.T, k=1)
-    for place in np.argsort(-both, axis=None, kind="stable")[:PAIRS]:
-        first, second = divmod(int(place), len(matrix))
+    for index in np.argsort(-both, axis=None, kind="stable")[:PAIRS]:
+        first, second = divmod(int(index), len(matrix))
         of = matrix[[first, second]].sum()
         yield (
             f"{first} and {second}",
@@ -175,10 +175,10 @@ def plot_confusion(matrix, path):
     figure = Figure(figsize=(5, 4.5), layout="constrained")
     axes = figure.subplots()
     picture = axes.imshow(shares, cmap="Greys", vmin=0, vmax=shares[~np.eye(classes, dtype=bool)].max())
-    axes.set(xlabel="said", ylabel="true", xticks=range(classes), yticks=range(classes))
+    axes.set(xlabel="predicted", ylabel="true", xticks=range(classes), yticks=range(classes))
     figure.colorbar(picture, label="share of the true class; the diagonal is off the scale")
-    with replacing(path) as beside:
-        figure.savefig(beside)
+    with replacing(path) as temporary:
+        figure.savefig(temporary)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class WordVectors(layers.Embedding):
     def get_config(self):
         return super().get_config() | {"words": self.words}
 
-    def place(self, vectors):
+    def set_vectors(self, vectors):
         """Start with these vectors, (len(words), output_dim); an unknown word gets their mean."""
         first = np.stack([np.zeros(self.output_dim), vectors.mean(axis=0)])
         self.embeddings.assign(np.concatenate([first, vectors]).astype(np.float32))
@@ -54,9 +54,9 @@ class WordVectors(layers.Embedding):
         """
         rows = np.zeros((len(sentences), MOST_WORDS), np.int32)
         bar = tqdm(sentences, "rows of words", leave=False, ncols=80, disable=None)
-        for place, sentence in enumerate(bar):
+        for index, sentence in enumerate(bar):
             known = [self.row.get(word, UNKNOWN) for word in sentence.split()[:MOST_WORDS]] or [UNKNOWN]
-            rows[place, : len(known)] = known
+            rows[index, : len(known)] = known
         return rows
 
 
@@ -105,22 +105,22 @@ def batches(rows, size, rng=None):
     counts = np.count_nonzero(rows, axis=1)
     cut = []
     for shorter, length in zip((0, *LENGTHS), LENGTHS):
-        places = np.flatnonzero((counts > shorter) & (counts <= length))
+        indices = np.flatnonzero((counts > shorter) & (counts <= length))
         if rng is not None:
-            places = rng.permutation(places)
-        for start in range(0, len(places), size):
-            batch = places[start : start + size]
+            indices = rng.permutation(indices)
+        for start in range(0, len(indices), size):
+            batch = indices[start : start + size]
             lacking = size - len(batch)
-            fill = rng.choice(places, lacking) if rng is not None else np.repeat(batch[-1], lacking)
+            fill = rng.choice(indices, lacking) if rng is not None else np.repeat(batch[-1], lacking)
             cut.append((np.concatenate([batch, fill]), length))
-    return cut if rng is None else [cut[place] for place in rng.permutation(len(cut))]
+    return cut if rng is None else [cut[index] for index in rng.permutation(len(cut))]
 
 
 def read(model, rows):
     """The probability of "positive" for each row: float32 (N,), the logistic function of the log-odds."""
     log_odds = np.zeros(len(rows), np.float32)
-    for places, length in batches(rows, READ_AT_ONCE):
-        log_odds[places] = ops.convert_to_numpy(model.predict_on_batch(rows[places, :length]))[:, 0]
+    for indices, length in batches(rows, READ_AT_ONCE):
+        log_odds[indices] = ops.convert_to_numpy(model.predict_on_batch(rows[indices, :length]))[:, 0]
     return 1 / (1 + np.exp(-log_odds))
 
 

@@ -84,13 +84,14 @@ def main(argv=None):
         ["speed", *row] for row in speed(folders[0] / "model.keras", *(1, 8, 4, 2) if args.epochs else (5,))
     ]
 
-    said = {
+    probabilities = {
         "bag of words": [say(folder / "model.keras", SAME_WORDS) for folder in kept["bag of words"]],
         "bidirectional LSTM": [say(folder / "model.keras", SAME_WORDS) for folder in kept["rnn"]],
     }
     with replacing(results / "sentences.csv") as path:
         pd.DataFrame(
-            {name: [f"{p:.2f}" for p in np.mean(values, 0)] for name, values in said.items()}, SAME_WORDS
+            {name: [f"{p:.2f}" for p in np.mean(values, 0)] for name, values in probabilities.items()},
+            SAME_WORDS,
         ).T.to_csv(path, index_label="model")
 
     default = Trial.run(args.out_dir / "report" / "default", data_dir, 0, "", args.epochs)
@@ -108,8 +109,8 @@ class Trial:
         self.data = folder / f"set_{seed}"
         sentences, labels = load_labelled(data_dir)
         held_back = np.random.default_rng(seed).permutation(len(labels)) < min(HELD_BACK, len(labels) // 4)
-        self.test = [sentences[place] for place in np.flatnonzero(held_back)], labels[held_back]
-        self.sentences = [sentences[place] for place in np.flatnonzero(~held_back)]
+        self.test = [sentences[index] for index in np.flatnonzero(held_back)], labels[held_back]
+        self.sentences = [sentences[index] for index in np.flatnonzero(~held_back)]
         self.labels = labels[~held_back]
         self.unlabelled = load_unlabelled(data_dir)
         self.most = len(train.split(self.labels, seed)[0])
@@ -142,8 +143,8 @@ class Trial:
 
     def score_of(self, fit, count):
         """The same share for what fit(sentences, labels) makes of the same labels, without the network."""
-        places, _, _ = train.split(self.labels, self.seed, count)
-        return fit([self.sentences[place] for place in places], self.labels[places]).score(*self.test)
+        indices, _, _ = train.split(self.labels, self.seed, count)
+        return fit([self.sentences[index] for index in indices], self.labels[indices]).score(*self.test)
 
 
 def precision(trials, folders, count):

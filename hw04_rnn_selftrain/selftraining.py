@@ -21,8 +21,8 @@ def pseudo_labels(probabilities, threshold):
     Sure means a probability of "positive" over the threshold, or under 1 - threshold.
     """
     probabilities = np.asarray(probabilities)
-    places = np.flatnonzero((probabilities > threshold) | (probabilities < 1 - threshold))
-    return places, (probabilities[places] > 0.5).astype(np.int64)
+    indices = np.flatnonzero((probabilities > threshold) | (probabilities < 1 - threshold))
+    return indices, (probabilities[indices] > 0.5).astype(np.int64)
 
 
 def agreed(first, second):

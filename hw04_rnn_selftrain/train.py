@@ -88,7 +88,7 @@ def main(argv=None):
     sentences, labels = load_labelled(data_dir)
     unlabelled = load_unlabelled(data_dir)
     training, validation, put_away = split(labels, args.seed, args.labelled)
-    unlabelled += [sentences[place] for place in put_away]
+    unlabelled += [sentences[index] for index in put_away]
     share = labels[training].mean()
     device = start_keras(args.seed)
     from training import Fit, build
@@ -104,10 +104,10 @@ def main(argv=None):
     )
 
     fitted = time.perf_counter()
-    taught = [sentences[place] for place in training], labels[training]
-    watched = [sentences[place] for place in validation], labels[validation]
+    train = [sentences[index] for index in training], labels[training]
+    validation_set = [sentences[index] for index in validation], labels[validation]
     rounds = 0 if args.no_self_training else args.rounds
-    history = Fit(args, model, taught, watched, unlabelled).run(rounds, args.resume)
+    history = Fit(args, model, train, validation_set, unlabelled).run(rounds, args.resume)
     best = history.loc[history[history["round"] == history["round"].max()].accuracy.idxmax()]
     metrics = {
         "metric": "validation accuracy",

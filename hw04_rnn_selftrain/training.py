@@ -34,22 +34,22 @@ def build(args, sentences):
     known = word_vectors(vectors_file, sentences, args.seed, drawn, args.resume)
     build_model = build_rnn if args.model == "rnn" else build_bag
     model = build_model(known.index_to_key, SIZE, frozen=args.vectors == "frozen")
-    model.get_layer("words").place(known.vectors * (SPREAD / known.vectors.std()))
+    model.get_layer("words").set_vectors(known.vectors * (SPREAD / known.vectors.std()))
     return model
 
 
 class Fit:
     """A training of a model of model.py.
 
-    taught = (sentences, labels), a list of str and int64 (N,), is what it learns from; watched, the same, is
+    train = (sentences, labels), a list of str and int64 (N,), is what it learns from; validation, alike, is
     the validation set; unlabelled, list of str, is what the rounds draw from.
     """
 
-    def __init__(self, args, model, taught, watched, unlabelled):
+    def __init__(self, args, model, train, validation, unlabelled):
         encode = model.get_layer("words").encode
-        self.args, self.model, self.taught = args, model, taught
-        self.rows, self.labels = encode(taught[0]), taught[1]
-        self.watched_rows, self.watched_labels = encode(watched[0]), watched[1]
+        self.args, self.model, self.train = args, model, train
+        self.rows, self.labels = encode(train[0]), train[1]
+        self.validation_rows, self.validation_labels = encode(validation[0]), validation[1]
         self.unlabelled, self.unlabelled_rows = unlabelled, encode(unlabelled)
         self.pseudo = pd.DataFrame({"round": [], "line": [], "label": []}, dtype=np.int64)
         self.checkpoint = Checkpoint(args, FREE)
@@ -81,10 +81,10 @@ class Fit:
             started, first = time.perf_counter(), number not in plan[: epoch - 1]
             if first and number:
                 if number not in set(self.pseudo["round"]):
-                    self.teach(number)
+                    self.add_pseudo_labels(number)
                     self.save()  # so that it is not asked again when model.keras is the student's
                 self.assign(start)
-            loss = self.learn(np.random.default_rng([args.seed, epoch]))
+            loss = self.train_epoch(np.random.default_rng([args.seed, epoch]))
             if not np.isfinite(loss):
                 raise BadInput(
                     f"epoch {epoch}: the loss is not a number, --learning-rate {args.learning_rate} may be "
@@ -95,7 +95,7 @@ class Fit:
                 [old["accuracy"] for old in self.checkpoint.rows if old["round"] == number], default=-1
             )
             with self.averaged():
-                row |= self.judge()
+                row |= self.evaluate()
                 if row["accuracy"] > best:
                     for name in ["model.keras"] if number else ["model.keras", "labels_alone.keras"]:
                         with replacing(args.out_dir / name) as path:
@@ -105,26 +105,26 @@ class Fit:
             tqdm.write(f"epoch {epoch}, " + ", ".join(f"{name} {value:.4g}" for name, value in row.items()))
         return self.checkpoint.history()
 
-    def teach(self, number):
+    def add_pseudo_labels(self, number):
         """Draw fresh unlabelled lines and add the pseudo labels of those that the teacher is sure of.
 
         The teacher is model.keras, of the last round's best epoch, and with --teacher both a second reader.
         """
         lines = fresh_lines(len(self.unlabelled), self.args.unlabelled_per_round, number, self.args.seed)
-        said = read(load_model(self.args.out_dir / "model.keras"), self.unlabelled_rows[lines])
+        probabilities = read(load_model(self.args.out_dir / "model.keras"), self.unlabelled_rows[lines])
         if self.args.teacher == "both":
             texts = [self.unlabelled[line] for line in lines]
-            said = agreed(said, self.second.predict_proba(texts)[:, 1])
-        places, labels = pseudo_labels(said, self.args.threshold)
-        found = pd.DataFrame({"round": number, "line": lines[places], "label": labels})
+            probabilities = agreed(probabilities, self.second.predict_proba(texts)[:, 1])
+        indices, labels = pseudo_labels(probabilities, self.args.threshold)
+        found = pd.DataFrame({"round": number, "line": lines[indices], "label": labels})
         self.pseudo = pd.concat([self.pseudo, found]).drop_duplicates("line", keep="last", ignore_index=True)
 
     @cached_property
     def second(self):
-        tqdm.write(f"the second reader learns n-grams from {len(self.taught[1])} tweets")
-        return second_reader(*self.taught)
+        tqdm.write(f"the second reader learns n-grams from {len(self.train[1])} tweets")
+        return second_reader(*self.train)
 
-    def learn(self, rng):
+    def train_epoch(self, rng):
         """One epoch on the labelled tweets and those with pseudo labels; the mean loss of its steps."""
         times = -(-LEAST_TWEETS // len(self.rows))
         if len(self.pseudo):
@@ -134,16 +134,16 @@ class Fit:
         labels = np.concatenate([self.labels] * times + [self.pseudo["label"]]).astype(np.float32)
         losses = []
         cut = batches(rows, self.args.batch_size, rng)
-        for places, length in tqdm(cut, leave=False, ncols=80, disable=None):
-            batch = rows[places, :length], labels[places, None]
+        for indices, length in tqdm(cut, leave=False, ncols=80, disable=None):
+            batch = rows[indices, :length], labels[indices, None]
             losses.append(self.model.train_on_batch(*batch))
         return float(np.mean(losses))
 
-    def judge(self):
+    def evaluate(self):
         """Accuracy on the validation set, and the mean of its cross-entropy, in nats."""
-        said = read(self.model, self.watched_rows).astype(np.float64).clip(1e-7, 1 - 1e-7)
-        likelihood = np.where(self.watched_labels == 1, said, 1 - said)
-        right = (said > 0.5) == (self.watched_labels == 1)
+        probabilities = read(self.model, self.validation_rows).astype(np.float64).clip(1e-7, 1 - 1e-7)
+        likelihood = np.where(self.validation_labels == 1, probabilities, 1 - probabilities)
+        right = (probabilities > 0.5) == (self.validation_labels == 1)
         return {"validation_loss": float(-np.log(likelihood).mean()), "accuracy": float(right.mean())}
 
     @contextmanager

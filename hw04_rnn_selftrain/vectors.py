@@ -50,8 +50,8 @@ def word_vectors(path, sentences, seed, drawn=False, resume=False):
         return found
     print("makes the word vectors", flush=True)
     found = skip_gram(sentences, seed, learn=not drawn)
-    with replacing(path) as beside:
-        found.save_word2vec_format(beside)
+    with replacing(path) as temporary:
+        found.save_word2vec_format(temporary)
     return found
 
 

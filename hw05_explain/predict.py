@@ -8,7 +8,7 @@
 
 Written to <out-dir>: sheet.png, all pictures with all maps; page_{index}.png, a picture with its maps and
 what the filters respond to in it; filters.png, what the filters look for; explanations.csv, what the model
-says: index,file,true,said,probability.
+says: index,file,true,predicted,probability.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def main(argv=None):
         )
     layer = find_layer(model, args.layer)
     pictures = load_pictures([paths[number] for number in chosen], model.input_shape[1])
-    said = np.asarray(scores_of(model, pictures.astype(np.float32))).argmax(axis=1)
+    predicted = np.asarray(scores_of(model, pictures.astype(np.float32))).argmax(axis=1)
     responses = activation_maps(model, layer, pictures)
     filters = strongest(responses, FILTERS) if args.filters is None else args.filters
     for number in filters:
@@ -87,30 +87,30 @@ def main(argv=None):
     print(f"pictures {', '.join(map(str, chosen))}   model {path}, layer {layer.name}", flush=True)
 
     methods = tqdm(METHODS.items(), "maps", ncols=80, disable=None)
-    maps = {name: method(model, pictures, said, args.layer) for name, method in methods}
+    maps = {name: method(model, pictures, predicted, args.layer) for name, method in methods}
     dreams = dream(model, layer, filters)
     table = pd.DataFrame(
         {
             "index": [int(number) for number in chosen],
             "file": [paths[number].name for number in chosen],
             "true": labels[list(chosen)],
-            "said": said,
-            "probability": probability(model, pictures, said).round(4),
+            "predicted": predicted,
+            "probability": probability(model, pictures, predicted).round(4),
         }
     )
     args.out_dir.mkdir(parents=True, exist_ok=True)
-    titles = [f"{plain(row.file)}: {row.true}, said {row.said}" for row in table.itertuples()]
-    with replacing(args.out_dir / "sheet.png") as beside:
-        plot_sheet(pictures, maps, titles).savefig(beside)
-    for place, number in enumerate(table["index"]):
-        own = {name: values[place] for name, values in maps.items()}
-        page = plot_page(pictures[place], own, responses[place][..., filters], filters, titles[place])
-        with replacing(args.out_dir / f"page_{number}.png") as beside:
-            page.savefig(beside)
-    with replacing(args.out_dir / "filters.png") as beside:
-        plot_filters(dreams, filters, layer.name).savefig(beside)
-    with replacing(args.out_dir / "explanations.csv") as beside:
-        table.to_csv(beside, index=False)
+    titles = [f"{plain(row.file)}: {row.true}, predicted {row.predicted}" for row in table.itertuples()]
+    with replacing(args.out_dir / "sheet.png") as temporary:
+        plot_sheet(pictures, maps, titles).savefig(temporary)
+    for index, number in enumerate(table["index"]):
+        own = {name: values[index] for name, values in maps.items()}
+        page = plot_page(pictures[index], own, responses[index][..., filters], filters, titles[index])
+        with replacing(args.out_dir / f"page_{number}.png") as temporary:
+            page.savefig(temporary)
+    with replacing(args.out_dir / "filters.png") as temporary:
+        plot_filters(dreams, filters, layer.name).savefig(temporary)
+    with replacing(args.out_dir / "explanations.csv") as temporary:
+        table.to_csv(temporary, index=False)
     print(f"{len(table)} pages   {args.out_dir / 'sheet.png'}")
     return table
 
@@ -136,11 +136,11 @@ def plot_sheet(pictures, maps, titles):
     columns = len(maps) + 1
     figure = Figure(figsize=(2 * columns, 2.2 * len(pictures)), layout="constrained")
     grid = figure.subplots(len(pictures), columns, squeeze=False)
-    for place, line in enumerate(grid):
-        show(line[0], pictures[place])
-        line[0].set_title(titles[place], fontsize=7)
+    for index, line in enumerate(grid):
+        show(line[0], pictures[index])
+        line[0].set_title(titles[index], fontsize=7)
         for axes, (name, values) in zip(line[1:], maps.items()):
-            show(axes, pictures[place], values[place])
+            show(axes, pictures[index], values[index])
             axes.set_title(name, fontsize=9)
     return figure
 

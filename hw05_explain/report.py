@@ -61,7 +61,7 @@ def main(argv=None):
         classifiers.append(read_metrics(folder))
         if not measured_since(folder / "maps.csv"):
             model = load_classifier(folder / "model.keras")
-            pictures = load_pictures([paths[place] for place in chosen], model.input_shape[1])
+            pictures = load_pictures([paths[index] for index in chosen], model.input_shape[1])
             with replacing(folder / "maps.csv") as path:
                 measured(model, pictures, seed).to_csv(path, index=False)
         try:
@@ -85,15 +85,15 @@ def main(argv=None):
 def measured(model, pictures, seed):
     """A row for each picture and method: the areas, those of a random order, the correlation, the seconds."""
     rng = np.random.default_rng(seed)
-    said = np.asarray(scores_of(model, pictures.astype(np.float32))).argmax(axis=1)
+    predicted = np.asarray(scores_of(model, pictures.astype(np.float32))).argmax(axis=1)
     other, found = shuffled(model, seed), []
-    by_chance = areas(model, pictures, said, rng.random(pictures.shape[:3]))
+    by_chance = areas(model, pictures, predicted, rng.random(pictures.shape[:3]))
     for name, method in {"random order": None, **METHODS}.items():
         began = time.perf_counter()
-        maps = method(model, pictures, said) if method else rng.random(pictures.shape[:3])
+        maps = method(model, pictures, predicted) if method else rng.random(pictures.shape[:3])
         seconds = (time.perf_counter() - began) / len(pictures)
-        deletion, insertion = areas(model, pictures, said, maps)
-        same = rank_correlation(maps, method(other, pictures, said)) if method else np.nan
+        deletion, insertion = areas(model, pictures, predicted, maps)
+        same = rank_correlation(maps, method(other, pictures, predicted)) if method else np.nan
         found.append(
             pd.DataFrame(
                 {"method": name, "deletion": deletion, "insertion": insertion, "shuffled": same}

@@ -104,18 +104,18 @@ def read_pictures(folder, names):
 
 def write_pictures(folder, pictures, names):
     """Write uint8 (N, h, w, 3) as PNG files, losslessly. A folder that is there is replaced as a whole."""
-    beside, old = folder.with_name("half-written-" + folder.name), folder.with_name("old-" + folder.name)
-    for leftover in (beside, old):
+    temporary, old = folder.with_name("half-written-" + folder.name), folder.with_name("old-" + folder.name)
+    for leftover in (temporary, old):
         shutil.rmtree(leftover, ignore_errors=True)
     try:
-        beside.mkdir(parents=True)
+        temporary.mkdir(parents=True)
         for picture, name in zip(pictures, names):
-            Image.fromarray(picture).save(beside / name)
+            Image.fromarray(picture).save(temporary / name)
         if folder.exists():
             folder.rename(old)
-        beside.rename(folder)
+        temporary.rename(folder)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 
 

@@ -217,8 +217,8 @@ def plot_curves(curves, path):
     axes.set_xticks(EPSILONS, EPSILONS)
     axes.grid(alpha=0.3)
     axes.legend()
-    with replacing(path) as beside:
-        figure.savefig(beside)
+    with replacing(path) as temporary:
+        figure.savefig(temporary)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,6 @@ def multiply_adds(model):
         elif isinstance(
             layer, layers.Dense | layers.Conv2D | layers.DepthwiseConv2D | layers.SeparableConv2D
         ):
-            places = np.prod(layer.output.shape[1:-1], dtype=int)  # 1 after pooling
-            total += int(places) * sum(int(np.prod(w.shape)) for w in layer.weights if len(w.shape) > 1)
+            indices = np.prod(layer.output.shape[1:-1], dtype=int)  # 1 after pooling
+            total += int(indices) * sum(int(np.prod(w.shape)) for w in layer.weights if len(w.shape) > 1)
     return total

@@ -49,9 +49,9 @@ def write_compressed(path, folded, plan, bits, codebook=False):
         steps.append(own)
     about = json.dumps({"plan": plan, "bits": bits, "shared": codebook})
     members = {"codes": codes, "zeros": zeros, "steps": steps, "biases": biases}
-    with replacing(path) as beside:
+    with replacing(path) as temporary:
         np.savez_compressed(
-            beside,
+            temporary,
             about=np.frombuffer(about.encode(), np.uint8),
             **{name: np.concatenate(arrays) for name, arrays in members.items()},
         )

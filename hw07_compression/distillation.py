@@ -12,7 +12,7 @@ flipped or not and shifted, one an epoch in turn, and the teacher is asked once 
 import keras
 import numpy as np
 from keras import ops
-from model import answers
+from model import logits_of
 
 VIEWS = 4
 SHIFT = 0.125  # of the side, at most
@@ -35,7 +35,7 @@ class Distillation(keras.losses.Loss):
         return (1 - self.alpha) * hard + self.alpha * self.temperature**2 * soft
 
 
-def named_right(y_true, y_pred):
+def true_class_accuracy(y_true, y_pred):
     """The accuracy by the labels in y_true (batch, 2 classes)."""
     label = ops.argmax(y_true[:, : y_pred.shape[-1]], axis=-1)
     return ops.cast(label == ops.argmax(y_pred, axis=-1), "float32")
@@ -46,10 +46,10 @@ def log_odds(teacher, pictures):
 
     The logarithms, where a teacher ends in a softmax.
     """
-    said = answers(teacher, pictures)
-    if (said >= 0).all() and np.allclose(said.sum(axis=1), 1, atol=0.02):
-        said = np.log(np.maximum(said, 1e-7))
-    return said
+    logits = logits_of(teacher, pictures)
+    if (logits >= 0).all() and np.allclose(logits.sum(axis=1), 1, atol=0.02):
+        logits = np.log(np.maximum(logits, 1e-7))
+    return logits
 
 
 class Views(keras.utils.PyDataset):
@@ -67,13 +67,13 @@ class Views(keras.utils.PyDataset):
         self.targets = np.zeros((views, len(labels), classes), np.float32)
         self.start(0)
 
-    def ask(self):
+    def label_with_teacher(self):
         """Let the teacher say what it holds of every version, if there is one and it has not yet."""
         for view in range(0 if self.asked or self.teacher is None else len(self.targets)):
             self.start(view)
             for first in range(0, len(self.labels), AT_ONCE):
-                places = np.arange(first, min(first + AT_ONCE, len(self.labels)))
-                self.targets[view, places] = log_odds(self.teacher, self.shown(places))
+                indices = np.arange(first, min(first + AT_ONCE, len(self.labels)))
+                self.targets[view, indices] = log_odds(self.teacher, self.shown(indices))
         self.asked = self.teacher is not None
 
     def start(self, epoch):
@@ -89,18 +89,18 @@ class Views(keras.utils.PyDataset):
     def on_epoch_end(self):
         self.start(self.epoch + 1)
 
-    def shown(self, places):
+    def shown(self, indices):
         """The pictures at some places as this epoch shows them; beyond the border they are mirrored."""
         reach, side = self.reach, self.pictures.shape[1]
-        border = np.pad(self.pictures[places], [(0, 0), (reach, reach), (reach, reach), (0, 0)], "reflect")
-        rows, columns = (self.shifts[places, axis, None] + np.arange(side) for axis in (0, 1))  # (b, side)
-        columns = np.where(self.flipped[places, None], columns[:, ::-1], columns)
-        return border[np.arange(len(places))[:, None, None], rows[:, :, None], columns[:, None, :]]
+        border = np.pad(self.pictures[indices], [(0, 0), (reach, reach), (reach, reach), (0, 0)], "reflect")
+        rows, columns = (self.shifts[indices, axis, None] + np.arange(side) for axis in (0, 1))  # (b, side)
+        columns = np.where(self.flipped[indices, None], columns[:, ::-1], columns)
+        return border[np.arange(len(indices))[:, None, None], rows[:, :, None], columns[:, None, :]]
 
     def __len__(self):
         return -(-len(self.labels) // self.batch_size)
 
     def __getitem__(self, number):
-        places = self.order[number * self.batch_size : (number + 1) * self.batch_size]
-        answers = [self.one_hot[self.labels[places]], self.targets[self.view, places]]
-        return self.shown(places), np.concatenate(answers, axis=1)
+        indices = self.order[number * self.batch_size : (number + 1) * self.batch_size]
+        targets = [self.one_hot[self.labels[indices]], self.targets[self.view, indices]]
+        return self.shown(indices), np.concatenate(targets, axis=1)

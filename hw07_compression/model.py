@@ -140,13 +140,13 @@ def adopt(model, path=None, policy="float32"):
     except ValueError as error:  # another shape
         raise otherwise from error
     noise = np.random.default_rng(0).integers(0, 256, (2, plan["size"], plan["size"], 3))
-    said, meant = (answers(one, noise) for one in (fold(student, plan), model))
-    if not np.allclose(said, meant, atol=1e-3 * max(1, np.abs(meant).max())):
+    found, expected = (logits_of(one, noise) for one in (fold(student, plan), model))
+    if not np.allclose(found, expected, atol=1e-3 * max(1, np.abs(expected).max())):
         raise otherwise
     return student, plan
 
 
-def quickened(model, policy):
+def inference_copy(model, policy):
     """A copy that says the same sooner, for targets: without batch normalisation where that can be folded.
 
     In bfloat16 where the policy says so, which rounds the log-odds to three digits.
@@ -160,7 +160,7 @@ def quickened(model, policy):
     return copy
 
 
-def answers(model, pictures):
+def logits_of(model, pictures):
     """What a model says of pictures, uint8 (N, n, n, 3): float32 (N, classes).
 
     Without predict(), which would compile each of a chain's many models and take longer than this does.
@@ -177,4 +177,4 @@ def answers(model, pictures):
 
 def accuracy(model, pictures, labels):
     """The share of pictures that a model names right."""
-    return float(np.mean(answers(model, pictures).argmax(axis=1) == labels))
+    return float(np.mean(logits_of(model, pictures).argmax(axis=1) == labels))

@@ -28,22 +28,22 @@ def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     path = args.model or args.out_dir / "compressed.npz"
-    beside = path.parent / "metrics.json"
-    if not args.model or (beside.is_file() and path.name in read_metrics(path.parent)["files"]):
+    temporary = path.parent / "metrics.json"
+    if not args.model or (temporary.is_file() and path.name in read_metrics(path.parent)["files"]):
         trained(args, path.name, folder=path.parent)  # a file that was sent to somebody has no metrics.json
     image_files(data_dir / "food-11" / "testing")  # a missing folder need not wait for Keras
     start_keras()
     from compressed import read_compressed  # here, with Keras, so that --help need not wait for it
-    from model import answers
+    from model import logits_of
 
     model, plan = read_compressed(path)
     pictures, ids = load_part(data_dir / "food-11" / "testing", plan["size"], labelled=False)
     print(f"testing {pictures.shape}   {path.stat().st_size} bytes, {plan['classes']} classes", flush=True)
-    category = answers(model, pictures).argmax(axis=1)
+    category = logits_of(model, pictures).argmax(axis=1)
     submission = pd.DataFrame({"Id": ids, "Category": category})
     args.out_dir.mkdir(parents=True, exist_ok=True)
-    with replacing(args.out_dir / "submission.csv") as beside:
-        submission.to_csv(beside, index=False)
+    with replacing(args.out_dir / "submission.csv") as temporary:
+        submission.to_csv(temporary, index=False)
     print(f"{len(ids)} predictions   {args.out_dir / 'submission.csv'}")
     return submission
 

@@ -119,12 +119,12 @@ def main(argv=None):
 def a_part(data_dir, folder):
     """Copy every 15th picture to train and every second to validate, class by class; return the folder."""
     for part, step in EVERY.items():
-        place = folder / "food-11" / part
-        place.mkdir(parents=True, exist_ok=True)
+        index = folder / "food-11" / part
+        index.mkdir(parents=True, exist_ok=True)
         paths = image_files(data_dir / "food-11" / part)
         for path in paths[:: step if len(paths) > MANY else 1]:
-            if not (place / path.name).is_file():
-                shutil.copyfile(path, place / path.name)
+            if not (index / path.name).is_file():
+                shutil.copyfile(path, index / path.name)
     return folder
 
 
@@ -178,8 +178,8 @@ def of_files(chain, plan, folder):
         prune_weights(model, share)
         rows.append(row("zeros", f"{share:.0%} of the weights zero, 8 bits", 8))
     path.unlink()
-    with replacing(kept) as beside:
-        beside.write_text(json.dumps(rows))
+    with replacing(kept) as temporary:
+        temporary.write_text(json.dumps(rows))
     return rows
 
 
@@ -191,10 +191,10 @@ def plot_curves(pruned, files):
     left, right = figure.subplots(1, 2)
     for size in ("small", "large"):
         steps = [both for start, _, both in pruned if start == size]
-        for place, style, word in ((1, "o-", "fine-tuned"), (0, "x:", "before")):
+        for index, style, word in ((1, "o-", "fine-tuned"), (0, "x:", "before")):
             left.plot(
                 [both[1]["parameters"] / 1000 for both in steps],
-                [both[place]["accuracy"] for both in steps],
+                [both[index]["accuracy"] for both in steps],
                 style,
                 label=f"{size}, {word}",
             )

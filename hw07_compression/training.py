@@ -13,8 +13,8 @@ import numpy as np
 from architecture import multiply_adds
 from checkpoint import Checkpoint
 from compressed import read_compressed, write_within
-from distillation import Distillation, Views, log_odds, named_right
-from model import accuracy, adopt, build_student, fold, make_plan, quickened
+from distillation import Distillation, Views, log_odds, true_class_accuracy
+from model import accuracy, adopt, build_student, fold, inference_copy, make_plan
 from pruning import prune_channels, prune_weights
 
 TEACHER_WIDTH = 2  # of an own teacher, times --width
@@ -49,7 +49,7 @@ def fit(args, stage, model, views, validation):
     model.compile(
         keras.optimizers.SGD(rate, 0.9, nesterov=True, weight_decay=5e-4),
         Distillation(args.temperature, alpha),
-        metrics=[keras.metrics.MeanMetricWrapper(named_right, name="accuracy")],
+        metrics=[keras.metrics.MeanMetricWrapper(true_class_accuracy, name="accuracy")],
         jit_compile=keras.backend.backend() != "tensorflow",  # there it takes 2.6 times as long
     )
     model.optimizer.build(model.trainable_variables)
@@ -60,7 +60,7 @@ def fit(args, stage, model, views, validation):
     if args.resume:
         checkpoint.restore(variables)
     if len(checkpoint.rows) < epochs:
-        views.ask()
+        views.label_with_teacher()
         views.start(len(checkpoint.rows))
         some = np.linspace(0, len(validation[1]) - 1, min(WATCHED, len(validation[1]))).astype(int)
         watched, right = validation[0][some], views.one_hot[validation[1][some]]
@@ -123,7 +123,7 @@ def compress(args, teacher, size, classes, training, validation):
     if teacher:
         note("teacher", teacher)
     if args.alpha > 0:
-        views.teacher = quickened(teacher, policy)
+        views.teacher = inference_copy(teacher, policy)
 
     if args.from_teacher:
         student, plan = own or adopt(teacher, args.teacher, policy)

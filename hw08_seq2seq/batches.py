@@ -37,7 +37,7 @@ class Batches(keras.utils.PyDataset):
             cuts = range(self.batch_size, len(rows), self.batch_size)
             self.batches += [(width, part) for part in np.split(rows, cuts) if len(part)]
         if self.shuffle:
-            self.batches = [self.batches[place] for place in rng.permutation(len(self.batches))]
+            self.batches = [self.batches[index] for index in rng.permutation(len(self.batches))]
         # Keras concludes from the first two batches which axes vary: let them differ.
         other = next((i for i, (width, _) in enumerate(self.batches) if width != self.batches[0][0]), 0)
         self.batches.insert(min(1, other), self.batches.pop(other))

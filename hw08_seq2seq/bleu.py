@@ -18,14 +18,14 @@ def characters(text):
 
 def sentence_bleu(translation, reference):
     """BLEU with weights (1, 0, 0, 0) of one sentence, both str: 0 to 1."""
-    said, right = characters(translation), characters(reference)
-    if not said:
+    hypothesis, truth = characters(translation), characters(reference)
+    if not hypothesis:
         return 0.0
     matches = sum(
-        (Counter(said) & Counter(right)).values()
+        (Counter(hypothesis) & Counter(truth)).values()
     )  # a character counts as often as in the reference
-    brevity_penalty = min(1.0, np.exp(1 - len(right) / len(said)))
-    return float(brevity_penalty * matches / len(said))
+    brevity_penalty = min(1.0, np.exp(1 - len(truth) / len(hypothesis)))
+    return float(brevity_penalty * matches / len(hypothesis))
 
 
 def bleu_1(translations, references):

@@ -47,18 +47,18 @@ def main(argv=None):
     words = Decoding(model, args.beam).translate(english.encode(sources))
 
     table = compare(pairs, words)
-    shown = [place for place, source in enumerate(sources) if 5 <= len(source) <= 10][:SHOWN] or [0]
+    shown = [index for index, source in enumerate(sources) if 5 <= len(source) <= 10][:SHOWN] or [0]
     maps = attention_maps(
-        model, *([side[place] for place in shown] for side in (sources, words)), vocabularies
+        model, *([side[index] for index in shown] for side in (sources, words)), vocabularies
     )
     (args.out_dir / "attention.png").unlink(missing_ok=True)  # another model's
     if maps is not None:
-        with replacing(args.out_dir / "attention.png") as beside:
-            maps.savefig(beside)
-    with replacing(args.out_dir / "translations.txt") as beside:
-        beside.write_text("".join(line + "\n" for line in table.translation), "utf-8")
-    with replacing(args.out_dir / "translations.csv") as beside:
-        table.to_csv(beside, index=False)
+        with replacing(args.out_dir / "attention.png") as temporary:
+            maps.savefig(temporary)
+    with replacing(args.out_dir / "translations.txt") as temporary:
+        temporary.write_text("".join(line + "\n" for line in table.translation), "utf-8")
+    with replacing(args.out_dir / "translations.csv") as temporary:
+        table.to_csv(temporary, index=False)
 
     scored = table.translation, table.reference
     print(f"BLEU@1 {bleu_1(*scored):.4f}: sentence BLEU with weights (1, 0, 0, 0) over characters, averaged")
@@ -71,9 +71,9 @@ def compare(pairs, translations):
     """A row for each pair and its translation, a list of words: source, reference, translation, score."""
     rows = []
     for pair, words in zip(pairs, translations):
-        reference, said = "".join(pair.chinese), "".join(words)
-        score = round(sentence_bleu(said, reference), 4)
-        rows.append((" ".join(pair.english), reference, said, score))
+        reference, hypothesis = "".join(pair.chinese), "".join(words)
+        score = round(sentence_bleu(hypothesis, reference), 4)
+        rows.append((" ".join(pair.english), reference, hypothesis, score))
     return pd.DataFrame(rows, columns=["source", "reference", "translation", "score"])
 
 

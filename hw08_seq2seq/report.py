@@ -166,10 +166,10 @@ def write_examples(results, decoding, parts):
     sources = [sentence.split() for sentence, _ in chosen]
     translations = decoding.translate(english.encode(sources))
     rows = []
-    for (sentence, kind), said in zip(chosen, translations):
+    for (sentence, kind), words in zip(chosen, translations):
         found = [name for name in parts if sentence in known[name]]
         reference = "".join(parts[found[0]][known[found[0]].index(sentence)].chinese) if found else ""
-        rows.append([kind, sentence, "".join(said), reference, " and ".join(found) or "nowhere"])
+        rows.append([kind, sentence, "".join(words), reference, " and ".join(found) or "nowhere"])
     with replacing(results / "examples.csv") as path:
         columns = ["kind", "source", "translation", "reference", "found_in"]
         pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
@@ -193,8 +193,8 @@ def plot_curves(folders, path):
     for axes in (by_epoch, by_seconds):
         axes.grid(alpha=0.3)
         axes.legend()
-    with replacing(path) as beside:
-        figure.savefig(beside)
+    with replacing(path) as temporary:
+        figure.savefig(temporary)
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ class Transformer(Translator):
         self.decoder_norm = keras.layers.LayerNormalization(epsilon=1e-6)
         self((ops.zeros((1, 2), "int32"), ops.zeros((1, 2), "int32")))
 
-    def place(self, embedding, words, time=0, training=False):
+    def add_positions(self, embedding, words, time=0, training=False):
         """Words (n, t) at the times time, time + 1, ... -> embeddings and positions, (n, t, u)."""
         times = ops.cast(time + ops.arange(ops.shape(words)[1]), "float32")
         x = self.embed(embedding, words) + positions(times, self.units)
@@ -86,7 +86,7 @@ class Transformer(Translator):
     def read(self, source, training=False):
         """The memory (n, s, u) of sentences (n, s), and its mask."""
         mask = source != PAD
-        x = self.place(self.source_embedding, source, training=training)
+        x = self.add_positions(self.source_embedding, source, training=training)
         for block in self.encoder:
             x, _ = block(x, block.self_norm(x), mask[:, None], training=training)
         return self.encoder_norm(x), mask
@@ -96,7 +96,7 @@ class Transformer(Translator):
         memory, mask = self.read(source, training)
         times = ops.arange(ops.shape(target)[1])
         causal = (times[:, None] >= times)[None]
-        x = self.place(self.target_embedding, target, training=training)
+        x = self.add_positions(self.target_embedding, target, training=training)
         for block in self.decoder:
             x, weights = block(x, block.self_norm(x), causal, memory, mask, training=training)
         return self.decoder_norm(x), weights
@@ -117,10 +117,10 @@ class Transformer(Translator):
     def step(self, words, time, state):
         memory, mask, *pasts = state
         visible = (ops.arange(ops.shape(pasts[0])[1]) <= time)[None, None]
-        x = self.place(self.target_embedding, words[:, None], time)
-        for place, block in enumerate(self.decoder):
-            pasts[place] = ops.slice_update(pasts[place], [0, time, 0], block.self_norm(x))
-            x, _ = block(x, pasts[place], visible, memory, mask)
+        x = self.add_positions(self.target_embedding, words[:, None], time)
+        for index, block in enumerate(self.decoder):
+            pasts[index] = ops.slice_update(pasts[index], [0, time, 0], block.self_norm(x))
+            x, _ = block(x, pasts[index], visible, memory, mask)
         return self.logits(self.decoder_norm(x))[:, 0], [memory, mask, *pasts]
 
     def get_config(self):

@@ -29,9 +29,9 @@ def load_pictures(path):
         with np.errstate(invalid="ignore"):  # NaN is no uint8, and is caught by the comparison
             wrong = np.argwhere(pictures.astype(np.uint8) != pictures)
         if len(wrong):
-            place = tuple(int(number) for number in wrong[0])
+            index = tuple(int(number) for number in wrong[0])
             raise BadInput(
-                f"{path}: picture {place[0]} has {pictures[place]} at row {place[1]}, column {place[2]}, "
+                f"{path}: picture {index[0]} has {pictures[index]} at row {index[1]}, column {index[2]}, "
                 f"expected whole numbers from 0 to 255; {HELP}."
             )
     return pictures.astype(np.uint8)

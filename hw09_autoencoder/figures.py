@@ -20,12 +20,12 @@ def plot_strip(rows, spoilt, numbers):
 def plot_embedding(panels):
     """{title: (places (n, 2), groups (n,))} as a figure, a panel each."""
     figure = Figure(figsize=(5 * len(panels), 4.5), layout="constrained")
-    for axes, (title, (places, groups)) in zip(
+    for axes, (title, (points, groups)) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels.items()
     ):
         for group, colour in ((0, "C0"), (1, "C1")):
             chosen = groups == group
-            axes.scatter(*places[chosen].T, s=3, c=colour, linewidths=0, label=f"group {group}")
+            axes.scatter(*points[chosen].T, s=3, c=colour, linewidths=0, label=f"group {group}")
         axes.set(title=title, xticks=[], yticks=[])
     figure.axes[0].legend(markerscale=4)
     return figure

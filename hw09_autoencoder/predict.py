@@ -41,9 +41,9 @@ def main(argv=None):
     with replacing(args.out_dir / "submission.csv") as path:
         table.to_csv(path, index=False)
     known = "places" in clusters and len(clusters["places"]) == len(codes)
-    places = clusters["places"] if known else on_a_plane(codes, seed=0)
+    points = clusters["places"] if known else on_a_plane(codes, seed=0)
     with replacing(args.out_dir / "embedding.png") as path:
-        plot_embedding({"trainX": (places, groups)}).savefig(path)
+        plot_embedding({"trainX": (points, groups)}).savefig(path)
     print(f"group 0: {np.sum(groups == 0)} pictures, group 1: {np.sum(groups == 1)}")
     print(f"{len(table)} predictions   {args.out_dir / 'submission.csv'}")
     return table

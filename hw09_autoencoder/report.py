@@ -136,7 +136,7 @@ def grouped(folder, seed, codes, reduction):
         known, others = of_variance_one(codes) if reduction == "whitened" else codes
         points = on_a_plane(known, seed) if reduction == "tsne" else known
         groups = two_groups(points, seed)
-        with replacing(path) as beside, open(beside, "wb") as file:
+        with replacing(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, known=groups, found=of_neighbours(others, known, groups), places=points[:, :2])
     try:
         with np.load(path, allow_pickle=False) as file:

@@ -104,8 +104,8 @@ def counterparts(model, test, shown, codes, training, known):
 
     if model.name != "rotation":
         return predict(model, as_floats(test[shown])), "given back"
-    _, places = nearest(codes, codes_of(model, test, shown), 1)
-    return as_floats(training[known[places[:, 0]]]), "nearest\nin training"
+    _, indices = nearest(codes, codes_of(model, test, shown), 1)
+    return as_floats(training[known[indices[:, 0]]]), "nearest\nin training"
 
 
 def plot_pictures(pictures, below, what, scores, normal):
@@ -120,10 +120,10 @@ def plot_pictures(pictures, below, what, scores, normal):
         (0, normal, grid[:2], "normal"),
         (normal, len(scores), grid[2:], "anomalous"),
     ):
-        for place, above, under in zip(range(start, end), *rows):
-            above.imshow((pictures[place] + 1) / 2)
-            above.set_title(f"{scores[place]:.3g}", fontsize=9)
-            under.imshow(np.clip((below[place] + 1) / 2, 0, 1))
+        for index, above, under in zip(range(start, end), *rows):
+            above.imshow((pictures[index] + 1) / 2)
+            above.set_title(f"{scores[index]:.3g}", fontsize=9)
+            under.imshow(np.clip((below[index] + 1) / 2, 0, 1))
         rows[0][0].set_ylabel(name)
         rows[1][0].set_ylabel(what)
     return figure

@@ -85,9 +85,9 @@ def main(argv=None):
             epochs = 1 if method == "pca" else args.epochs or PASSES
             flags = ["--method", method, "--epochs", str(epochs), "--seed", str(seed)]
             folder = args.out_dir / "report" / "_".join(flags).replace("--", "")
-            places = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--answers", str(answers)]
-            if not finished(train.parse_args([*flags, *places])):
-                train.main([*flags, *places, "--resume"])
+            indices = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--answers", str(answers)]
+            if not finished(train.parse_args([*flags, *indices])):
+                train.main([*flags, *indices, "--resume"])
             folders[method].append(folder)
         found[method] = [all_scores(folder, training, test) for folder in folders[method]]
 
@@ -146,7 +146,7 @@ def all_scores(folder, training, test):
             both = function(known, np.concatenate([codes, others]))
             arrays[score], arrays[score + "_others"] = np.split(both, [len(codes)])
         arrays["comparison"], arrays["comparison_others"] = comparison(known, codes, others)
-        with replacing(path) as beside, open(beside, "wb") as file:
+        with replacing(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, **arrays)
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -222,9 +222,9 @@ def plot_sixteen(folder, errors, test):
     ):
         pictures = as_floats(test[rows])
         for axes, some in ((above, pictures), (under, predict(model, pictures))):
-            for place, picture in enumerate(some):
-                axes[place].imshow(np.clip((picture + 1) / 2, 0, 1))
-                axes[place].set(xticks=[], yticks=[])
+            for index, picture in enumerate(some):
+                axes[index].imshow(np.clip((picture + 1) / 2, 0, 1))
+                axes[index].set(xticks=[], yticks=[])
         above[0].set_ylabel(name)
         under[0].set_ylabel("given back")
     return figure
@@ -235,10 +235,10 @@ def plot_codes(one, anomaly):
     chosen = np.random.default_rng(0).permutation(len(anomaly))[:DRAWN]
     codes, ranks = one["codes"][chosen], np.argsort(np.argsort(one["comparison"][0]))[chosen]
     components = PCA(min(50, *codes.shape), random_state=0).fit_transform(codes)
-    places = TSNE(perplexity=min(30, len(codes) / 4), random_state=0, init="pca").fit_transform(components)
+    indices = TSNE(perplexity=min(30, len(codes) / 4), random_state=0, init="pca").fit_transform(components)
     figure = Figure(figsize=(9, 8), dpi=64, layout="constrained")
     for row, values in zip(figure.subplots(2, 2), (ranks, anomaly[chosen])):
-        for axes, points, name in zip(row, (components, places), ("PCA", "t-SNE")):
+        for axes, points, name in zip(row, (components, indices), ("PCA", "t-SNE")):
             drawn = axes.scatter(*points[:, :2].T, c=values, s=6, cmap="coolwarm")
             axes.set(title=name, xticks=[], yticks=[])
         if values is ranks:

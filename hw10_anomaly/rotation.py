@@ -30,9 +30,9 @@ def jittered(pictures, rng):
     moved = np.empty_like(pictures)
     tops, lefts = rng.integers(0, 2 * MARGIN + 1, (2, count))
     mirrored = rng.random(count) < 0.5
-    for place, (top, left, mirror) in enumerate(zip(tops, lefts, mirrored)):
-        part = wide[place, top : top + height, left : left + width]
-        moved[place] = part[:, ::-1] if mirror else part
+    for index, (top, left, mirror) in enumerate(zip(tops, lefts, mirrored)):
+        part = wide[index, top : top + height, left : left + width]
+        moved[index] = part[:, ::-1] if mirror else part
     return moved
 
 

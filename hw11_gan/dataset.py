@@ -60,8 +60,8 @@ def exceptions(kinds):
     (((width, height), mode), _), *others = kinds.most_common()
     if not others:
         return ""
-    said = [f"{number} of {width}x{height} {mode}" for ((width, height), mode), number in others]
-    return f"most are {width}x{height} {mode}; {', '.join(said)} made square, RGB and of one size"
+    sizes = [f"{number} of {width}x{height} {mode}" for ((width, height), mode), number in others]
+    return f"most are {width}x{height} {mode}; {', '.join(sizes)} made square, RGB and of one size"
 
 
 def make_synthetic(folder, seed, count=192):

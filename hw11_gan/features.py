@@ -99,7 +99,7 @@ def features_once(model, pictures, path):
         except Exception:  # a damaged archive has many ways to say so
             pass  # the file is damaged: they are computed again
     found = features_of(model, pictures)
-    with replacing(path) as beside, open(beside, "wb") as file:
+    with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, features=found, digest=np.array(digest.hexdigest()))
     return found
 

@@ -44,7 +44,7 @@ class Pair:
 
     def draw(self, batch, turn):
         """What an update needs: turn 0 is the discriminator's, 1, 2, ... are the generator's."""
-        seeds = [tf.stack([self.seed, (self.step * TURNS + turn) * 8 + place]) for place in range(5)]
+        seeds = [tf.stack([self.seed, (self.step * TURNS + turn) * 8 + index]) for index in range(5)]
         noise = tf.random.stateless_normal((batch, NOISE), seeds[1])
         mix = tf.random.stateless_uniform((batch, 1, 1, 1), seeds[2])
         return Draws(seeds[0], noise, mix, seeds[3:])

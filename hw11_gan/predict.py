@@ -58,16 +58,16 @@ def main(argv=None):
 
 def write_faces(folder, pictures):
     """Write 00000.png ... into a folder, which takes the place of an older one as a whole."""
-    beside = folder.with_name("half-written-" + folder.name)
-    shutil.rmtree(beside, ignore_errors=True)
+    temporary = folder.with_name("half-written-" + folder.name)
+    shutil.rmtree(temporary, ignore_errors=True)
     try:
-        beside.mkdir(parents=True)
+        temporary.mkdir(parents=True)
         for number, picture in enumerate(pictures):
-            Image.fromarray(picture).save(beside / f"{number:05d}.png")
+            Image.fromarray(picture).save(temporary / f"{number:05d}.png")
         shutil.rmtree(folder, ignore_errors=True)
-        beside.rename(folder)
+        temporary.rename(folder)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 if __name__ == "__main__":

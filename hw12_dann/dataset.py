@@ -138,5 +138,5 @@ def make_synthetic(folder, seed, count=240):
 
 def write_picture(path, picture):
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as beside:
-        Image.fromarray(picture.squeeze()).save(beside)
+    with replacing(path) as temporary:
+        Image.fromarray(picture.squeeze()).save(temporary)

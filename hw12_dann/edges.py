@@ -68,9 +68,9 @@ def centred(pictures):
     """uint8 (n, h, w, 1) with the box around all that is drawn moved to the middle."""
     moved = pictures.copy()
     for picture in moved:
-        places = np.argwhere(picture[..., 0] > INK)  # (k, 2)
-        if len(places):
-            middle = (places.min(axis=0) + places.max(axis=0) + 1) // 2
+        indices = np.argwhere(picture[..., 0] > INK)  # (k, 2)
+        if len(indices):
+            middle = (indices.min(axis=0) + indices.max(axis=0) + 1) // 2
             shift = np.array(picture.shape[:2]) // 2 - middle
             picture[:] = np.roll(picture, shift, axis=(0, 1))
     return moved

@@ -54,11 +54,11 @@ def plot_pictures(pictures, names):
 
     figure = Figure(figsize=(10, 2.6), layout="constrained")
     axes = figure.subplots(2, SHOWN // 2).ravel()
-    for place in axes:
-        place.axis("off")
-    for place, picture, name in zip(axes, pictures, names):
-        place.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255)
-        place.set_title(plain(name))
+    for index in axes:
+        index.axis("off")
+    for index, picture, name in zip(axes, pictures, names):
+        index.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255)
+        index.set_title(plain(name))
     return figure
 
 

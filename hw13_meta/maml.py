@@ -22,15 +22,15 @@ def inner_step(loss, weights, rates, x, y, moving, second_order):
     Only the weights at the places in `moving` move. Without second_order the gradient counts as a constant
     when the step itself is differentiated, as if another beginning would have had the same slope.
     """
-    free = [weights[place] for place in moving]
+    free = [weights[index] for index in moving]
     with tf.GradientTape() as tape:
         tape.watch(free)
         value = loss([*weights], x, y)  # (T,); its sum's gradient is each task's own
     stepped = list(weights)
-    for place, gradient in zip(moving, tape.gradient(value, free)):
+    for index, gradient in zip(moving, tape.gradient(value, free)):
         if not second_order:
             gradient = tf.stop_gradient(gradient)
-        stepped[place] = weights[place] - rates[place] * gradient
+        stepped[index] = weights[index] - rates[index] * gradient
     return stepped
 
 

@@ -74,8 +74,8 @@ def play_episodes(args, learner, data_dir):
         )
     print(f"{len(unseen)} characters never seen, {learner.ways}-way {args.shots}-shot, {args.steps} steps")
     episodes = Episodes(unseen, learner.ways, args.shots, args.queries)
-    chosen, places = episodes.choose(np.random.default_rng(args.seed), args.episodes)
-    batch = episodes.gather(episodes.look_up(places))
+    chosen, indices = episodes.choose(np.random.default_rng(args.seed), args.episodes)
+    batch = episodes.gather(episodes.look_up(indices))
     answers = Judge(learner, [args.steps], args.episodes).predict(batch)
     names = np.array(list(unseen))[chosen]  # (episodes, ways)
     table = pd.DataFrame({"episode": range(args.episodes), "characters": [" ".join(row) for row in names]})
@@ -102,14 +102,14 @@ def draw_episode(batch, answers, names):
     figure = Figure(figsize=(1.2 * (len(support) + len(queries)), 1.35 * ways), layout="constrained")
     grid = figure.subplots(ways, len(support) + len(queries), squeeze=False)
     for way, row in enumerate(grid):
-        for place, axes in enumerate(row):
-            shown = support[place] if place < len(support) else queries[place - len(support)]
+        for index, axes in enumerate(row):
+            shown = support[index] if index < len(support) else queries[index - len(support)]
             axes.imshow(shown[way], cmap="gray_r", vmin=0, vmax=1)
             axes.set(xticks=[], yticks=[])
-            if place < len(support):
+            if index < len(support):
                 axes.set_title(f"{way + 1}: adapted to", fontsize=8)
             else:
-                answer = answers[place - len(support), way]
+                answer = answers[index - len(support), way]
                 colour = "green" if answer == way else "red"
                 axes.set_title(f"read as {answer + 1}", fontsize=8, color=colour)
                 axes.spines[:].set_color(colour)

@@ -182,8 +182,8 @@ def plot_curves(curves, path):
         axes.set(xlabel="seconds", ylabel=f"{name} after {steps} step{'s' * (steps > 1)}", title=task)
         axes.grid(alpha=0.3)
         axes.legend()
-    with replacing(path) as beside:
-        figure.savefig(beside)
+    with replacing(path) as temporary:
+        figure.savefig(temporary)
 
 
 if __name__ == "__main__":

@@ -69,15 +69,15 @@ class Episodes:
         """Characters int64 (tasks, ways), and places of their drawings in the pool (tasks, each, ways)."""
         each = self.shots + self.queries
         chosen = np.empty((tasks, self.ways), np.int64)
-        places = np.empty((tasks, each, self.ways), np.int64)
+        indices = np.empty((tasks, each, self.ways), np.int64)
         for task in range(tasks):
             group = np.arange(len(self.counts))
             if self.vary and self.alphabets and rng.random() < SAME_ALPHABET:
                 group = self.alphabets[rng.integers(len(self.alphabets))]
             chosen[task] = rng.permutation(group)[: self.ways]
             for way, character in enumerate(chosen[task]):
-                places[task, :, way] = self.first[character] + rng.permutation(self.counts[character])[:each]
-        return chosen, places
+                indices[task, :, way] = self.first[character] + rng.permutation(self.counts[character])[:each]
+        return chosen, indices
 
     def gather(self, x):
         """A Batch of drawings (tasks, each, ways, 28, 28, 1), shots first; item i is of class i % ways."""
@@ -87,17 +87,17 @@ class Episodes:
         support = self.shots * self.ways
         return Batch(x[:, :support], y[:, :support], x[:, support:], y[:, support:])
 
-    def look_up(self, places):
+    def look_up(self, indices):
         """Drawings float32 (..., 28, 28, 1), 0 is paper and 1 is ink."""
-        return (self.pool[places] / np.float32(255))[..., None]
+        return (self.pool[indices] / np.float32(255))[..., None]
 
     def draw(self, rng, tasks):
         """A Batch of x float32 (tasks, n, 28, 28, 1) and y int32 (tasks, n)."""
-        _, places = self.choose(rng, tasks)
-        x = self.look_up(places)
+        _, indices = self.choose(rng, tasks)
+        x = self.look_up(indices)
         if self.vary:
             whole = new_characters(rng, (tasks, 1, self.ways))
-            x = transform(x, whole @ affine(rng, places.shape, **OF_A_DRAWING))
+            x = transform(x, whole @ affine(rng, indices.shape, **OF_A_DRAWING))
         return self.gather(x)
 
 

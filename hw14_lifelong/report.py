@@ -109,8 +109,8 @@ def matrix_rows(folders):
     losses, accuracies = (np.array([found[name] for found in runs]) for name in ("cross_entropy", "accuracy"))
     stages = ["random initialisation", *(f"after {name}" for name in runs[0]["tasks"])]
     for number, stage in enumerate(stages):
-        cells = [spread(losses[:, number, place], ".2f") for place in (0, -1)]
-        cells += ["", *(spread(accuracies[:, number, place]) for place in (0, -1))]
+        cells = [spread(losses[:, number, index], ".2f") for index in (0, -1)]
+        cells += ["", *(spread(accuracies[:, number, index]) for index in (0, -1))]
         yield [stage, *cells, "", "", ""]
 
 

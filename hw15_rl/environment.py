@@ -27,7 +27,7 @@ LANDER, CORRIDOR = "LunarLander-v3", "Corridor-v0"
 FINAL_SEEDS, SELECTION_SEEDS, TRAINING_SEEDS = 0, 100_000, 1_000_000  # where each range of seeds begins
 PANELS = {  # what the plot of a flight shows of the observations: {axis: {line: column}}
     LANDER: {"position": {"x": 0, "y": 1}, "angle (rad)": {"angle": 4}},
-    CORRIDOR: {"place": {f"{place}": place for place in range(5)}},
+    CORRIDOR: {"place": {f"{index}": index for index in range(5)}},
 }
 ACTIONS = {LANDER: ("nothing", "left", "main", "right"), CORRIDOR: ("left", "right")}
 
@@ -47,21 +47,21 @@ class Corridor(gymnasium.Env):
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.place = int(self.np_random.integers(1, 4))
+        self.position = int(self.np_random.integers(1, 4))
         return self.observe(), {}
 
     def step(self, action):
-        self.place += 1 if action == 1 else -1
-        reward = {0: -100.0, 4: 100.0}.get(self.place, -1.0)
-        return self.observe(), reward, self.place in (0, 4), False, {}
+        self.position += 1 if action == 1 else -1
+        reward = {0: -100.0, 4: 100.0}.get(self.position, -1.0)
+        return self.observe(), reward, self.position in (0, 4), False, {}
 
     def observe(self):
-        return np.eye(5, dtype=np.float32)[self.place]
+        return np.eye(5, dtype=np.float32)[self.position]
 
     def render(self):
         """uint8 (40, 200, 3): the place is white, the ends red and green, the rest grey."""
         colours = np.array([[150, 40, 40], *[[90, 90, 90]] * 3, [40, 130, 40]], np.uint8)
-        colours[self.place] = 255
+        colours[self.position] = 255
         return np.repeat(np.repeat(colours[None], 40, axis=0), 40, axis=1)
 
 

@@ -70,8 +70,8 @@ def write_gif(world, seed, actions, rate, path):
     frames = [Image.fromarray(frame) for frame in draw(world, seed, actions, every)]
     frames = [frame.resize((frame.width // 2, frame.height // 2)).quantize(32) for frame in frames]
     times = [1000 * every // rate] * (len(frames) - 1) + [2000]  # the last one stays
-    with replacing(path) as beside:
-        frames[0].save(beside, save_all=True, append_images=frames[1:], duration=times, loop=0)
+    with replacing(path) as temporary:
+        frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=times, loop=0)
 
 
 def plot_flight(flight, world, rate):

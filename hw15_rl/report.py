@@ -184,8 +184,8 @@ def plot_curves(panels, path):
         axes.grid(alpha=0.3)
         axes.legend()
     figure.axes[0].set_ylabel("mean return of the last 100 training episodes")
-    with replacing(path) as beside:
-        figure.savefig(beside)
+    with replacing(path) as temporary:
+        figure.savefig(temporary)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ Each function takes one trajectory, n steps on end of one episode, and gives eac
               rollout, is no termination: what would have come is guessed by the value network (Pardo 2018)
     gamma     how much a reward is worth a step later
     returns   credits (n,), which multiply the gradient of each action's log-probability (updates.py), and
-              targets (n,), what the value network should have said
+              targets (n,), what the value network should predict
 
 Follows the lecture slides "Deep Reinforcement Learning" of ML 2020 Spring; papers are named below.
 """

@@ -55,12 +55,12 @@ class Players:
         with self.timing(policy) as policy:
             for _ in range(steps):
                 seen = np.array([trajectory.observations[-1] for trajectory in self.open])
-                for place, action in enumerate(sample(policy(seen), rng).tolist()):
-                    if self.open[place].step(self.environments[place], action):
-                        closed.append(self.open[place])
-                        self.returns.append(self.so_far[place] + sum(self.open[place].rewards))
-                        self.open[place] = Trajectory([self.environments[place].reset()[0]])
-                        self.so_far[place] = 0.0
+                for index, action in enumerate(sample(policy(seen), rng).tolist()):
+                    if self.open[index].step(self.environments[index], action):
+                        closed.append(self.open[index])
+                        self.returns.append(self.so_far[index] + sum(self.open[index].rewards))
+                        self.open[index] = Trajectory([self.environments[index].reset()[0]])
+                        self.so_far[index] = 0.0
         running = [trajectory for trajectory in self.open if trajectory.actions]
         self.so_far += [sum(trajectory.rewards) for trajectory in self.open]
         self.open = [Trajectory([trajectory.observations[-1]]) for trajectory in self.open]
@@ -121,11 +121,11 @@ def finish(environments, trajectories, choose):
     """Take steps in each environment until its episode has ended; choose(observations) -> actions."""
     running = list(range(len(trajectories)))
     while running:
-        actions = choose(np.array([trajectories[place].observations[-1] for place in running])).tolist()
+        actions = choose(np.array([trajectories[index].observations[-1] for index in running])).tolist()
         running = [
-            place
-            for place, action in zip(running, actions)
-            if not trajectories[place].step(environments[place], action)
+            index
+            for index, action in zip(running, actions)
+            if not trajectories[index].step(environments[index], action)
         ]
 
 

@@ -208,8 +208,8 @@ def small_set(name, chapter, synthetic, folder):
     if name == "hw06_adversarial":  # a row of labels.csv each
         return folder
     few = 24 if name == "hw11_gan" else 8
-    for place in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
-        pictures = sorted(path for path in place.iterdir() if path.suffix in PICTURES)
+    for index in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
+        pictures = sorted(path for path in index.iterdir() if path.suffix in PICTURES)
         for path in pictures[few:]:
             path.unlink()
     for path, rows in (
@@ -223,14 +223,14 @@ def small_set(name, chapter, synthetic, folder):
 
 def flip_bytes(draw, content):
     content = bytearray(content)
-    for place in draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=8)):
-        content[place] = draw(st.integers(0, 255))
+    for index in draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=8)):
+        content[index] = draw(st.integers(0, 255))
     return bytes(content)
 
 
 def flip_a_byte_of_the_head(draw, content):
-    place = draw(st.integers(0, min(len(content), 200) - 1))
-    return content[:place] + bytes([draw(st.integers(0, 255))]) + content[place + 1 :]
+    index = draw(st.integers(0, min(len(content), 200) - 1))
+    return content[:index] + bytes([draw(st.integers(0, 255))]) + content[index + 1 :]
 
 
 def cut_the_end(draw, content):
@@ -271,9 +271,9 @@ def swap_columns(draw, content):
 
 def drop_a_column(draw, content):
     separator = next((separator for separator in SEPARATORS if separator in content), b" ")
-    place = draw(st.integers(0, content.splitlines()[0].count(separator)))
+    index = draw(st.integers(0, content.splitlines()[0].count(separator)))
     rows = [row.split(separator) for row in content.splitlines()]
-    return b"\n".join(separator.join(row[:place] + row[place + 1 :]) for row in rows)
+    return b"\n".join(separator.join(row[:index] + row[index + 1 :]) for row in rows)
 
 
 def replace_a_cell(draw, content):

@@ -125,9 +125,9 @@ def test_two_steps_written_by_hand(hw01):
         (hw01.gradient_descent.Adagrad(0.1), adagrad),
     ):
         parameters = {"w": np.zeros(2)}
-        for gradient, place in zip(gradients, expected):
+        for gradient, index in zip(gradients, expected):
             rule.step(parameters, gradient)
-            np.testing.assert_allclose(parameters["w"], place, rtol=1e-6)
+            np.testing.assert_allclose(parameters["w"], index, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["SQUARED", "HUBER"])
@@ -152,11 +152,11 @@ def test_gradients_meet_finite_differences(hw01, form, name):
     gradient = getattr(gd, f"{form}_gradient")(parameters, x, y, rho_and_derivative, l2=0.3)
     assert gradient.keys() == parameters.keys()
     for name, value in parameters.items():
-        for place in np.ndindex(value.shape):
+        for index in np.ndindex(value.shape):
             step = np.zeros_like(value)
-            step[place] = 1e-6
+            step[index] = 1e-6
             up, down = (loss({**parameters, name: value + sign * step}) for sign in (1, -1))
-            assert gradient[name][place] == pytest.approx((up - down) / 2e-6, abs=1e-5)
+            assert gradient[name][index] == pytest.approx((up - down) / 2e-6, abs=1e-5)
 
 
 @pytest.mark.parametrize("flags", ["--hours 9", "--hours 1", "--hours 8 --features PM2.5"])

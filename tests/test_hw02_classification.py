@@ -102,10 +102,10 @@ def test_gradient_meets_finite_differences(hw02):
         return logistic.cross_entropy(x @ weights + bias, y) + 0.7 / 2 * weights @ weights
 
     slope, bias_slope = logistic.gradient(weights, bias, x, y, l2=0.7)
-    for place in range(4):
-        step = 1e-6 * np.eye(4)[place]
+    for index in range(4):
+        step = 1e-6 * np.eye(4)[index]
         measured = (loss(weights + step, bias) - loss(weights - step, bias)) / 2e-6
-        assert slope[place] == pytest.approx(measured, abs=1e-7)
+        assert slope[index] == pytest.approx(measured, abs=1e-7)
     assert bias_slope == pytest.approx(
         (loss(weights, bias + 1e-6) - loss(weights, bias - 1e-6)) / 2e-6, abs=1e-7
     )

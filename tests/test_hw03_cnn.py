@@ -178,7 +178,7 @@ def test_a_prediction_does_not_depend_on_its_batch(hw03):
     model(x, training=True)
     together = np.asarray(model(x, training=False))
     np.testing.assert_allclose(
-        np.concatenate([model(x[[place]], training=False) for place in range(6)]), together, atol=1e-4
+        np.concatenate([model(x[[index]], training=False) for index in range(6)]), together, atol=1e-4
     )
     assert np.abs(np.asarray(model(x, training=True)) - together).max() > 0.01
 

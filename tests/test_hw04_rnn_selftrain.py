@@ -64,14 +64,14 @@ def test_self_training_beats_labels_alone_and_order_beats_the_bag(hw04, whole_se
     few = [*common, str(tmp_path / "rnn"), "--labelled", "120", "--epochs", "3", "--rounds", "1"]
     hw04.train.main(few)
     alone = accuracy(hw04, tmp_path / "rnn" / "labels_alone.keras", sentences, labels)
-    taught = accuracy(hw04, tmp_path / "rnn" / "model.keras", sentences, labels)
-    assert taught.mean() > alone.mean() + 0.05
-    assert taught.mean() > 0.85
+    train = accuracy(hw04, tmp_path / "rnn" / "model.keras", sentences, labels)
+    assert train.mean() > alone.mean() + 0.05
+    assert train.mean() > 0.85
 
     hw04.train.main([*common, str(tmp_path / "bag"), "--model", "bag", "--epochs", "3", "--no-self-training"])
     bag = accuracy(hw04, tmp_path / "bag" / "model.keras", sentences, labels)
     assert bag[turned].mean() < 0.7
-    assert taught[turned].mean() > bag[turned].mean() + 0.2
+    assert train[turned].mean() > bag[turned].mean() + 0.2
 
 
 def test_a_bag_cannot_tell_the_order(hw04, rnn):
@@ -90,11 +90,11 @@ def test_padding_and_neighbours_never_change_a_prediction(hw04, rnn):
     sentences = ["good day", "it is hot", " ".join(WORDS * 3), " ".join(WORDS * 5)]
     rows = rnn.get_layer("words").encode(sentences)
     together = hw04.model.read(rnn, rows)
-    for place, sentence in enumerate(sentences):
+    for index, sentence in enumerate(sentences):
         words = len(sentence.split())
         for length in (words, words + 1, 40):
-            log_odds = float(keras.ops.convert_to_numpy(rnn(rows[place : place + 1, :length]))[0, 0])
-            assert 1 / (1 + np.exp(-log_odds)) == pytest.approx(together[place], abs=1e-6)
+            log_odds = float(keras.ops.convert_to_numpy(rnn(rows[index : index + 1, :length]))[0, 0])
+            assert 1 / (1 + np.exp(-log_odds)) == pytest.approx(together[index], abs=1e-6)
     assert len(np.unique(together.round(6))) == 4
 
 
@@ -117,7 +117,7 @@ def test_encode(hw04, rnn):
 def test_vectors_are_placed_at_their_words(hw04, rnn):
     vectors = np.arange(56, dtype=np.float32).reshape(7, 8)
     words = rnn.get_layer("words")
-    words.place(vectors)
+    words.set_vectors(vectors)
     assert np.array_equal(words(np.array([[2, 8]]))[0], vectors[[0, 6]])
     assert np.allclose(words(np.array([[1]]))[0, 0], vectors.mean(axis=0))
     assert not np.any(words(np.array([[0]])))
@@ -137,12 +137,12 @@ def test_batches_lose_nobody_and_have_few_shapes(hw04):
         row[:count] = 1
     for shuffle in (None, rng):
         cut = hw04.model.batches(rows, 16, shuffle)
-        assert {len(places) for places, _ in cut} == {16}
-        assert set(np.concatenate([places for places, _ in cut])) == set(range(100))
-        for places, length in cut:
+        assert {len(indices) for indices, _ in cut} == {16}
+        assert set(np.concatenate([indices for indices, _ in cut])) == set(range(100))
+        for indices, length in cut:
             assert length in (16, 24, 40)
-            assert not rows[places, length:].any()
-            assert rows[places, {16: 0, 24: 16, 40: 24}[length]].all()
+            assert not rows[indices, length:].any()
+            assert rows[indices, {16: 0, 24: 16, 40: 24}[length]].all()
 
 
 def test_the_model_file_is_the_whole_artefact(hw04, rnn, tmp_path):
@@ -158,8 +158,8 @@ def test_the_model_file_is_the_whole_artefact(hw04, rnn, tmp_path):
 
 def test_pseudo_labels_are_exactly_those_over_the_threshold(hw04_light):
     said = [0.1, 0.2, 0.25, 0.5, 0.75, 0.8, 0.81, 1.0]
-    places, labels = hw04_light.selftraining.pseudo_labels(said, 0.75)
-    assert places.tolist() == [0, 1, 5, 6, 7]
+    indices, labels = hw04_light.selftraining.pseudo_labels(said, 0.75)
+    assert indices.tolist() == [0, 1, 5, 6, 7]
     assert labels.tolist() == [0, 0, 1, 1, 1]
     assert len(hw04_light.selftraining.pseudo_labels(said, 1.0)[0]) == 0
 
@@ -186,7 +186,7 @@ def test_the_teacher_is_the_best_epoch_and_whom_the_flag_names(hw04, tmp_path, m
         fit.run(rounds=0)
         fit.model.set_weights([0 * weight for weight in fit.model.get_weights()])  # it is not asked
         monkeypatch.setattr(hw04.training, "pseudo_labels", lambda said, _: asked.append(said) or ([], []))
-        fit.teach(1)
+        fit.add_pseudo_labels(1)
         lines = hw04.selftraining.fresh_lines(7, 7, 1, 0)
         best = hw04.model.read(hw04.model.load_model(tmp_path / "model.keras"), fit.unlabelled_rows[lines])
         assert not np.allclose(best, 0.5)
@@ -219,10 +219,10 @@ def test_the_split_keeps_shares_and_parts_apart(hw04_light):
 def make_fit(hw04, tmp_path, *flags):
     keras.utils.set_random_seed(0)
     args = hw04.train.parse_args(["--out-dir", str(tmp_path), "--rounds", "1", "--epochs", "1", *flags])
-    taught = ["good day", "bad day"] * 8, np.array([1, 0] * 8)
-    watched = ["good it", "bad it"], np.array([1, 0])
+    train = ["good day", "bad day"] * 8, np.array([1, 0] * 8)
+    validation = ["good it", "bad it"], np.array([1, 0])
     model = hw04.model.build_bag(WORDS, size=8)
-    return hw04.training.Fit(args, model, taught, watched, [f"{word} {word}" for word in WORDS])
+    return hw04.training.Fit(args, model, train, validation, [f"{word} {word}" for word in WORDS])
 
 
 def test_a_student_starts_anew_and_the_validation_set_is_never_learnt(hw04, tmp_path, monkeypatch):
@@ -230,17 +230,17 @@ def test_a_student_starts_anew_and_the_validation_set_is_never_learnt(hw04, tmp_
     start = [weight.copy() for weight in fit.model.get_weights()]
     seen = []
 
-    def learn(rng, learn=fit.learn):
+    def train_epoch(rng, train_epoch=fit.train_epoch):
         seen.append([weight.copy() for weight in fit.model.get_weights()])
-        return learn(rng)
+        return train_epoch(rng)
 
-    monkeypatch.setattr(fit, "learn", learn)
+    monkeypatch.setattr(fit, "train_epoch", train_epoch)
     history = fit.run(rounds=1)
     assert list(history["round"]) == [0, 0, 0, 0, 0, 1, 1, 1]
-    for place in (0, 5):  # before the labels alone, and before the first epoch of the student
-        assert all(np.array_equal(a, b) for a, b in zip(seen[place], start))
+    for index in (0, 5):  # before the labels alone, and before the first epoch of the student
+        assert all(np.array_equal(a, b) for a, b in zip(seen[index], start))
     assert sorted(fit.pseudo.line) == list(range(7))
-    assert not np.isin(fit.watched_rows, fit.model.get_layer("words").encode(["it"])[0, :1]).all()
+    assert not np.isin(fit.validation_rows, fit.model.get_layer("words").encode(["it"])[0, :1]).all()
     vectors = fit.model.get_layer("words").embeddings.numpy()
     assert not np.array_equal(vectors, start[0])
 
@@ -251,7 +251,7 @@ def test_an_epoch_reads_labels_and_pseudo_labels_with_their_own(hw04, tmp_path, 
     read = []
     monkeypatch.setattr(fit, "model", SimpleNamespace(train_on_batch=lambda x, y: read.append((x, y)) or 0.5))
     monkeypatch.setattr(hw04.training, "LEAST_TWEETS", 32)
-    assert fit.learn(np.random.default_rng(0)) == 0.5
+    assert fit.train_epoch(np.random.default_rng(0)) == 0.5
     rows, labels = (np.concatenate(part) for part in zip(*read))
     assert len(rows) == 68  # 16 labelled, twice for their number and twice for being true, and two
     expected = {(2, 4): 1, (3, 4): 0, (2, 2): 1, (3, 3): 0}
@@ -260,7 +260,7 @@ def test_an_epoch_reads_labels_and_pseudo_labels_with_their_own(hw04, tmp_path, 
 
 def test_inside_the_block_the_weights_are_their_average(hw04, tmp_path):
     fit = make_fit(hw04, tmp_path)
-    fit.learn(np.random.default_rng(0))
+    fit.train_epoch(np.random.default_rng(0))
     last = [weight.copy() for weight in fit.model.get_weights()]
     with fit.averaged():
         inside = [weight.copy() for weight in fit.model.get_weights()]
@@ -271,7 +271,7 @@ def test_inside_the_block_the_weights_are_their_average(hw04, tmp_path):
 def test_judge_by_hand(hw04, tmp_path, monkeypatch):
     fit = make_fit(hw04, tmp_path)
     monkeypatch.setattr(hw04.training, "read", lambda model, rows: np.array([0.8, 0.6], np.float32))
-    found = fit.judge()
+    found = fit.evaluate()
     assert found["accuracy"] == 0.5
     assert found["validation_loss"] == pytest.approx(-(np.log(0.8) + np.log(0.4)) / 2, abs=1e-6)
 
@@ -279,18 +279,18 @@ def test_judge_by_hand(hw04, tmp_path, monkeypatch):
 def test_only_what_may_be_learnt_is_learnt_from(hw04, whole_set, tmp_path, monkeypatch):
     found = {}
 
-    def look(args, model, taught, watched, unlabelled):
-        found.update(taught=taught, watched=watched, unlabelled=unlabelled, model=model)
+    def look(args, model, train, validation, unlabelled):
+        found.update(train=train, validation=validation, unlabelled=unlabelled, model=model)
         raise hw04.scaffold.BadInput("seen.")
 
     monkeypatch.setattr(hw04.training, "Fit", look)
     with pytest.raises(hw04.scaffold.BadInput):
         hw04.train.main(["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--labelled", "50"])
-    assert (len(found["taught"][0]), len(found["watched"][0]), len(found["unlabelled"])) == (50, 40, 2310)
-    assert not set(found["watched"][0]) & set(found["taught"][0])
+    assert (len(found["train"][0]), len(found["validation"][0]), len(found["unlabelled"])) == (50, 40, 2310)
+    assert not set(found["validation"][0]) & set(found["train"][0])
     sentences, labels = hw04.dataset.load_labelled(whole_set)
     pairs = set(zip(sentences, labels))
-    assert set(zip(*found["taught"])) | set(zip(*found["watched"])) <= pairs
+    assert set(zip(*found["train"])) | set(zip(*found["validation"])) <= pairs
     known = found["model"].get_layer("words").words
     assert "ümlaut" not in known  # a word of the test file alone
     assert not any(np.isnan(weight).any() for weight in found["model"].get_weights())
@@ -353,7 +353,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(
-    ("name", "case"), [(name, place) for name, cases in BAD.items() for place in range(len(cases))]
+    ("name", "case"), [(name, index) for name, cases in BAD.items() for index in range(len(cases))]
 )
 def test_bad_files(load_chapter, spoilt, tmp_path, capsys, name, case):
     hw04 = load_chapter(CHAPTER, "dataset", "train", "predict")
@@ -472,6 +472,6 @@ def test_a_resume_that_does_not_fit(hw04, whole_set, tmp_path, capsys):
 
 def test_not_a_number_stops_with_the_last_good_files(hw04, whole_set, tmp_path, capsys, monkeypatch):
     argv = ["--data-dir", whole_set, "--out-dir", tmp_path, *SHORT]
-    monkeypatch.setattr(hw04.training.Fit, "learn", lambda self, rng: np.nan)
+    monkeypatch.setattr(hw04.training.Fit, "train_epoch", lambda self, rng: np.nan)
     check_sentence(hw04, capsys, argv, "epoch 1", "not a number", "--learning-rate")
     assert not (tmp_path / "model.keras").exists()

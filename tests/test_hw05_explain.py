@@ -268,7 +268,7 @@ def test_a_page_for_each_picture(hw05, whole_set, untrained):
     assert list(table.file) == [names[3], names[200], names[479]]
     assert list(table.true) == [int(name.split("_")[0]) for name in table.file]
     written = pd.read_csv(untrained / "explanations.csv")
-    assert list(written.columns) == ["index", "file", "true", "said", "probability"]
+    assert list(written.columns) == ["index", "file", "true", "predicted", "probability"]
     for name in ("sheet", "page_3", "page_200", "page_479", "filters"):
         with Image.open(untrained / f"{name}.png") as picture:
             picture.verify()

@@ -105,7 +105,7 @@ def test_the_two_separable_blocks_agree(hw07):
     by_hand, by_keras = (hw07.model.build_student(plan) for plan in plans)
     assert [w.shape for w in by_hand.weights] == [w.shape for w in by_keras.weights]
     by_keras.set_weights(by_hand.get_weights())
-    found, meant = (hw07.model.answers(model, pictures_of(4)) for model in (by_hand, by_keras))
+    found, meant = (hw07.model.logits_of(model, pictures_of(4)) for model in (by_hand, by_keras))
     np.testing.assert_allclose(found, meant, atol=1e-5)
     assert np.ptp(found) > 1e-3
     assert hw07.architecture.multiply_adds(by_hand) == hw07.architecture.multiply_adds(by_keras)
@@ -137,9 +137,11 @@ def test_folding_changes_no_output_and_pruning_of_idle_channels_neither(hw07, ki
     student, plan = stirred(hw07, kind)
     folded = hw07.model.fold(student, plan)
     pictures = pictures_of(3)
-    before = hw07.model.answers(student, pictures)
+    before = hw07.model.logits_of(student, pictures)
     assert np.ptp(before) > 1e-3
-    np.testing.assert_allclose(hw07.model.answers(folded, pictures), before, atol=1e-4 * np.abs(before).max())
+    np.testing.assert_allclose(
+        hw07.model.logits_of(folded, pictures), before, atol=1e-4 * np.abs(before).max()
+    )
     assert not [layer for layer in folded.layers if "normalisation" in layer.name]
     if kind == "grouped":  # which cannot lose single channels
         return
@@ -148,10 +150,10 @@ def test_folding_changes_no_output_and_pruning_of_idle_channels_neither(hw07, ki
         gamma, beta, *others = layer.get_weights()
         idle = np.arange(len(gamma)) % 2 == 0
         layer.set_weights([np.where(idle, 0, gamma), np.where(idle, 0, beta), *others])
-    before = hw07.model.answers(student, pictures)
+    before = hw07.model.logits_of(student, pictures)
     pruned, smaller = hw07.pruning.prune_channels(student, plan, 0.5, "scale")
     assert np.ptp(before) > 1e-4
-    np.testing.assert_allclose(hw07.model.answers(pruned, pictures), before, atol=1e-5)
+    np.testing.assert_allclose(hw07.model.logits_of(pruned, pictures), before, atol=1e-5)
     assert smaller == plan | {"stages": [[8, 8], [40, 40]]}  # eight channels of the stem are a multiple of 8
     assert plan["stages"] == [[16, 16], [80, 80]]
     assert hw07.model.build_student(smaller).count_params() == pruned.count_params()
@@ -240,7 +242,7 @@ def test_distillation_is_the_divergence_at_a_temperature(hw07):
     np.testing.assert_allclose(loss(y, said), 0.3 * hard + 0.7 * soft, rtol=1e-4)
     perfect = hw07.distillation.Distillation(2.5, 1.0)(y, teacher + 5)
     assert abs(float(perfect)) < 1e-5
-    assert list(np.asarray(hw07.distillation.named_right(y, labels * 9))) == [1, 1]
+    assert list(np.asarray(hw07.distillation.true_class_accuracy(y, labels * 9))) == [1, 1]
 
 
 class Looker:
@@ -257,7 +259,7 @@ def test_the_teacher_sees_the_pixels_that_the_student_sees(hw07):
     pictures = pictures_of(50)
     labels = np.arange(50) % 3
     views = hw07.distillation.Views(pictures, labels, 3, 16, 0, Looker())
-    views.ask()
+    views.label_with_teacher()
     shown, orders = [], []
     for epoch in range(5):
         views.start(epoch)
@@ -265,12 +267,12 @@ def test_the_teacher_sees_the_pixels_that_the_student_sees(hw07):
         assert [len(x) for x, _ in batches] == [16, 16, 16, 2]
         for x, y in batches:
             np.testing.assert_allclose(y[:, 3:], Looker()(x, False), rtol=1e-5)
-        places = views.order
-        np.testing.assert_array_equal(np.sort(places), np.arange(50))
+        indices = views.order
+        np.testing.assert_array_equal(np.sort(indices), np.arange(50))
         answers = np.concatenate([y for _, y in batches])
-        np.testing.assert_array_equal(answers[:, :3].argmax(axis=1), labels[places])
-        shown.append(np.concatenate([x for x, _ in batches])[np.argsort(places)])
-        orders.append(places)
+        np.testing.assert_array_equal(answers[:, :3].argmax(axis=1), labels[indices])
+        shown.append(np.concatenate([x for x, _ in batches])[np.argsort(indices)])
+        orders.append(indices)
     assert (shown[0] != shown[1]).any(axis=(1, 2, 3)).mean() > 0.9
     np.testing.assert_array_equal(shown[0], shown[4])  # the first version again, in another order
     assert (orders[0] != orders[4]).any()
@@ -315,7 +317,7 @@ def test_the_file_holds_the_model(hw07, kind, tmp_path):
             span = np.maximum(old.max(axis=others, keepdims=True), 0)
             span = span - np.minimum(old.min(axis=others, keepdims=True), 0)
             assert (np.abs(new - old) <= span / 255 * 0.52 + 1e-6).all()  # each channel has a grid of its own
-    found, meant = (hw07.model.answers(model, pictures) for model in (again, folded))
+    found, meant = (hw07.model.logits_of(model, pictures) for model in (again, folded))
     np.testing.assert_allclose(found, meant, atol=0.05 * np.abs(meant).max())
     with np.load(path, allow_pickle=False) as file:
         assert {file[name].dtype.name for name in file.files} == {"uint8", "float16"}
@@ -451,7 +453,7 @@ def test_a_network_survives_the_file_and_teaches_more_than_labels(hw07, out_of_t
     for alpha in (0.0, 0.9):
         keras.utils.set_random_seed(1)
         views = hw07.distillation.Views(training[0][few], training[1][few], 6, 16, 0, folded)
-        views.ask()
+        views.label_with_teacher()
         student = learnt(hw07.model.build_student(small), views, 24, alpha, 0.01)
         scores[alpha] = hw07.model.accuracy(hw07.model.fold(student, small), *validation)
     assert scores[0.9] > scores[0.0] + 0.01
@@ -474,11 +476,11 @@ def test_homework_3s_default_is_adopted_and_others_are_not(hw07, tmp_path):
     assert found == plan
     for new, old in zip(again.get_weights(), student.get_weights()):
         np.testing.assert_array_equal(new, old)
-    quick = hw07.model.quickened(copy, "float32")
+    quick = hw07.model.inference_copy(copy, "float32")
     assert not [layer for layer in quick.layers if isinstance(layer, keras.layers.BatchNormalization)]
     pictures = pictures_of(3)
     np.testing.assert_allclose(
-        hw07.model.answers(quick, pictures), hw07.model.answers(copy, pictures), atol=1e-3
+        hw07.model.logits_of(quick, pictures), hw07.model.logits_of(copy, pictures), atol=1e-3
     )
     with pytest.raises(hw07.scaffold.BadInput, match="not built like a student"):
         hw07.model.adopt(keras_classifier(), "some.keras")

@@ -188,8 +188,8 @@ def test_sines_know_the_distance(hw08):
         products = (found[10:40] * found[10 + gap : 40 + gap]).sum(axis=1)
         np.testing.assert_allclose(products, products[0], rtol=1e-3)  # the same wherever one is
     model = build(hw08, "transformer")
-    said = [np.asarray(model((np.array([source]), np.array([[1]])))) for source in ([4, 5, 2], [5, 4, 2])]
-    assert abs(said[0] - said[1]).max() > 1e-4  # without them the order would not matter
+    found = [np.asarray(model((np.array([source]), np.array([[1]])))) for source in ([4, 5, 2], [5, 4, 2])]
+    assert abs(found[0] - found[1]).max() > 1e-4  # without them the order would not matter
 
 
 # --- the loss, the batches and scheduled sampling ---------------------------
@@ -213,7 +213,7 @@ def test_batches_shift_the_target_and_lose_nobody(hw08):
     vocabulary = hw08.dataset.Vocabulary([*hw08.dataset.SPECIAL, *(f"w{number}" for number in range(100))])
     ids = vocabulary.encode(words)
     batches = hw08.batches.Batches(ids, ids, 8, shuffle=True, seed=1)
-    first = [batches[place] for place in range(len(batches))]
+    first = [batches[index] for index in range(len(batches))]
     seen = []
     for (source, target_in), target_out in first:
         np.testing.assert_array_equal(source, target_out)
@@ -224,9 +224,9 @@ def test_batches_shift_the_target_and_lose_nobody(hw08):
     assert first[0][1].shape[1] != first[1][1].shape[1]
     batches.on_epoch_end()
     later = hw08.batches.Batches(ids, ids, 8, shuffle=True, seed=1, epoch=1)
-    for place in range(len(batches)):
-        np.testing.assert_array_equal(batches[place][1], later[place][1])  # so that --resume repeats it
-    assert any(first[place][1].tolist() != batches[place][1].tolist() for place in range(len(batches)))
+    for index in range(len(batches)):
+        np.testing.assert_array_equal(batches[index][1], later[index][1])  # so that --resume repeats it
+    assert any(first[index][1].tolist() != batches[index][1].tolist() for index in range(len(batches)))
 
 
 def test_schedules(hw08_light):
@@ -337,8 +337,8 @@ def test_an_early_end_does_not_push_out_longer_beginnings(hw08):
         {(BOS, A): 0.4, (BOS, B): 0.6, (A, EOS): 0.5, (A, UNK): 0.5, (B, C): 1.0, (E, EOS): 1.0}
         | {(C, D): 0.32, (C, E): 0.3, (C, UNK): 0.38, (D, EOS): 0.1, (D, UNK): 0.9}
     )
-    said = np.asarray(hw08.beam_search.beam_search(world, np.array([[4, 2]], np.int32), 2, 1.0))
-    assert list(said[0, :4]) == [B, C, E, EOS]
+    found = np.asarray(hw08.beam_search.beam_search(world, np.array([[4, 2]], np.int32), 2, 1.0))
+    assert list(found[0, :4]) == [B, C, E, EOS]
 
 
 @pytest.mark.parametrize("beam", [1, 4])
@@ -358,7 +358,7 @@ def test_a_beam_finds_what_a_search_of_all_sentences_would(hw08, kind, monkeypat
     model = build(hw08, kind, sharp=2.0)
     source, alpha = sentences(hw08, model, count=3, longest=3), 1.0
     monkeypatch.setattr(hw08.beam_search, "longest", lambda source: (ops.full((len(source),), 3, "int32"), 3))
-    said = np.asarray(hw08.beam_search.beam_search(model, source, 60, alpha))
+    found = np.asarray(hw08.beam_search.beam_search(model, source, 60, alpha))
     words = range(4, 11)
     candidates = [
         [EOS],
@@ -367,7 +367,7 @@ def test_a_beam_finds_what_a_search_of_all_sentences_would(hw08, kind, monkeypat
     ]
     padded = np.array([candidate + [0] * (3 - len(candidate)) for candidate in candidates], np.int32)
     target_in = np.insert(padded[:, :2], 0, BOS, axis=1)
-    for row, best in zip(source, said):
+    for row, best in zip(source, found):
         logits = np.asarray(model((np.repeat(row[None], len(candidates), axis=0), target_in)))
         gains = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
         gains = np.take_along_axis(gains, padded[..., None], axis=-1)[..., 0] * (padded != 0)

@@ -66,10 +66,10 @@ def test_t_sne_keeps_two_crowds_apart_and_repeats_itself(hw09_light):
     rng = np.random.default_rng(0)
     side = rng.integers(0, 2, 60)
     codes = (rng.normal(size=(60, 5)) + 20 * side[:, None]).astype(np.float32)
-    places = hw09_light.clustering.on_a_plane(codes, 0)
-    assert places.shape == (60, 2)
-    assert hw09_light.clustering.accuracy(hw09_light.clustering.two_groups(places, 0), side) == 1
-    np.testing.assert_array_equal(places, hw09_light.clustering.on_a_plane(codes, 0))
+    indices = hw09_light.clustering.on_a_plane(codes, 0)
+    assert indices.shape == (60, 2)
+    assert hw09_light.clustering.accuracy(hw09_light.clustering.two_groups(indices, 0), side) == 1
+    np.testing.assert_array_equal(indices, hw09_light.clustering.on_a_plane(codes, 0))
     assert np.isfinite(hw09_light.clustering.on_a_plane(codes[:5], 0)).all()
     line = hw09_light.clustering.on_a_plane(side[:, None].astype(np.float32), 0)  # one direction is left
     assert line.shape == (60, 2)
@@ -187,9 +187,9 @@ def test_nt_xent_meets_a_loop(hw09):
     everyone = np.concatenate([first, second])
     everyone /= np.linalg.norm(everyone, axis=1, keepdims=True)
     losses = []
-    for place, vector in enumerate(everyone):
+    for index, vector in enumerate(everyone):
         odds = np.exp(everyone @ vector / 0.3)
-        losses.append(-np.log(odds[(place + 5) % 10] / (odds.sum() - odds[place])))
+        losses.append(-np.log(odds[(index + 5) % 10] / (odds.sum() - odds[index])))
     assert float(hw09.contrast.nt_xent(first, second)) == pytest.approx(np.mean(losses), rel=1e-4)
     assert float(hw09.contrast.nt_xent(3 * first, 7 * second)) == pytest.approx(np.mean(losses), rel=1e-4)
     same = np.ones((5, 4), np.float32)
@@ -486,10 +486,10 @@ def changed(name, change):
     return spoil
 
 
-def with_entry(value, *place):
+def with_entry(value, *index):
     def change(array):
         array = array.astype(float)
-        array[place] = value
+        array[index] = value
         return array
 
     return change

@@ -110,7 +110,7 @@ def test_encoder_and_decoder_mirror_each_other(hw10, network, code_size):
 
     def shapes(part):
         found = [part.input_shape[1:], *(tuple(layer.output.shape[1:]) for layer in part.layers)]
-        return [shape for place, shape in enumerate(found) if place == 0 or shape != found[place - 1]]
+        return [shape for index, shape in enumerate(found) if index == 0 or shape != found[index - 1]]
 
     assert shapes(encoder) == shapes(decoder)[::-1]
     assert shapes(encoder)[-1] == (code_size,)
@@ -153,9 +153,9 @@ def test_pictures_are_turned_and_the_answers_follow(hw10):
     x = np.arange(2 * 3 * 3 * 3).reshape(2, 3, 3, 3)
     turns, quarters = hw10.rotation.turned(x)
     assert list(quarters) == [0, 0, 1, 1, 2, 2, 3, 3]
-    for place, quarter in enumerate(quarters):
-        back = np.rot90(turns[place], -quarter, axes=(0, 1))
-        np.testing.assert_array_equal(back, x[place % 2])
+    for index, quarter in enumerate(quarters):
+        back = np.rot90(turns[index], -quarter, axes=(0, 1))
+        np.testing.assert_array_equal(back, x[index % 2])
     np.testing.assert_array_equal(turns[2][0], x[0][:, -1])  # counter-clockwise: the right edge comes up
 
 
@@ -172,11 +172,11 @@ def test_pictures_are_moved_and_mirrored_in_training_alone(hw10):
     margin, x = hw10.rotation.MARGIN, np.zeros((400, 32, 32, 3), np.float32)
     x[:, 16, 10] = 1
     moved = hw10.rotation.jittered(x, np.random.default_rng(0))
-    places = np.argwhere(moved[..., 0])  # (400, 3): one point each
-    assert len(places) == 400
-    assert set(places[:, 1]) == set(range(16 - margin, 16 + margin + 1))
+    indices = np.argwhere(moved[..., 0])  # (400, 3): one point each
+    assert len(indices) == 400
+    assert set(indices[:, 1]) == set(range(16 - margin, 16 + margin + 1))
     columns = {10 + shift for shift in range(-margin, margin + 1)}
-    assert set(places[:, 2]) == columns | {31 - column for column in columns}
+    assert set(indices[:, 2]) == columns | {31 - column for column in columns}
     rows = np.arange(6)
     still, quarters = hw10.rotation.Turns(x, rows, 6)[0]
     np.testing.assert_array_equal(still, hw10.rotation.turned(x[:6])[0])
@@ -205,7 +205,7 @@ def test_an_epoch_has_each_row_once_in_an_order_of_its_own(hw10):
     rows = np.arange(3, 50)
 
     def epoch(batches):
-        found = [np.rint(50 * batches[place][0][:, 0, 0, 0]).astype(int) for place in range(len(batches))]
+        found = [np.rint(50 * batches[index][0][:, 0, 0, 0]).astype(int) for index in range(len(batches))]
         assert sorted(np.concatenate(found)) == list(rows)
         return [tuple(part) for part in found]
 
@@ -276,8 +276,8 @@ def test_a_planted_outlier_ranks_first_for_every_density(hw10_light):
 def test_neighbours_by_hand(hw10_light):
     known = np.array([[0.0], [1], [2], [3], [4], [100]])
     np.testing.assert_allclose(hw10_light.density.neighbours(known, np.array([[0.0], [101]])), [2, 79])
-    distances, places = hw10_light.density.nearest(known, np.array([[90.0]]), 1)
-    assert (distances.item(), places.item()) == (10, 5)
+    distances, indices = hw10_light.density.nearest(known, np.array([[90.0]]), 1)
+    assert (distances.item(), indices.item()) == (10, 5)
     assert hw10_light.density.neighbours(known[:2], known[:1]).item() == 0.5
 
 

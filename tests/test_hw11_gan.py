@@ -261,8 +261,8 @@ def test_augmentation_moves_what_it_should(hw11):
     assert abs(changed.max(axis=(1, 2, 3)).mean() - 0.125) < 0.03  # brightness is uniform, half below 0
     marked = grey.copy()
     marked[:, 8, 8] = 1000
-    places = np.asarray(hw11.augment.augment(tf.constant(marked), [0, 1]))[..., 0].reshape(500, -1).argmax(1)
-    for steps in (places // 16 - 8, places % 16 - 8):
+    indices = np.asarray(hw11.augment.augment(tf.constant(marked), [0, 1]))[..., 0].reshape(500, -1).argmax(1)
+    for steps in (indices // 16 - 8, indices % 16 - 8):
         assert sorted(set(steps.tolist())) == [-2, -1, 0, 1, 2]
     with tf.GradientTape() as tape:
         x = tf.constant(pictures)

@@ -238,7 +238,7 @@ def test_a_view_turns_about_the_middle_and_scales_outwards(hw12, corner):
 
 def test_a_view_mirrors_half_and_shifts_each_by_its_own(hw12, corner):
     mirrored = view(hw12, np.tile(corner, (25, 1, 1, 1)), mirror=True)
-    left, right = (np.isclose(mirrored[:, 2, place, 0], 255, atol=1e-2) for place in (3, 5))
+    left, right = (np.isclose(mirrored[:, 2, index, 0], 255, atol=1e-2) for index in (3, 5))
     assert (left ^ right).all()
     assert 0.4 < left.mean() < 0.6
     shifted = view(hw12, corner, shifts=(0.2, 0.0))
@@ -407,24 +407,24 @@ def spoilt(whole_set, tmp_path):
     return folder, ["--data-dir", tmp_path, "--out-dir", tmp_path / "out"]
 
 
-def removed(folder, place):
-    shutil.rmtree(folder / place)
-    return folder / place
+def removed(folder, index):
+    shutil.rmtree(folder / index)
+    return folder / index
 
 
-def emptied(folder, place):
-    removed(folder, place).mkdir()
-    return folder / place
+def emptied(folder, index):
+    removed(folder, index).mkdir()
+    return folder / index
 
 
-def renamed(folder, place, name):
-    (folder / place).rename((folder / place).with_name(name))
-    return (folder / place).with_name(name)
+def renamed(folder, index, name):
+    (folder / index).rename((folder / index).with_name(name))
+    return (folder / index).with_name(name)
 
 
-def rewritten(folder, place, text):
-    (folder / place).write_text(text)
-    return folder / place
+def rewritten(folder, index, text):
+    (folder / index).write_text(text)
+    return folder / index
 
 
 FIRST = "train_data/1/00000.bmp"

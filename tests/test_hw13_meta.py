@@ -124,7 +124,7 @@ def test_only_what_may_move_moves(hw13):
     path = hw13.maml.adapt(both, start, [0.1, 0.2], [(tf.constant([0.0]), 0.0)], [1])
     np.testing.assert_allclose(path[1], [[1.0], [0.6]])
     learner = hw13.model.Learner("omniglot", 3, 0.1, head_only=True)
-    assert [learner.start[place].name for place in learner.moving] == ["head_kernel", "head_bias"]
+    assert [learner.start[index].name for index in learner.moving] == ["head_kernel", "head_bias"]
 
 
 # --- the networks ---------------------------------------------------------

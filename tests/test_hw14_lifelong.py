@@ -160,7 +160,7 @@ def test_one_parabola_is_the_sum_of_all(hw14):
         weights[0].assign(rng.normal(size=2))
         weights[1].assign(rng.normal(size=1))
         by_hand = [
-            sum(3 * f[place] * (weights[place].numpy() - w[place]) for f, w in known) for place in (0, 1)
+            sum(3 * f[index] * (weights[index].numpy() - w[index]) for f, w in known) for index in (0, 1)
         ]
         np.testing.assert_allclose(slope(weights, penalty)[1], np.concatenate(by_hand), atol=1e-5)
 
@@ -591,10 +591,10 @@ def spoil_h5(key, change):
     return spoil
 
 
-def with_entry(value, place=0):
+def with_entry(value, index=0):
     def change(array):
         array = array.copy()
-        array.flat[place] = value
+        array.flat[index] = value
         return array
 
     return change

@@ -226,9 +226,9 @@ def test_rollouts_lose_and_repeat_nothing(hw15_light, whole):
     assert steps == sum(len(piece.actions) for piece in pieces)
     for piece in pieces:  # what was reached follows from where it was and what was done
         assert len(piece.observations) == len(piece.actions) + 1
-        places = np.argmax(piece.observations, axis=1)
-        np.testing.assert_array_equal(np.diff(places), 2 * np.array(piece.actions) - 1)
-        assert piece.terminated == (places[-1] in (0, 4))
+        indices = np.argmax(piece.observations, axis=1)
+        np.testing.assert_array_equal(np.diff(indices), 2 * np.array(piece.actions) - 1)
+        assert piece.terminated == (indices[-1] in (0, 4))
     if whole:
         assert [len(rollout) for rollout in rollouts] == [3] * 50
         assert returns == [rewards_of(piece) for piece in pieces]

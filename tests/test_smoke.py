@@ -282,17 +282,17 @@ def test_the_same_seed_gives_the_same_training(chapter, load_chapter, tmp_path):
 
 def assert_same_training(out, again, check):
     """Two folders hold the same training: its history, its metrics and the hand-in, to the byte."""
-    histories = [pd.read_csv(place / "history.csv") for place in (out, again)]
+    histories = [pd.read_csv(index / "history.csv") for index in (out, again)]
     untimed = [h.loc[:, ~h.columns.str.contains("seconds|processor")] for h in histories]
     pd.testing.assert_frame_equal(*untimed)
-    metrics = [json.loads((place / "metrics.json").read_text()) for place in (out, again)]
+    metrics = [json.loads((index / "metrics.json").read_text()) for index in (out, again)]
     for found in metrics:
         for name in ("seconds", "files", "versions"):
             del found[name]
         for name in ("data_dir", "out_dir", "resume"):
             found["arguments"].pop(name, None)
     assert metrics[0] == metrics[1], "the same seed gave other numbers"
-    hand_ins = [check(place).read_bytes() for place in (out, again)]
+    hand_ins = [check(index).read_bytes() for index in (out, again)]
     assert hand_ins[0] == hand_ins[1], "the same seed gave another prediction"
 
 
