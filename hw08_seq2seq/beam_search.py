@@ -1,9 +1,9 @@
 """Decoding: from the logits of the next word to a whole sentence.
 
-Greedy decoding takes the likeliest word at every step. That need not begin the likeliest sentence, so beam
-search keeps the best few beginnings side by side. Both decode a batch of sentences in one loop inside the
-graph, and neither ever chooses <PAD>, <BOS> or <UNK>. A sentence of s source tokens ends after 2 s + ROOM
-words at the latest.
+Greedy decoding takes the most probable word at every step. The most probable sentence may begin otherwise, so
+beam search keeps the best few beginnings side by side. Both decode a batch of sentences in one loop of the
+graph, and neither ever chooses <PAD>, <BOS> or <UNK>. A sentence of s source tokens ends after 2 s +
+MAX_EXTRA_TOKENS words at the latest.
 """
 
 import keras
@@ -11,7 +11,7 @@ import numpy as np
 from dataset import BOS, EOS, PAD, UNK, Vocabulary
 from keras import ops
 
-ROOM = 10
+MAX_EXTRA_TOKENS = 10
 ALPHA = 1.5  # of the length's power, chosen on the course's validation.txt
 NEVER = -1e9  # a log-probability
 SENTENCES = 128  # decoded at a time
@@ -49,7 +49,7 @@ class Decoding(keras.Model):
 
 
 def greedy(translator, source):
-    """The likeliest word, again and again."""
+    """The most probable word at each step."""
     limits, limit = longest(source)
     state = translator.start(source, limit)
     words = ops.zeros_like(source[:, 0], "int32") + BOS
@@ -116,7 +116,7 @@ def beam_search(translator, source, beam, alpha):
 
 def longest(source):
     """The number of words (n,) after which each sentence ends, and the largest of them."""
-    limits = 2 * ops.sum(ops.cast(source != PAD, "int32"), axis=1) + ROOM
+    limits = 2 * ops.sum(ops.cast(source != PAD, "int32"), axis=1) + MAX_EXTRA_TOKENS
     return limits, ops.max(limits)
 
 

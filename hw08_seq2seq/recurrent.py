@@ -7,14 +7,14 @@
 | output              | state, context, embedding -> (n, u) -> logits (n, Chinese words)               |
 
 Training and decoding take the same step, DecoderCell. In training the word that goes in is the right one, or,
-in scheduled sampling, now and then the one that the model itself would have said: OwnWords.
+in scheduled sampling, now and then the most probable one of the model itself: ScheduledSamplingCell.
 """
 
 import keras
 from attention import AdditiveAttention
 from dataset import PAD
 from keras import ops
-from sampling import OwnWords
+from sampling import ScheduledSamplingCell
 from translator import Translator
 
 
@@ -22,7 +22,7 @@ from translator import Translator
 class DecoderCell(keras.layers.Layer):
     """A step: call(embedded (n, u), state) -> output (n, u), new state.
 
-    The state is [h, c] and, with attention, what was read: keys, memory and mask, which no step changes.
+    The state is [h, c] and, with attention, the encoded source: keys, memory and mask, which no step changes.
     """
 
     def __init__(self, units, attention, **kwargs):
@@ -36,13 +36,13 @@ class DecoderCell(keras.layers.Layer):
         """Nothing to do: the parts make their weights when they are first called."""
 
     def call(self, embedded, state):
-        h, c, *read = state
+        h, c, *encoded = state
         inputs = embedded
         if self.attention is not None:
-            context, _ = self.attention(h, *read)
+            context, _ = self.attention(h, *encoded)
             inputs = ops.concatenate([embedded, context], axis=-1)
         _, (h, c) = self.lstm(inputs, [h, c])
-        return self.mix(ops.concatenate([h, inputs], axis=-1)), [h, c, *read]
+        return self.mix(ops.concatenate([h, inputs], axis=-1)), [h, c, *encoded]
 
 
 @keras.saving.register_keras_serializable(package="hw08_seq2seq")
@@ -57,9 +57,9 @@ class Recurrent(Translator):
         )
         self.bridge = keras.layers.Dense(2 * units, activation="tanh")
         self.cell = DecoderCell(units, attention)
-        self.taught = keras.layers.RNN(self.cell, return_sequences=True)
-        self.own_words = OwnWords(self.cell, self.likeliest)
-        self.half_taught = keras.layers.RNN(self.own_words, return_sequences=True)
+        self.teacher_forced = keras.layers.RNN(self.cell, return_sequences=True)
+        self.sampling_cell = ScheduledSamplingCell(self.cell, self.most_probable)
+        self.scheduled = keras.layers.RNN(self.sampling_cell, return_sequences=True)
         self((ops.zeros((1, 2), "int32"), ops.zeros((1, 2), "int32")))
 
     def start(self, source, limit=None, training=False):
@@ -78,7 +78,7 @@ class Recurrent(Translator):
         outputs, state = self.cell(self.embed(self.target_embedding, words), state)
         return self.logits(outputs), state
 
-    def likeliest(self, outputs):
+    def most_probable(self, outputs):
         """The embedding of the word that the model would say, (n, u)."""
         return self.embed(self.target_embedding, ops.argmax(self.logits(outputs), axis=-1))
 
@@ -87,8 +87,8 @@ class Recurrent(Translator):
             return None
         state, weights = self.start(source), []
         for words in ops.unstack(target, axis=1):
-            h, _, *read = state
-            weights.append(self.cell.attention(h, *read)[1])
+            h, _, *encoded = state
+            weights.append(self.cell.attention(h, *encoded)[1])
             _, state = self.step(words, None, state)
         return ops.stack(weights, axis=1)
 
@@ -97,9 +97,11 @@ class Recurrent(Translator):
         state = self.start(source, training=training)
         embedded = self.dropout(self.embed(self.target_embedding, target), training=training)
         if training and self.sampled:
-            outputs = self.half_taught(self.own_words.toss(embedded), initial_state=[embedded[:, 0], *state])
+            outputs = self.scheduled(
+                self.sampling_cell.draw_mask(embedded), initial_state=[embedded[:, 0], *state]
+            )
         else:
-            outputs = self.taught(embedded, initial_state=state)
+            outputs = self.teacher_forced(embedded, initial_state=state)
         return self.logits(self.dropout(outputs, training=training))
 
     def get_config(self):

@@ -11,7 +11,7 @@ from batches import Batches
 from bleu import bleu_1, corpus_bleu_4
 from checkpoint import Checkpoint
 from dataset import Vocabulary
-from sampling import Weaning
+from sampling import ScheduledSampling
 
 
 def fit(args, model, training, validation, vocabularies):
@@ -49,7 +49,7 @@ def fit(args, model, training, validation, vocabularies):
         verbose=1 if sys.stdout.isatty() else 2,
         callbacks=[
             checkpoint.callback(variables, keep_random_state),
-            *([Weaning(args.schedule, args.epochs, epoch)] if model.sampled else []),
+            *([ScheduledSampling(args.schedule, args.epochs, epoch)] if model.sampled else []),
         ],
     )
     return checkpoint.history()

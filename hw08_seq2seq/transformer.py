@@ -83,7 +83,7 @@ class Transformer(Translator):
         x = self.embed(embedding, words) + positions(times, self.units)
         return self.dropout(x, training=training)
 
-    def read(self, source, training=False):
+    def encode(self, source, training=False):
         """The memory (n, s, u) of sentences (n, s), and its mask."""
         mask = source != PAD
         x = self.add_positions(self.source_embedding, source, training=training)
@@ -91,9 +91,9 @@ class Transformer(Translator):
             x, _ = block(x, block.self_norm(x), mask[:, None], training=training)
         return self.encoder_norm(x), mask
 
-    def write(self, source, target, training=False):
+    def decode(self, source, target, training=False):
         """All steps at once, none seeing what follows: outputs (n, t, u), weights (n, t, s)."""
-        memory, mask = self.read(source, training)
+        memory, mask = self.encode(source, training)
         times = ops.arange(ops.shape(target)[1])
         causal = (times[:, None] >= times)[None]
         x = self.add_positions(self.target_embedding, target, training=training)
@@ -102,15 +102,15 @@ class Transformer(Translator):
         return self.decoder_norm(x), weights
 
     def call(self, inputs, training=False):
-        outputs, _ = self.write(*inputs, training=training)
+        outputs, _ = self.decode(*inputs, training=training)
         return self.logits(outputs)
 
     def attend(self, source, target):
-        return self.write(source, target)[1]
+        return self.decode(source, target)[1]
 
     def start(self, source, limit):
         """Read the sentences (n, s); the state is the memory, its mask and each block's inputs so far."""
-        memory, mask = self.read(source)
+        memory, mask = self.encode(source)
         past = ops.zeros((ops.shape(source)[0], limit, self.units))
         return [memory, mask, *[past for _ in self.decoder]]
 

@@ -1,6 +1,6 @@
 """Land on the moon with the model that train.py saved, and draw how.
 
-    python hw15_rl/predict.py                  100 landings, with the likeliest action at every step
+    python hw15_rl/predict.py                  100 landings, with the most probable action at every step
     python hw15_rl/predict.py --synthetic      the same in the corridor of train.py --synthetic
 
 Written to <out-dir>: episodes.csv, a row an episode with seed,return,length,landed; the first episode as

@@ -7,7 +7,7 @@ Each function takes one trajectory, n steps on end of one episode, and gives eac
               where the trajectory stopped, 0 if the episode terminated there. A time limit, or the end of a
               rollout, is no termination: what would have come is guessed by the value network (Pardo 2018)
     gamma     how much a reward is worth a step later
-    returns   credits (n,), which multiply the gradient of each action's log-probability (updates.py), and
+    returns   advantages (n,), which multiply the gradient of each action's log-probability (updates.py), and
               targets (n,), what the value network should predict
 
 Follows the lecture slides "Deep Reinforcement Learning" of ML 2020 Spring; papers are named below.
@@ -21,45 +21,53 @@ def whole_episode(rewards, values, gamma, gae_lambda):
 
     Williams 1992. What came before an action cannot be its merit, and is noise here.
     """
-    credits = np.full(len(rewards), np.sum(rewards))
-    return credits, credits
+    advantages = np.full(len(rewards), np.sum(rewards))
+    return advantages, advantages
 
 
 def reward_to_go(rewards, values, gamma, gae_lambda):
-    """An action gets what comes after it, discounted: sum of gamma^k r[t+k] (Sutton et al. 2000)."""
-    credits, ahead = np.zeros(len(rewards)), values[-1]
+    """An action gets the discounted rewards after it (Sutton et al. 2000).
+
+    R_t = r_t + gamma R_(t+1), and R_T = V(s_T) where the episode was cut off
+    """
+    advantages, total = np.zeros(len(rewards)), values[-1]
     for step in reversed(range(len(rewards))):
-        credits[step] = ahead = rewards[step] + gamma * ahead
-    return credits, credits
+        advantages[step] = total = rewards[step] + gamma * total
+    return advantages, advantages
 
 
 def minus_baseline(rewards, values, gamma, gae_lambda):
-    """... less what the value network expected there anyway, which changes no mean and much variance."""
+    """... less the value network's estimate, which lowers the variance: A_t = R_t - V(s_t)."""
     returns, _ = reward_to_go(rewards, values, gamma, gae_lambda)
     return returns - values[:-1], returns
 
 
 def n_step(rewards, values, gamma, gae_lambda, n=32):
-    """... from n rewards and then the value network's word: less variance, some bias (Mnih et al. 2016)."""
-    ahead, _ = reward_to_go(rewards, values, gamma, gae_lambda)
-    ahead = np.append(ahead, values[-1])
+    """... from n rewards and then the value network's estimate: less variance, some bias (Mnih et al. 2016).
+
+    A_t = r_t + gamma r_(t+1) + ... + gamma^(n-1) r_(t+n-1) + gamma^n V(s_(t+n)) - V(s_t)
+    """
+    returns, _ = reward_to_go(rewards, values, gamma, gae_lambda)
+    returns = np.append(returns, values[-1])
     stop = np.minimum(np.arange(len(rewards)) + n, len(rewards))
-    targets = ahead[:-1] + gamma**n * (values[stop] - ahead[stop])  # at the end the two are the same
+    targets = returns[:-1] + gamma**n * (values[stop] - returns[stop])  # at the end the two are the same
     return targets - values[:-1], targets
 
 
 def generalised_advantage(rewards, values, gamma, gae_lambda):
-    """All n at once: the n-step credits' mean, weighted by gae_lambda^n (Schulman et al. 2016).
+    """All n at once: the n-step advantages' mean, weighted by gae_lambda^n (Schulman et al. 2016).
 
-    gae_lambda 0 believes the value network after one step, 1 never: that is minus_baseline.
+    delta_t = r_t + gamma V(s_(t+1)) - V(s_t)        A_t = delta_t + gamma lambda A_(t+1)
+
+    With lambda 0 it is the n-step advantage for n = 1, with lambda 1 it is minus_baseline's.
     """
-    surprises = rewards + gamma * values[1:] - values[:-1]
-    credits, ahead = np.zeros(len(rewards)), 0.0
+    td_errors = rewards + gamma * values[1:] - values[:-1]
+    advantages, total = np.zeros(len(rewards)), 0.0
     for step in reversed(range(len(rewards))):
-        credits[step] = ahead = surprises[step] + gamma * gae_lambda * ahead
-    return credits, credits + values[:-1]
+        advantages[step] = total = td_errors[step] + gamma * gae_lambda * total
+    return advantages, advantages + values[:-1]
 
 
-def normalised(credits):
+def normalised(advantages):
     """Mean 0 and deviation 1 over a rollout: half of the actions are encouraged, half discouraged."""
-    return (credits - credits.mean()) / (credits.std() + 1e-8)
+    return (advantages - advantages.mean()) / (advantages.std() + 1e-8)

@@ -100,7 +100,7 @@ class Players:
 
 
 def play(policy, environments, seeds):
-    """Play one episode in each environment from its seed, always with the likeliest action.
+    """Play one episode in each environment from its seed, always with the most probable action.
 
     Returns trajectories in the seeds' order. The same policy and seed give the same episode.
     """

@@ -5,8 +5,8 @@
     python hw15_rl/train.py --method reinforce      the course's sample, the foot of the ladder
     python hw15_rl/train.py --resume                go on after the last finished update
 
-The score is the mean return of 100 episodes that the saved model plays with its likeliest actions. The model
-that is saved is the best of 20 looks during training, on other episodes; it learns from others.
+The score is the mean return of 100 episodes that the saved model plays with its most probable actions. The
+model that is saved is the best of 20 evaluations during training, on other episodes; it learns from others.
 """
 
 import time

@@ -19,7 +19,7 @@ from updates import Learner, clipped_loss, policy_gradient_loss
 
 EVALUATIONS = 20  # looks at the policy during a training, at most
 LEAST_STEPS = 50_000  # between two of them
-EVALUATION_EPISODES = 40  # of each look
+EVALUATION_EPISODES = 40  # of each evaluation
 FINAL_EPISODES = 100
 
 
@@ -105,7 +105,7 @@ def fit(args, chosen, learner):
         collected = time.perf_counter()
         batch = learner.batch(rollout, chosen.credit, args.gamma, args.gae_lambda)
         rate = args.learning_rate * (1 - progress.last("steps") / budget)
-        losses = learner.improve(batch, chosen.epochs, args.batch_size, rate, rng)
+        losses = learner.update(batch, chosen.epochs, args.batch_size, rate, rng)
         if not np.isfinite([*losses, *learner.norms()]).all():
             raise BadInput(
                 f"update {len(progress.rows) + 1}: the loss is not a number, --learning-rate "

@@ -246,7 +246,7 @@ def test_with_no_teaching_a_decoder_is_fed_its_own_words(hw08, kind):
     target = np.array([[1, 4, 5, 6, 7]] * 5, np.int32)
     taught = np.asarray(model((source, target)))
     np.testing.assert_allclose(model((source, target), training=True), taught, atol=1e-5)  # teaching is 1
-    model.own_words.teaching.assign(0.0)
+    model.sampling_cell.teaching.assign(0.0)
     logits = np.asarray(model((source, target), training=True))
     assert abs(logits - taught).max() > 0.01
     own = np.insert(logits.argmax(axis=-1)[:, :-1], 0, 1, axis=1).astype(np.int32)
@@ -256,17 +256,17 @@ def test_with_no_teaching_a_decoder_is_fed_its_own_words(hw08, kind):
 
 def test_half_of_the_coins_and_the_weaning(hw08):
     model = build(hw08, "attention", sampled=True)
-    model.own_words.teaching.assign(0.5)
-    tossed = np.asarray(model.own_words.toss(np.ones((50, 40, 3), np.float32)))
+    model.sampling_cell.teaching.assign(0.5)
+    tossed = np.asarray(model.sampling_cell.draw_mask(np.ones((50, 40, 3), np.float32)))
     assert tossed.shape == (50, 40, 4)
     assert tossed[..., 3].mean() == pytest.approx(0.5, abs=0.05)
-    weaning = hw08.sampling.Weaning("linear", epochs=4, batches=5)
+    weaning = hw08.sampling.ScheduledSampling("linear", epochs=4, batches=5)
     weaning.set_model(model)
     weaning.on_epoch_begin(2)
     weaning.on_train_batch_begin(0)
-    assert float(model.own_words.teaching) == pytest.approx(0.5)
+    assert float(model.sampling_cell.teaching) == pytest.approx(0.5)
     weaning.on_train_batch_begin(1)
-    assert float(model.own_words.teaching) == pytest.approx(0.45)
+    assert float(model.sampling_cell.teaching) == pytest.approx(0.45)
 
 
 # --- decoding ---------------------------------------------------------------
@@ -348,7 +348,7 @@ def test_unknown_and_padding_are_never_said_and_every_sentence_ends(hw08, beam):
     )
     source = np.array([[4, 5, 2, 0], [4, 5, 5, 2]], np.int32)
     found = hw08.beam_search.Decoding(world, beam).translate(source)
-    room = hw08.beam_search.ROOM
+    room = hw08.beam_search.MAX_EXTRA_TOKENS
     assert found == [["a"] * (2 * 3 + room - 1), ["a"] * (2 * 4 + room - 1)]
 
 
@@ -485,7 +485,7 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(hw08, small, t
     assert list(histories[1].epoch) == [1, 2, 3]
     pd.testing.assert_frame_equal(*(history.drop(columns=["seconds", "processor"]) for history in histories))
     model = (tmp_path / "killed" / "model.keras", small)
-    assert hw08.model.load_model(*model).own_words.teaching < 0.1
+    assert hw08.model.load_model(*model).sampling_cell.teaching < 0.1
 
 
 def test_a_resume_that_does_not_fit(hw08, small, tmp_path, capsys):

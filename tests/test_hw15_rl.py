@@ -1,4 +1,4 @@
-"""Homework 15: credits by hand, the gradient by algebra, a corridor's optimum, going on, and bad input."""
+"""Homework 15: advantages by hand, the gradient by algebra, a corridor's optimum, going on, and bad input."""
 
 import gymnasium
 import numpy as np
@@ -39,13 +39,13 @@ def rewards_of(trajectory):
     return sum(trajectory.rewards)
 
 
-# --- credits --------------------------------------------------------------
+# --- advantages --------------------------------------------------------------
 
 # One trajectory that terminated and one that a time limit cut, with gamma 1/2 and lambda 1/2, worked out by
 # hand. The last value is what the network says of the last observation; after a termination it is not asked.
 TERMINATED = ([1.0, 0.0, 2.0], [0.5, 1.0, 1.5, 0.0])
 TRUNCATED = ([1.0, 1.0], [2.0, 1.0, 4.0])
-BY_HAND = {  # credits and targets of the first, then of the second
+BY_HAND = {  # advantages and targets of the first, then of the second
     "whole_episode": (([3.0, 3.0, 3.0], [3.0, 3.0, 3.0]), ([2.0, 2.0], [2.0, 2.0])),
     "reward_to_go": (([1.5, 1.0, 2.0], [1.5, 1.0, 2.0]), ([2.5, 3.0], [2.5, 3.0])),
     "minus_baseline": (([1.0, 0.0, 0.5], [1.5, 1.0, 2.0]), ([0.5, 2.0], [2.5, 3.0])),
@@ -54,7 +54,7 @@ BY_HAND = {  # credits and targets of the first, then of the second
 
 
 @pytest.mark.parametrize("name", BY_HAND)
-def test_credits_by_hand(hw15_light, name):
+def test_advantages_by_hand(hw15_light, name):
     credit = getattr(hw15_light.returns, name)
     for (rewards, values), expected in zip((TERMINATED, TRUNCATED), BY_HAND[name]):
         np.testing.assert_allclose(credit(np.array(rewards), np.array(values), 0.5, 0.5), expected)
@@ -91,19 +91,19 @@ def test_a_batch_bootstraps_what_was_cut_and_not_what_terminated(hw15):
     values = [*TERMINATED[1][:3], 99.0, *TRUNCATED[1]]  # what is said after a termination must not count
     log_probabilities = -np.arange(14.0).reshape(7, 2)
     tensor = hw15.updates.tf.constant
-    learner.look = lambda seen: (tensor(log_probabilities), tensor(scale * np.array(values)))
+    learner.policy_and_value = lambda seen: (tensor(log_probabilities), tensor(scale * np.array(values)))
     credit = hw15.returns.generalised_advantage
-    observations, actions, old, credits, targets = learner.batch(trajectories, credit, 0.5, 0.5)
+    observations, actions, old, advantages, targets = learner.batch(trajectories, credit, 0.5, 0.5)
     np.testing.assert_array_equal(observations[:, 0], [0, 1, 2, 4, 5])
     np.testing.assert_array_equal(actions, [0, 1, 0, 1, 1])
     np.testing.assert_array_equal(old, [0, -3, -4, -9, -11])
     (first, first_targets), (second, second_targets) = BY_HAND["generalised_advantage"]
     both = np.array([*first, *second])
-    np.testing.assert_allclose(credits, (both - both.mean()) / both.std(), rtol=1e-4)
+    np.testing.assert_allclose(advantages, (both - both.mean()) / both.std(), rtol=1e-4)
     np.testing.assert_allclose(targets, scale * np.array([*first_targets, *second_targets]), rtol=1e-5)
 
 
-def test_credits_agree_on_the_mean_and_the_ladder_lowers_the_variance(hw15_light):
+def test_advantages_agree_on_the_mean_and_the_ladder_lowers_the_variance(hw15_light):
     """A walk of 20 steps by tosses of a coin: a step earns 3, one more to the right and one less to the left.
 
     The gradient of the expected return for the one weight "go right" is 20 * 1/4 * (4 - 2) = 10.
@@ -114,8 +114,8 @@ def test_credits_agree_on_the_mean_and_the_ladder_lowers_the_variance(hw15_light
     for _ in range(2000):
         actions = rng.integers(0, 2, 20)
         for name, found in gradients.items():
-            credits, _ = getattr(returns, name)(2.0 + 2.0 * actions, expected, 1.0, 0.9)
-            found.append(np.sum(credits * (actions - 0.5)))
+            advantages, _ = getattr(returns, name)(2.0 + 2.0 * actions, expected, 1.0, 0.9)
+            found.append(np.sum(advantages * (actions - 0.5)))
     deviations = [np.std(found) for found in gradients.values()]
     for found, deviation in zip(gradients.values(), deviations):
         assert np.mean(found) == pytest.approx(10.0, abs=4 * deviation / 2000**0.5)
@@ -125,17 +125,17 @@ def test_credits_agree_on_the_mean_and_the_ladder_lowers_the_variance(hw15_light
 # --- the gradient ---------------------------------------------------------
 
 
-def logits_after(learner, actions, credits, old=None):
+def logits_after(learner, actions, advantages, old=None):
     """One plain step on a batch of a world with one state, by the compiled update: how the logits moved."""
     count = len(actions)
     seen = np.zeros((count, 1), np.float32)  # the hidden units stay 0, so that the bias alone moves
     head = learner.model.get_layer("policy")
     before = head.bias.numpy()
-    log_probabilities = learner.look(seen)[0].numpy()[np.arange(count), actions]
+    log_probabilities = learner.policy_and_value(seen)[0].numpy()[np.arange(count), actions]
     old = log_probabilities if old is None else log_probabilities + np.array(old, np.float32)
-    credits, targets = np.array(credits, np.float32), np.ones(count, np.float32)
-    batch = (seen, np.array(actions, np.int32), old, credits, targets)
-    learner.improve(batch, 1, count, 1.0, np.random.default_rng(0))
+    advantages, targets = np.array(advantages, np.float32), np.ones(count, np.float32)
+    batch = (seen, np.array(actions, np.int32), old, advantages, targets)
+    learner.update(batch, 1, count, 1.0, np.random.default_rng(0))
     return head.bias.numpy() - before
 
 
@@ -166,21 +166,23 @@ def test_entropy_is_raised_and_values_go_to_their_targets(hw15):
     learner.model.get_layer("policy").bias.assign([1.0, 0.0])
     moved = logits_after(learner, [0, 1], [0.0, 0.0])
     assert moved[0] < 0 < moved[1]
-    assert learner.look(np.zeros((1, 1), np.float32))[1].numpy() == pytest.approx([1.0])
+    assert learner.policy_and_value(np.zeros((1, 1), np.float32))[1].numpy() == pytest.approx([1.0])
     without = learner_of(hw15, "reward-to-go", learning_rate=1.0)
     logits_after(without, [0, 1], [0.0, 0.0])
-    assert without.look(np.ones((1, 1), np.float32))[1].numpy() == [0.0]  # no critic: still 0 everywhere
+    assert without.policy_and_value(np.ones((1, 1), np.float32))[1].numpy() == [
+        0.0
+    ]  # no critic: still 0 everywhere
 
 
 def test_every_row_is_used_in_every_epoch(hw15):
     learner, seen = learner_of(hw15), []
-    learner.update = lambda *batch: seen.append(batch[-1]) or hw15.updates.tf.zeros(3)
-    learner.improve((np.zeros(10),), 3, 4, 0.1, np.random.default_rng(0))
+    learner.minibatch_updates = lambda *batch: seen.append(batch[-1]) or hw15.updates.tf.zeros(3)
+    learner.update((np.zeros(10),), 3, 4, 0.1, np.random.default_rng(0))
     (picks,) = seen
     assert picks.shape == (9, 4)
     for epoch in range(3):
         assert set(picks[3 * epoch : 3 * epoch + 3].ravel()) == set(range(10))
-    learner.improve((np.zeros(3),), 1, 4, 0.1, np.random.default_rng(0))
+    learner.update((np.zeros(3),), 1, 4, 0.1, np.random.default_rng(0))
     assert sorted(seen[1].ravel()) == [0, 1, 2]
 
 
@@ -355,9 +357,9 @@ def test_a_training_that_was_killed_goes_on(hw15, tmp_path, monkeypatch, where):
 
 def test_the_learning_rate_falls_to_nothing_and_resuming_brings_new_episodes(hw15, tmp_path, monkeypatch):
     rates, seen = [], []
-    improve, players = hw15.updates.Learner.improve, hw15.training.Players
+    improve, players = hw15.updates.Learner.update, hw15.training.Players
     monkeypatch.setattr(
-        hw15.updates.Learner, "improve", lambda self, *args: rates.append(args[3]) or improve(self, *args)
+        hw15.updates.Learner, "update", lambda self, *args: rates.append(args[3]) or improve(self, *args)
     )
     monkeypatch.setattr(
         hw15.training, "Players", lambda e, seeds, t: seen.append(set(seeds)) or players(e, seeds, t)
@@ -409,14 +411,14 @@ def test_the_best_model_is_kept(hw15, tmp_path, monkeypatch):
 
 
 def test_not_a_number_stops_with_the_last_good_files(hw15, tmp_path, capsys, monkeypatch):
-    improve, calls = hw15.updates.Learner.improve, []
+    improve, calls = hw15.updates.Learner.update, []
 
     def diverge(self, *args):
         calls.append(1)
         losses = improve(self, *args)
         return losses * np.nan if len(calls) == 3 else losses
 
-    monkeypatch.setattr(hw15.updates.Learner, "improve", diverge)
+    monkeypatch.setattr(hw15.updates.Learner, "update", diverge)
     argv = [*TRIAL, "--out-dir", tmp_path]
     capsys.readouterr()
     check_sentence(hw15, capsys, argv, "update 3", "not a number", "--learning-rate 0.001")
