@@ -142,7 +142,7 @@ def plot_weights(model, path):
     axes, largest = figure.subplots(), np.abs(weights).max()
     image = axes.imshow(weights, cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto")
     axes.set(xlabel="hours before the one to predict", title="Weights of the best model (ug/m3 a deviation)")
-    labels = [*range(model.hours, 0, -1), "last x PM2.5", "last x change"]
+    labels = [*range(model.hours, 0, -1), "last x\nPM2.5", "last x\nchange"]
     axes.set_xticks(range(len(labels)), labels)
     axes.set_yticks(range(len(ITEMS)), ITEMS)
     for (row, column), weight in np.ndenumerate(weights):
