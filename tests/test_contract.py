@@ -126,14 +126,16 @@ def test_defaults_of_the_common_flags(chapter, load_chapter, monkeypatch):
 def test_flags_have_help_and_ranges(chapter, load_chapter, monkeypatch):
     for script in ("train", "predict", "report"):
         flags, _, _ = flags_of(chapter, script, load_chapter, monkeypatch)
+        loaded = load_chapter(chapter, script)
         for flag, action in flags.items():
             assert action.type is not bool, f"{script}.py {flag}: bool('False') is True"
             assert action.type not in (int, float), f"{script}.py {flag} has no range"
             assert re.fullmatch(r"-h|--[a-z0-9]+(-[a-z0-9]+)*", flag), f"{script}.py {flag}"
             assert action.help, f"{script}.py {flag} has no help"
             assert not re.search("None:|RECIPES", action.help), f"{script}.py {flag}: say the value"
-            if script == "train" and flag in COMMON_FLAGS:
-                assert action.default is not None, f"--help does not show the default of {flag}"
+            if script == "train" and flag in COMMON_FLAGS and action.default is None:  # no value to show
+                with pytest.raises(loaded.scaffold.BadInput, match=f"{flag} is not used by --method"):
+                    loaded.train.parse_args([flag, "1"])
 
 
 @every_chapter
