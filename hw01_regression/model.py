@@ -70,7 +70,6 @@ class Model:
         axes = (0, 2) if self.bilinear else 0
         self.mean = raw.mean(axis=axes, keepdims=True)
         self.scale = np.maximum(raw.std(axis=axes, keepdims=True), 1e-6)
-        return self
 
     def standardise(self, raw):
         """Raw features -> the features that the parameters weigh."""

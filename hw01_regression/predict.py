@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from dataset import load_test, load_window
 from model import load_model
-from records import read_metrics, trained
+from records import trained
 
 
 def parse_args(argv=None):
@@ -28,9 +28,7 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
-    if args.window:
-        args.synthetic = read_metrics(args.out_dir)["arguments"].get("synthetic", False)  # any model will do
-    metrics = trained(args, "model.npz")
+    metrics = trained(args, "model.npz", own_input=bool(args.window))
     model = load_model(args.out_dir / "model.npz")
     if args.window:
         return predict_one(model, load_window(args.window, model), metrics)

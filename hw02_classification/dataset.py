@@ -77,7 +77,7 @@ def load_person(path, features):
     attribute as one that is 1 (education_3 beside education_5): these are 0. Raises BadInput if the file is
     not so.
     """
-    frame = read_numbers(path).drop(columns="id", errors="ignore")
+    frame = read_numbers(path).apply(pd.to_numeric).drop(columns="id", errors="ignore")
     if len(frame) != 1 or not len(frame.columns):
         raise BadInput(
             f"{path} has {len(frame)} rows below its header, expected one, of at least one column."
@@ -105,7 +105,7 @@ def read_table(path):
         raise BadInput(
             f"{path}: the header begins {','.join(frame.columns[:2])!r}, expected id and features; {HELP}."
         )
-    ids = frame["id"]
+    ids = pd.to_numeric(frame["id"])
     whole = (ids % 1 == 0) & (ids.abs() < 2**53)  # beyond, a float knows no neighbours
     if not whole.all() or ids.duplicated().any():
         raise BadInput(f"{path}: the ids are not whole numbers that occur once each; {HELP}.")
@@ -141,7 +141,7 @@ def read_numbers(path):
                 f"{path}: line {row + 2}, column {name!r}: "
                 f"{str(frame[name].iloc[row])!r} is not a number; {HELP}."
             )
-    return frame.apply(pd.to_numeric)
+    return frame
 
 
 def make_synthetic(folder, seed):

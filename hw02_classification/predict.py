@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from dataset import load_person, load_test
 from model import load_model
-from records import read_metrics, trained
+from records import trained
 
 SHOWN = 5  # columns that weigh most
 
@@ -31,9 +31,7 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
-    if args.person:
-        args.synthetic = read_metrics(args.out_dir)["arguments"].get("synthetic", False)  # any model will do
-    trained(args, "model.npz")
+    trained(args, "model.npz", own_input=bool(args.person))
     model = load_model(args.out_dir / "model.npz")
     if args.person:
         return predict_one(model, load_person(args.person, model.features))

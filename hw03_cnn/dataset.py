@@ -71,9 +71,8 @@ def read_picture(path, size):
 
 def common_size(folder):
     """The shorter side of most pictures of a folder, in pixels, but at most LARGEST."""
-    return int(
-        min(LARGEST, np.median([min(open_image(path).size) for path in labelled_files(folder)[0][:100]]))
-    )
+    paths, _ = labelled_files(folder)
+    return int(min(LARGEST, np.median([min(open_image(path).size) for path in paths[:100]])))
 
 
 def make_synthetic(folder, seed):
@@ -83,14 +82,14 @@ def make_synthetic(folder, seed):
     """
     rng = np.random.default_rng(seed)
     for part, count in SYNTHETIC.items():
-        index = folder / "food-11" / part
-        index.mkdir(parents=True, exist_ok=True)
-        for old in index.iterdir():
+        part_folder = folder / "food-11" / part
+        part_folder.mkdir(parents=True, exist_ok=True)
+        for old in part_folder.iterdir():
             old.unlink()
         for number in range(count):
             kind = number % len(KINDS)
             name = f"{number:04d}.jpg" if part == "testing" else f"{kind}_{number // len(KINDS)}.jpg"
-            draw(KINDS[kind], rng).save(index / name, quality=95)
+            draw(KINDS[kind], rng).save(part_folder / name, quality=95)
     return folder
 
 

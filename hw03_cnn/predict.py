@@ -38,8 +38,8 @@ def main(argv=None):
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     paths = args.model or [args.out_dir / "model.keras"]
     for path in paths:
-        temporary = path.parent / "metrics.json"
-        if not args.model or (temporary.is_file() and path.name in read_metrics(path.parent)["files"]):
+        metrics_path = path.parent / "metrics.json"
+        if not args.model or (metrics_path.is_file() and path.name in read_metrics(path.parent)["files"]):
             trained(args, path.name, folder=path.parent)  # another program's classifier has no metrics.json
     image_files(data_dir / "food-11" / "testing")  # a missing folder need not wait for Keras
     start_keras()

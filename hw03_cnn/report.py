@@ -30,7 +30,8 @@ def find_data(args):
 
 
 if __name__ == "__main__":  # --help, wrong flags and missing files need not wait for the imports below
-    run(lambda: find_data(parse_args()) and start_keras())
+    run(lambda: (args := parse_args()).synthetic or find_data(args))  # made-up files are not missing
+    run(start_keras)
 
 import keras
 import numpy as np

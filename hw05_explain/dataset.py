@@ -34,12 +34,12 @@ def make_synthetic(folder, seed):
     """
     rng = np.random.default_rng(seed)
     for part, count in (("training", 480), ("validation", 160)):
-        index = folder / "food-11" / part
-        index.mkdir(parents=True, exist_ok=True)
+        part_folder = folder / "food-11" / part
+        part_folder.mkdir(parents=True, exist_ok=True)
         for number in range(count):
             kind = number % len(SHAPES)
             pixels, _ = draw(SHAPES[kind], rng)
-            Image.fromarray(pixels).save(index / f"{kind}_{number // len(SHAPES)}.png")
+            Image.fromarray(pixels).save(part_folder / f"{kind}_{number // len(SHAPES)}.png")
     return folder
 
 

@@ -101,9 +101,9 @@ def last_maps(model):
     A convolution before its normalisation has any mean, and a sum of its maps would say little.
     """
     convolution = find_layer(model)
-    indices = convolution.output.shape[1:3]
+    size = convolution.output.shape[1:3]
     later = model.layers[model.layers.index(convolution) :]
-    kept = [layer for layer in later if layer.output.shape[1:3] == indices and len(layer.output.shape) == 4]
+    kept = [layer for layer in later if layer.output.shape[1:3] == size and len(layer.output.shape) == 4]
     return kept[-1]
 
 

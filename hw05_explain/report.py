@@ -30,7 +30,8 @@ def load(args):
 
 
 if __name__ == "__main__":  # --help, wrong flags and missing files need not wait for the imports below
-    run(lambda: load(parse_args()) and start_keras(tensorflow=True))
+    run(lambda: (args := parse_args()).synthetic or load(args))  # made-up files are not missing
+    run(lambda: start_keras(tensorflow=True))
 
 import numpy as np
 import pandas as pd

@@ -72,12 +72,12 @@ def make_synthetic(folder, seed):
     """
     rng = np.random.default_rng(seed)
     for part, count in SYNTHETIC.items():
-        index = folder / "food-11" / part
-        index.mkdir(parents=True, exist_ok=True)
+        part_folder = folder / "food-11" / part
+        part_folder.mkdir(parents=True, exist_ok=True)
         for number in range(count):
             kind = number % len(PATTERNS)
             name = f"{number:04d}.png" if part == "testing" else f"{kind}_{number // len(PATTERNS)}.png"
-            Image.fromarray(blend(kind, rng)).save(index / name)
+            Image.fromarray(blend(kind, rng)).save(part_folder / name)
     return folder
 
 

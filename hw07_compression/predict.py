@@ -28,8 +28,8 @@ def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     path = args.model or args.out_dir / "compressed.npz"
-    temporary = path.parent / "metrics.json"
-    if not args.model or (temporary.is_file() and path.name in read_metrics(path.parent)["files"]):
+    metrics_path = path.parent / "metrics.json"
+    if not args.model or (metrics_path.is_file() and path.name in read_metrics(path.parent)["files"]):
         trained(args, path.name, folder=path.parent)  # a file that was sent to somebody has no metrics.json
     image_files(data_dir / "food-11" / "testing")  # a missing folder need not wait for Keras
     start_keras()

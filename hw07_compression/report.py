@@ -119,12 +119,12 @@ def main(argv=None):
 def a_part(data_dir, folder):
     """Copy every 15th picture to train and every second to validate, class by class; return the folder."""
     for part, step in EVERY.items():
-        index = folder / "food-11" / part
-        index.mkdir(parents=True, exist_ok=True)
+        part_folder = folder / "food-11" / part
+        part_folder.mkdir(parents=True, exist_ok=True)
         paths = image_files(data_dir / "food-11" / part)
         for path in paths[:: step if len(paths) > MANY else 1]:
-            if not (index / path.name).is_file():
-                shutil.copyfile(path, index / path.name)
+            if not (part_folder / path.name).is_file():
+                shutil.copyfile(path, part_folder / path.name)
     return folder
 
 

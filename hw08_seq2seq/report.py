@@ -31,7 +31,8 @@ def load(args):
 
 
 if __name__ == "__main__":  # --help, wrong flags and files need not wait for the imports below
-    run(lambda: load(parse_args()) and start_keras())
+    run(lambda: (args := parse_args()).synthetic or load(args))  # made-up files are not missing
+    run(start_keras)
 
 import numpy as np
 import pandas as pd

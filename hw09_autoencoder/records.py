@@ -139,11 +139,11 @@ def read_metrics(folder):
     return metrics
 
 
-def trained(args, *names, folder=None):
+def trained(args, *names, folder=None, own_input=False):
     """The metrics of the training in --out-dir, or another folder, to predict with its files of these names.
 
     Raises BadInput if a file is missing or of another training, or if the training was of made-up data and
-    the files to predict are real, or the other way round.
+    the files to predict are real, or the other way round; for a person's own input any training will do.
     """
     folder = folder or args.out_dir
     for name in names:
@@ -154,7 +154,7 @@ def trained(args, *names, folder=None):
     for name in names:
         if metrics["files"].get(name) != fingerprint(folder / name):
             raise BadInput(f"{folder / name} and metrics.json are of two trainings; run train.py to its end.")
-    if bool(metrics["arguments"].get("synthetic")) != args.synthetic:
+    if not own_input and bool(metrics["arguments"].get("synthetic")) != args.synthetic:
         kinds = ("made-up", "real") if metrics["arguments"].get("synthetic") else ("real", "made-up")
         ways = ("train.py on the real files first", "with --synthetic")
         raise BadInput(

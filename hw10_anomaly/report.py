@@ -35,7 +35,8 @@ def load(args):
 
 
 if __name__ == "__main__":  # --help, wrong flags and files need not wait for the imports below
-    run(lambda: load(parse_args()) and start_keras())
+    run(lambda: (args := parse_args()).synthetic or load(args))  # made-up files are not missing
+    run(start_keras)
 
 import numpy as np
 import pandas as pd
@@ -85,9 +86,9 @@ def main(argv=None):
             epochs = 1 if method == "pca" else args.epochs or PASSES
             flags = ["--method", method, "--epochs", str(epochs), "--seed", str(seed)]
             folder = args.out_dir / "report" / "_".join(flags).replace("--", "")
-            indices = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--answers", str(answers)]
-            if not finished(train.parse_args([*flags, *indices])):
-                train.main([*flags, *indices, "--resume"])
+            common = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--answers", str(answers)]
+            if not finished(train.parse_args([*flags, *common])):
+                train.main([*flags, *common, "--resume"])
             folders[method].append(folder)
         found[method] = [all_scores(folder, training, test) for folder in folders[method]]
 
@@ -235,10 +236,10 @@ def plot_codes(one, anomaly):
     chosen = np.random.default_rng(0).permutation(len(anomaly))[:DRAWN]
     codes, ranks = one["codes"][chosen], np.argsort(np.argsort(one["comparison"][0]))[chosen]
     components = PCA(min(50, *codes.shape), random_state=0).fit_transform(codes)
-    indices = TSNE(perplexity=min(30, len(codes) / 4), random_state=0, init="pca").fit_transform(components)
+    embedded = TSNE(perplexity=min(30, len(codes) / 4), random_state=0, init="pca").fit_transform(components)
     figure = Figure(figsize=(9, 8), dpi=64, layout="constrained")
     for row, values in zip(figure.subplots(2, 2), (ranks, anomaly[chosen])):
-        for axes, points, name in zip(row, (components, indices), ("PCA", "t-SNE")):
+        for axes, points, name in zip(row, (components, embedded), ("PCA", "t-SNE")):
             drawn = axes.scatter(*points[:, :2].T, c=values, s=6, cmap="coolwarm")
             axes.set(title=name, xticks=[], yticks=[])
         if values is ranks:

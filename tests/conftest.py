@@ -38,8 +38,8 @@ def pytest_collection_modifyitems(items):
         name = re.search(r"hw\d\d", item.nodeid)
         item.add_marker(pytest.mark.xdist_group(name[0] if name else item.path.stem))
     groups = [item.get_closest_marker("xdist_group").args[0] for item in items]
-    index = {group: number for number, group in enumerate([*LONGEST, *sorted({*groups} - {*LONGEST})])}
-    items[:] = [item for _, item in sorted(zip(groups, items), key=lambda pair: index[pair[0]])]
+    order = {group: number for number, group in enumerate([*LONGEST, *sorted({*groups} - {*LONGEST})])}
+    items[:] = [item for _, item in sorted(zip(groups, items), key=lambda pair: order[pair[0]])]
 
 
 def switch_to(chapter):

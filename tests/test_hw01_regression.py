@@ -351,6 +351,7 @@ def test_a_window_of_ones_own(hw01, whole_set, tmp_path, capsys):
     write(rows[::-1])  # items are found by name
     capsys.readouterr()
     assert hw01.predict.main([*argv, "--window", str(path)]) == pytest.approx(model.predict(window)[0])
+    assert hw01.predict.main([*argv, "--synthetic", "--window", str(path)]), "own input is of no kind"
     assert "nine times of ten between" in capsys.readouterr().out
     assert [band["up_to"] is None for band in metrics["intervals"]] == [False, False, False, True]
     assert all(band["low"] < 0 < band["high"] for band in metrics["intervals"])

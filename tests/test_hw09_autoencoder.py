@@ -66,10 +66,10 @@ def test_t_sne_keeps_two_crowds_apart_and_repeats_itself(hw09_light):
     rng = np.random.default_rng(0)
     side = rng.integers(0, 2, 60)
     codes = (rng.normal(size=(60, 5)) + 20 * side[:, None]).astype(np.float32)
-    indices = hw09_light.clustering.on_a_plane(codes, 0)
-    assert indices.shape == (60, 2)
-    assert hw09_light.clustering.accuracy(hw09_light.clustering.two_groups(indices, 0), side) == 1
-    np.testing.assert_array_equal(indices, hw09_light.clustering.on_a_plane(codes, 0))
+    points = hw09_light.clustering.on_a_plane(codes, 0)
+    assert points.shape == (60, 2)
+    assert hw09_light.clustering.accuracy(hw09_light.clustering.two_groups(points, 0), side) == 1
+    np.testing.assert_array_equal(points, hw09_light.clustering.on_a_plane(codes, 0))
     assert np.isfinite(hw09_light.clustering.on_a_plane(codes[:5], 0)).all()
     line = hw09_light.clustering.on_a_plane(side[:, None].astype(np.float32), 0)  # one direction is left
     assert line.shape == (60, 2)

@@ -407,24 +407,24 @@ def spoilt(whole_set, tmp_path):
     return folder, ["--data-dir", tmp_path, "--out-dir", tmp_path / "out"]
 
 
-def removed(folder, index):
-    shutil.rmtree(folder / index)
-    return folder / index
+def removed(folder, inner):
+    shutil.rmtree(folder / inner)
+    return folder / inner
 
 
-def emptied(folder, index):
-    removed(folder, index).mkdir()
-    return folder / index
+def emptied(folder, inner):
+    removed(folder, inner).mkdir()
+    return folder / inner
 
 
-def renamed(folder, index, name):
-    (folder / index).rename((folder / index).with_name(name))
-    return (folder / index).with_name(name)
+def renamed(folder, inner, name):
+    (folder / inner).rename((folder / inner).with_name(name))
+    return (folder / inner).with_name(name)
 
 
-def rewritten(folder, index, text):
-    (folder / index).write_text(text)
-    return folder / index
+def rewritten(folder, inner, text):
+    (folder / inner).write_text(text)
+    return folder / inner
 
 
 FIRST = "train_data/1/00000.bmp"
