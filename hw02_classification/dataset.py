@@ -8,7 +8,7 @@ X_train   id,age,...: a row is a person; 510 feature columns in the course's fil
 Y_train   id,label: 1 if the person earns more than 50,000 dollars a year, else 0
 X_test    as X_train, other people: 27,622 in the course's file
 
-ids count from 0. Columns and rows are matched by name and by id, never by their place.
+ids count from 0. Columns and rows are matched by name and by id, never by their position.
 """
 
 import warnings

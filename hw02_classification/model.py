@@ -26,7 +26,7 @@ class Features:
     columns: list  # d names
     engineered: bool
     normalised: bool
-    numeric: np.ndarray = None  # the places of the columns with more than two values
+    numeric: np.ndarray = None  # the indices of the columns with more than two values
     edges: np.ndarray = None  # (numeric, 10): the deciles of each numeric column's positive values
     mean: np.ndarray = None
     scale: np.ndarray = None
