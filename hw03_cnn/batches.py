@@ -1,20 +1,26 @@
-"""The pictures in batches, shuffled anew each epoch by the seed and the epoch alone."""
+"""Batches of images, shuffled and changed anew each epoch by the seed and the epoch alone."""
+
+from dataclasses import dataclass
 
 import keras
 import numpy as np
+from PIL import Image
+
+ASPECT = 4 / 3  # of a crop's sides, at most
 
 
 class Batches(keras.utils.PyDataset):
-    """Batch after batch of (uint8 pictures (b, n, n, 3), float32 one-hot labels (b, classes)).
+    """Batch after batch of (images (b, n, n, 3), 0 to 255, and float32 labels (b, classes)).
 
-    They are cut from arrays in memory, which takes a hundredth of a step, so no thread reads ahead.
+    images uint8 (N, n, n, 3), labels int64 (N,); augmentation an Augmentation, or None for the images as they
+    are. All batches are full: what is left over waits for another epoch, whose order is another.
     """
 
-    def __init__(self, pictures, labels, classes, batch_size, seed, epoch=0):
+    def __init__(self, images, labels, classes, batch_size, seed, augmentation=None, epoch=0):
         super().__init__()
-        self.pictures, self.labels, self.batch_size = pictures, labels, batch_size
+        self.images, self.labels, self.batch_size = images, labels, min(batch_size, len(labels))
         self.one_hot = np.eye(classes, dtype=np.float32)
-        self.seed, self.epoch = seed, epoch
+        self.seed, self.epoch, self.augmentation = seed, epoch, augmentation
         self.shuffle()
 
     def shuffle(self):
@@ -25,8 +31,84 @@ class Batches(keras.utils.PyDataset):
         self.shuffle()
 
     def __len__(self):
-        return -(-len(self.labels) // self.batch_size)
+        return len(self.labels) // self.batch_size
 
     def __getitem__(self, number):
         indices = self.order[number * self.batch_size : (number + 1) * self.batch_size]
-        return self.pictures[indices], self.one_hot[self.labels[indices]]
+        images, labels = self.images[indices], self.one_hot[self.labels[indices]]
+        if self.augmentation is None:
+            return images, labels
+        rng = np.random.default_rng([self.seed, self.epoch, number])
+        return self.augmentation(images, labels, (indices + self.epoch) % 2 == 0, rng)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Changes of images that leave their classes what they are, drawn anew for each image.
+
+    shift      pixels by which an image moves at most, down and right; what comes in is mirrored at the edge
+    smallest   share of the area that a crop has at least; it is scaled to full size (Szegedy et al. 2015)
+    colour     saturation, contrast and brightness are multiplied by 1 - colour to 1 + colour
+    cutmix     share of batches in which a box of each image is another's, as is that share of its label
+               (Yun et al. 2019)
+    """
+
+    shift: int = 0
+    smallest: float = 1.0
+    colour: float = 0.0
+    cutmix: float = 0.0
+
+    def __call__(self, images, labels, flipped, rng):
+        """images uint8 (b, n, n, 3), labels float32 (b, classes) -> both float32, changed.
+
+        flipped: bool (b,), the images to mirror.
+        """
+        if self.shift:
+            images = random_shift(images, self.shift, rng)
+        if self.smallest < 1:
+            images = np.stack([random_crop(image, self.smallest, rng) for image in images])
+        images = np.where(flipped[:, None, None, None], images[:, :, ::-1], images).astype(np.float32)
+        if self.colour:
+            images = random_colour(images, self.colour, rng)
+        if rng.random() < self.cutmix:
+            images, labels = cutmix(images, labels, rng)
+        return images, labels
+
+
+def random_shift(images, most, rng):
+    """Each of uint8 (b, n, n, 3) moved by up to `most` pixels."""
+    count, side = images.shape[:2]
+    padded = np.pad(images, [(0, 0), (most, most), (most, most), (0, 0)], "reflect")
+    top, left = rng.integers(0, 2 * most + 1, (2, count, 1)) + np.arange(side)
+    return padded[np.arange(count)[:, None, None], top[:, :, None], left[:, None, :]]
+
+
+def random_crop(image, smallest, rng):
+    """A box of uint8 (n, n, 3), of at least that share of its area, scaled to n x n."""
+    side = len(image)
+    area, aspect = rng.uniform(smallest, 1), ASPECT ** rng.uniform(-1, 1)
+    width, height = side * np.sqrt(np.minimum(area * np.array([aspect, 1 / aspect]), 1))
+    left, top = rng.uniform(0, side - width), rng.uniform(0, side - height)
+    box = (left, top, left + width, top + height)
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR, box))
+
+
+def random_colour(images, most, rng):
+    """Each image's distance from its grey, from its mean and from black times a number near 1; float32."""
+    saturation, contrast, brightness = rng.uniform(1 - most, 1 + most, (3, len(images), 1, 1, 1)).astype("f")
+    grey = images.mean(axis=3, keepdims=True)
+    images = grey + (images - grey) * saturation
+    mean = images.mean(axis=(1, 2, 3), keepdims=True)
+    return ((mean + (images - mean) * contrast) * brightness).clip(0, 255)
+
+
+def cutmix(images, labels, rng):
+    """Put a box of one image into another, the same box in a batch, and mix the labels by its area."""
+    side, partners = images.shape[1], rng.permutation(len(images))
+    half, centre = side * np.sqrt(rng.random()) / 2, rng.uniform(0, side, 2)
+    (top, left), (bottom, right) = (
+        np.rint((centre + offset).clip(0, side)).astype(int) for offset in (-half, half)
+    )
+    images[:, top:bottom, left:right] = images[partners, top:bottom, left:right]
+    share = np.float32((bottom - top) * (right - left) / side**2)
+    return images, (1 - share) * labels + share * labels[partners]

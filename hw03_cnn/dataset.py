@@ -1,18 +1,19 @@
-"""The course's folders of pictures -> arrays.
+"""The course's folders of images -> arrays.
 
 food-11/training/     {class}_{n}.jpg: the class is the number before the underscore, 0 to 10
 food-11/validation/   the same
 food-11/testing/      {n}.jpg: no class
+food-11/classes.txt   the names of the classes, a line each, from 0 on; only needed for other classes
 
 food-11 has 9,866 / 3,430 / 3,347 photographs of many sizes. Any number of classes, any size, JPEG and PNG
-will do; greyscale, palette, CMYK and pictures that a camera turned are made upright RGB. Labelled pictures
+will do; greyscale, palette, CMYK and images that a camera turned are made upright RGB. Labelled images
 come in the order of their names, which is the course's; those of testing/ in the order of their numbers.
 """
 
 from scaffold import HELP, BadInput
 
 import numpy as np
-from images import image_files, labelled_files, number_of, open_image, read_images
+from images import image_files, labelled_files, number_of, open_image, read_images, write_class_names
 from PIL import Image
 
 LARGEST = 128  # pixels a side, unless told otherwise
@@ -24,13 +25,13 @@ def load_labelled(folder, size):
 
     Returns
     -------
-    pictures : uint8 (N, size, size, 3), RGB
+    images : uint8 (N, size, size, 3), RGB
     labels : int64 (N,), 0 or more
 
-    Raises BadInput as labelled_files and read_pictures do.
+    Raises BadInput as labelled_files and read_squares do.
     """
     paths, labels = labelled_files(folder)
-    return read_pictures(paths, size), labels
+    return read_squares(paths, size), labels
 
 
 def load_test(folder, size):
@@ -39,9 +40,9 @@ def load_test(folder, size):
     Returns
     -------
     ids : int64 (N,)
-    pictures : uint8 (N, size, size, 3), RGB
+    images : uint8 (N, size, size, 3), RGB
 
-    Raises BadInput when a name is no number or a number comes twice, or as read_pictures does.
+    Raises BadInput when a name is no number or a number comes twice, or as read_squares does.
     """
     paths = image_files(folder)
     for path in paths:
@@ -53,16 +54,16 @@ def load_test(folder, size):
         raise BadInput(
             f"{paths[index + 1]} has the number of {paths[index].name}, expected each once; {HELP}."
         )
-    return ids, read_pictures(paths, size)
+    return ids, read_squares(paths, size)
 
 
-def read_pictures(paths, size):
-    """Decode pictures, with threads: uint8 (N, size, size, 3). Raises BadInput where one is broken."""
-    return np.stack(read_images(paths, lambda path: read_picture(path, size), paths[0].parent.name))
+def read_squares(paths, size):
+    """Decode images, with threads: uint8 (N, size, size, 3). Raises BadInput where one is broken."""
+    return np.stack(read_images(paths, lambda path: read_square(path, size), paths[0].parent.name))
 
 
-def read_picture(path, size):
-    """One picture, upright, RGB, squeezed into a square of size pixels: uint8 (size, size, 3)."""
+def read_square(path, size):
+    """One image, upright, RGB, squeezed into a square of size pixels: uint8 (size, size, 3)."""
     upright = open_image(path, side=size)
     if upright.size != (size, size):
         upright = upright.resize((size, size), Image.Resampling.BILINEAR)
@@ -70,20 +71,22 @@ def read_picture(path, size):
 
 
 def common_size(folder):
-    """The shorter side of most pictures of a folder, in pixels, but at most LARGEST."""
+    """The shorter side of most images of a folder, in pixels, but at most LARGEST."""
     paths, _ = labelled_files(folder)
     return int(min(LARGEST, np.median([min(open_image(path).size) for path in paths[:100]])))
 
 
 def make_synthetic(folder, seed):
-    """Write 1,100 / 220 / 110 small pictures of eleven kinds in the course's layout; return the folder.
+    """Write 1,100 / 220 / 110 small images of eleven kinds in the course's layout; return the folder.
 
-    What tells the kinds apart is the shape or the pattern, never the colour or the place.
+    What tells the kinds apart is the shape or the pattern, never the colour or the position.
     """
     rng = np.random.default_rng(seed)
+    (folder / "food-11").mkdir(parents=True, exist_ok=True)
+    write_class_names(folder / "food-11" / "classes.txt", KINDS)
     for part, count in SYNTHETIC.items():
         part_folder = folder / "food-11" / part
-        part_folder.mkdir(parents=True, exist_ok=True)
+        part_folder.mkdir(exist_ok=True)
         for old in part_folder.iterdir():
             old.unlink()
         for number in range(count):
@@ -100,7 +103,7 @@ KINDS = (
 
 
 def draw(kind, rng):
-    """A shape of some size and place, or a pattern of some pitch, in two colours, with noise: an Image."""
+    """A shape of some size and position, or a pattern of some pitch, in two colours, with noise: an Image."""
     size = int(rng.integers(28, 41))
     ground, figure = rng.integers(0, 110, 3), rng.integers(146, 256, 3)
     if rng.random() < 0.5:

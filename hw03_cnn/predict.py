@@ -3,9 +3,11 @@
     python hw03_cnn/predict.py                              food-11/testing, in the order of the numbers
     python hw03_cnn/predict.py --tta                        the mean over flipped and shifted pictures
     python hw03_cnn/predict.py --model a.keras b.keras      the mean over several models
-    python hw03_cnn/predict.py --synthetic                  the pictures that train.py --synthetic drew
+    python hw03_cnn/predict.py --picture lunch.jpg          the likeliest classes of your own pictures
+    python hw03_cnn/predict.py --probabilities              a column more for each class
+    python hw03_cnn/predict.py --synthetic                  the images that train.py --synthetic drew
 
-The hand-in is <out-dir>/submission.csv: the header Id,Category and a row a test picture.
+The hand-in is <out-dir>/submission.csv: the header Id,Category and a row a test image.
 """
 
 from pathlib import Path
@@ -14,13 +16,14 @@ from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
-from dataset import load_test
+from dataset import load_test, read_square
 from device import start_keras
-from images import image_files
+from images import class_names, image_files, open_image
 from records import read_metrics, trained
 from scipy.special import softmax
 
-SHIFTS = [(0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)]  # times STEP, of a picture flipped and not
+LIKELIEST = 3  # classes of a picture that are printed
+SHIFTS = [(0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)]  # times STEP, of an image flipped and not
 STEP = 1 / 16  # of the side
 
 
@@ -29,7 +32,11 @@ def parse_args(argv=None):
     parser.add_argument(
         "--model", type=Path, nargs="+", help="classifiers to take the mean of, else that of --out-dir"
     )
-    parser.add_argument("--tta", action="store_true", help="average over flips and shifts of each picture")
+    parser.add_argument("--tta", action="store_true", help="average over flips and shifts of each image")
+    parser.add_argument(
+        "--picture", type=Path, nargs="+", help="your own pictures, which are told and not handed in"
+    )
+    parser.add_argument("--probabilities", action="store_true", help="hand in a column more for each class")
     return parser.parse(argv)
 
 
@@ -40,24 +47,48 @@ def main(argv=None):
     for path in paths:
         metrics_path = path.parent / "metrics.json"
         if not args.model or (metrics_path.is_file() and path.name in read_metrics(path.parent)["files"]):
-            trained(args, path.name, folder=path.parent)  # another program's classifier has no metrics.json
-    image_files(data_dir / "food-11" / "testing")  # a missing folder need not wait for Keras
+            own_input = bool(args.picture)
+            trained(args, path.name, folder=path.parent, own_input=own_input)  # others have no metrics.json
+    for path in args.picture or ():
+        open_image(path)  # a file that is none need not wait for Keras
+    if not args.picture:
+        image_files(data_dir / "food-11" / "testing")
     start_keras()
     models = load_models(paths)
+    names = class_names(paths[0].parent, models[0].output_shape[1])
+    if args.picture:
+        return tell(args, models, names)
 
     sizes = {model.input_shape[1] for model in models}
-    pictures = {size: load_test(data_dir / "food-11" / "testing", size) for size in sizes}
-    ids = next(iter(pictures.values()))[0]
+    images = {size: load_test(data_dir / "food-11" / "testing", size) for size in sizes}
+    ids = next(iter(images.values()))[0]
     print(
-        f"testing {len(ids)} pictures   {len(models)} model(s) of {models[0].output_shape[1]} classes",
+        f"testing {len(ids)} images   {len(models)} model(s) of {len(names)} classes",
         flush=True,
     )
-    found = [probabilities(model, pictures[model.input_shape[1]][1], args.tta) for model in models]
-    submission = pd.DataFrame({"Id": ids, "Category": np.mean(found, axis=0).argmax(axis=1)})
+    found = np.mean(
+        [probabilities(model, images[model.input_shape[1]][1], args.tta) for model in models], axis=0
+    )
+    submission = pd.DataFrame({"Id": ids, "Category": found.argmax(axis=1)})
+    if args.probabilities:
+        submission = submission.join(pd.DataFrame(found.round(4), columns=names))
     with replacing(args.out_dir / "submission.csv") as path:
         submission.to_csv(path, index=False)
     print(f"{len(ids)} predictions   {args.out_dir / 'submission.csv'}")
     return submission
+
+
+def tell(args, models, names):
+    """Print the likeliest classes of a person's own pictures; the probabilities, float64 (N, classes)."""
+    found = []
+    for path in args.picture:
+        votes = [
+            probabilities(model, read_square(path, model.input_shape[1])[None], args.tta) for model in models
+        ]
+        found.append(np.mean(votes, axis=0)[0])
+        likeliest = np.argsort(-found[-1])[:LIKELIEST]
+        print(f"{path}   " + ", ".join(f"{names[label]} {found[-1][label]:.3f}" for label in likeliest))
+    return np.array(found)
 
 
 def load_models(paths):
@@ -72,7 +103,7 @@ def load_models(paths):
             raise
         except ValueError as error:
             raise BadInput(
-                f"{path} is no classifier of square RGB pictures ({error}); give a model.keras of train.py."
+                f"{path} is no classifier of square RGB images ({error}); give a model.keras of train.py."
             ) from error
         if models[-1].output_shape[1] != models[0].output_shape[1]:
             raise BadInput(
@@ -82,19 +113,19 @@ def load_models(paths):
     return models
 
 
-def probabilities(model, pictures, tta=False):
+def probabilities(model, images, tta=False):
     """The probability of each class: uint8 (N, n, n, 3) -> float32 (N, classes).
 
-    With tta it is the mean over ten versions of each picture: as it is and shifted to the four corners by a
-    sixteenth of its side, and the same flipped. What a shift lacks at the border is the picture mirrored.
+    With tta it is the mean over ten versions of each image: as it is and shifted to the four corners by a
+    sixteenth of its side, and the same flipped. What a shift lacks at the border is the image mirrored.
     """
-    step = max(1, round(pictures.shape[1] * STEP))
-    bordered = np.pad(pictures, [(0, 0), (step, step), (step, step), (0, 0)], mode="reflect")
+    step = max(1, round(images.shape[1] * STEP))
+    bordered = np.pad(images, [(0, 0), (step, step), (step, step), (0, 0)], mode="reflect")
     total = 0
     for flipped in (bordered, bordered[:, :, ::-1]) if tta else (bordered,):
         for down, right in SHIFTS if tta else SHIFTS[:1]:
             rows, columns = (
-                slice(step * (1 + at), step * (1 + at) + pictures.shape[1]) for at in (down, right)
+                slice(step * (1 + at), step * (1 + at) + images.shape[1]) for at in (down, right)
             )
             logits = model.predict(flipped[:, rows, columns], batch_size=500, verbose=0)
             total += softmax(logits, axis=1)

@@ -1,11 +1,12 @@
 """Answer the report questions of homework 3: every table and figure of README.md.
 
-    python hw03_cnn/report.py                 on the course's pictures, into results/: an hour and a half
+    python hw03_cnn/report.py                 on the course's images, into results/: three hours
     python hw03_cnn/report.py --synthetic     without them, into out/results/
 
-What are convolutions worth, and depth, augmentation, normalisation? Which classes are taken for each other?
+What are convolutions worth, and augmentation, and normalisation? Which classes are taken for each other?
 What does averaging over flips and shifts bring? And how fast is a step? A row is train.main() run and scored.
-Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
+A folder of --data-dir that holds a food-11 of its own is another set, and gets rows too. Trainings are kept,
+so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
 import time
@@ -14,7 +15,7 @@ from scaffold import HERE, Parser, replacing, run
 
 from dataset import common_size, load_labelled, make_synthetic
 from device import start_keras
-from images import labelled_files
+from images import class_names, labelled_files
 from records import finished, publish, read_metrics
 
 
@@ -22,15 +23,18 @@ def parse_args(argv=None):
     return Parser(__doc__, "report", "folder that holds food-11").parse(argv)
 
 
-def find_data(args):
-    """The folder of the data, and the side that its images are brought to."""
+def find_sets(args):
+    """{name: folder} of food-11 and of the other sets beside it. Raises BadInput if one has no images."""
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    labelled_files(data_dir / "food-11" / "validation")
-    return data_dir, common_size(data_dir / "food-11" / "training")
+    others = sorted(path.parent for path in data_dir.glob("*/food-11"))
+    sets = {"food-11": data_dir} | {path.name: path for path in others}
+    for folder in sets.values():
+        labelled_files(folder / "food-11" / "validation")
+    return sets
 
 
 if __name__ == "__main__":  # --help, wrong flags and missing files need not wait for the imports below
-    run(lambda: (args := parse_args()).synthetic or find_data(args))  # made-up files are not missing
+    run(lambda: (args := parse_args()).synthetic or find_sets(args))  # made-up files are not missing
     run(start_keras)
 
 import keras
@@ -42,65 +46,76 @@ from matplotlib.figure import Figure
 from model import build_model, load_classifier
 from predict import probabilities
 from sklearn.metrics import confusion_matrix
+from training import DECAY, augmentation
 
-SHORT, NARROW = 4, 0.5  # epochs and width of the ablations
-ORIGINAL = 6  # epochs of the original's network, which soon knows its pictures by heart
+SAMPLES, NARROW = 20_000, 0.5  # images that an ablation sees, and its width
+PLAIN_EPOCHS = 3  # of the course's sample network, which soon knows its images by heart
 PAIRS = 5  # the most confused
-STEPS, TURNS = 5, 5  # of the speed: the median of so many turns of so many steps
+STEPS, TURNS, BATCH = 5, 5, 128  # of the speed: the median of so many turns of so many steps
 
 
 def main(argv=None):
     args = parse_args(argv)
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
-    data_dir, size = find_data(args)
-    pictures, labels = load_labelled(data_dir / "food-11" / "validation", size)
-    classes = int(labels.max()) + 1
     results.mkdir(parents=True, exist_ok=True)
-    rows = []
+    rows, sets = [], find_sets(args)
 
-    def trained(flags):
-        """train.main() with these flags and some seeds; the folders of the runs."""
+    def trained(name, flags):
+        """train.main() on a set with these flags and some seeds; the folders of the runs."""
         flags, folders = flags.split(), []
         for seed in range(args.seeds):
-            folders.append(args.out_dir / "report" / "_".join([*flags, str(seed)]))
-            argv = [*flags, "--data-dir", str(data_dir), "--out-dir", str(folders[-1]), "--seed", str(seed)]
+            folders.append(args.out_dir / "report" / "_".join([name, *flags, str(seed)]))
+            argv = [*flags, "--data-dir", str(sets[name]), "--out-dir", str(folders[-1]), "--seed", str(seed)]
             argv += ["--epochs", str(args.epochs), "--width", "0.25"] if args.epochs else []
             if not finished(train.parse_args(argv)):
                 train.main([*argv, "--resume"])
         return folders
 
-    default = trained("--arch resnet")
-    model = load_classifier(default[0] / "model.keras")
-    found = {tta: probabilities(model, pictures, tta) for tta in (False, True)}
-    rows.append(["whole", "resnet", *summary(default)])
-    with_tta = f"{np.mean(found[True].argmax(axis=1) == labels):.4f}"
-    rows.append(["whole", "resnet, predict.py --tta", with_tta, "", "", ""])
-    original = trained(f"--arch plain --epochs {ORIGINAL}")
-    rows.append(["whole", "plain, the original's network and training", *summary(original)])
+    def whole(name):
+        """Add a set's two rows of the default. Its folder, the images' side, labels, predictions, classes."""
+        size = common_size(sets[name] / "food-11" / "training")
+        images, labels = load_labelled(sets[name] / "food-11" / "validation", size)
+        default = trained(name, "--arch airbench")
+        model = load_classifier(default[0] / "model.keras")
+        single, averaged = (probabilities(model, images, tta).argmax(axis=1) for tta in (False, True))
+        rows.append(["whole", name, "airbench", *summary(default)])
+        with_tta = f"{np.mean(averaged == labels):.4f}"
+        rows.append(["whole", name, "airbench, predict.py --tta", with_tta, "", "", ""])
+        return default[0], size, labels, single, model.output_shape[1]
 
-    parameters = build_model("resnet", size, classes, NARROW).count_params()
-    widths = {
-        arch: 1 if args.epochs else width_of(arch, size, classes, parameters) for arch in ("shallow", "dense")
-    }
-    for name, flags in (
-        ("resnet", ""),
-        ("vgg", "--arch vgg"),
-        ("half the depth, as many parameters", f"--arch shallow --width {widths['shallow']}"),
-        ("dense, as many parameters", f"--arch dense --width {widths['dense']}"),
-        ("resnet without augmentation", "--without augmentation"),
-        ("resnet without normalisation", "--without normalisation --learning-rate 0.02"),
-    ):
-        rows.append(["parts", name, *summary(trained(f"--epochs {SHORT} --width {NARROW} {flags}".strip()))])
-    guesses = found[False].argmax(axis=1)
-    matrix = confusion_matrix(labels, guesses, labels=range(classes))
-    rows += [["confused", *row] for row in confused(matrix)]
-    rows += [["speed", *row] for row in speed(size, classes, *(1, 1) if args.epochs else (TURNS, STEPS))]
-
-    plot_confusion(matrix, results / "confusion.png")
+    default, size, labels, predicted, classes = whole("food-11")
+    sample = trained("food-11", f"--arch plain --epochs {PLAIN_EPOCHS}")
+    rows.append(["whole", "food-11", "plain, the course's sample", *summary(sample)])
+    for name in list(sets)[1:]:
+        whole(name)
+    names = class_names(default, classes)
+    matrix = confusion_matrix(labels, predicted, labels=range(classes))
+    plot_confusion(matrix, names, results / "confusion.png")
     with replacing(results / "learning_curve.png") as path:
-        path.write_bytes((default[0] / "learning_curve.png").read_bytes())
-    columns = ["table", "row", "validation", "training", "parameters", "seconds"]
-    publish(results, pd.DataFrame(rows, columns=columns), read_metrics(default[0]))
+        path.write_bytes((default / "learning_curve.png").read_bytes())
+
+    parameters = build_model("airbench", size, classes, NARROW).count_params()
+    width = 1 if args.epochs else width_of("dense", size, classes, parameters)
+    images = len(labelled_files(sets["food-11"] / "food-11" / "training")[1])
+    epochs = max(1, round(SAMPLES / images))
+    for row, flags in (
+        ("airbench", f"--width {NARROW}"),
+        ("dense, as many parameters", f"--width {width} --arch dense"),
+        ("airbench without augmentation", f"--width {NARROW} --without augmentation"),
+        (
+            "airbench without normalisation",
+            f"--width {NARROW} --without normalisation --learning-rate 0.02",
+        ),
+    ):
+        folders = trained("food-11", f"--epochs {epochs} {flags}")
+        rows.append(["parts", "food-11", row, *summary(folders)[:3], ""])
+
+    rows += [["confused", "food-11", *row] for row in confused(matrix, names)]
+    for size in (32, 64):
+        kinds = speed(size, *(1, 1) if args.epochs else (TURNS, STEPS))
+        rows += [["speed", f"{size} pixels", *row] for row in kinds]
+    columns = ["table", "set", "row", "validation", "training", "parameters", "seconds"]
+    publish(results, pd.DataFrame(rows, columns=columns), read_metrics(default))
 
 
 def summary(folders):
@@ -124,14 +139,14 @@ def width_of(arch, size, classes, parameters):
     return round(low, 2)
 
 
-def confused(matrix):
-    """Yield the pairs of classes most often taken for each other: names, times, and of how many pictures."""
+def confused(matrix, names):
+    """Yield the pairs of classes most often taken for each other: names, times, and of how many images."""
     both = np.triu(matrix + matrix.T, k=1)
     for index in np.argsort(-both, axis=None, kind="stable")[:PAIRS]:
         first, second = divmod(int(index), len(matrix))
         of = matrix[[first, second]].sum()
         yield (
-            f"{first} and {second}",
+            f"{names[first]} and {names[second]}",
             str(both[first, second]),
             str(of),
             f"{matrix[first, second]}",
@@ -139,24 +154,28 @@ def confused(matrix):
         )
 
 
-def speed(size, classes, turns, steps):
-    """Yield the pictures that a training step takes in a second, of 128; the kinds take turns.
+def speed(size, turns, steps):
+    """Yield the images that a training step takes in a second; the kinds take turns.
 
-    The last row is cutting batches alone, as training does.
+    The last row is making batches alone, as training does.
     """
-    rng = np.random.default_rng(0)
-    pictures, labels = rng.integers(0, 256, (1280, size, size, 3), np.uint8), rng.integers(0, classes, 1280)
-    batches = Batches(pictures, labels, classes, 128, 0)
-    kinds = {}
+    rng, classes = np.random.default_rng(0), 11
+    images, labels = (
+        rng.integers(0, 256, (20 * BATCH, size, size, 3), np.uint8),
+        rng.integers(0, 11, 20 * BATCH),
+    )
+    batches = Batches(images, labels, classes, BATCH, 0, augmentation(100, size))
+    batch = batches[0]
+    runs = {}
     for name, policy in (("float32", "float32"), ("bfloat16", "mixed_bfloat16")):
         keras.mixed_precision.set_global_policy(policy)
-        kinds[f"a step in {name}"] = build_model("resnet", size, classes)
-    keras.mixed_precision.set_global_policy("float32")
-    for model in kinds.values():
-        model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
+        model = build_model("airbench", size, classes)
+        optimizer = keras.optimizers.SGD(0.001, 0.9, nesterov=True, weight_decay=DECAY)
+        model.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
         model.optimizer.build(model.trainable_variables)
-    runs = {name: lambda model=model: model.train_on_batch(*batches[0]) for name, model in kinds.items()}
-    runs["a batch cut"] = lambda: batches[0]
+        runs[f"a step in {name}"] = lambda model=model: model.train_on_batch(*batch)
+    keras.mixed_precision.set_global_policy("float32")
+    runs["a batch made"] = lambda: batches[1]
     seconds = {name: [] for name in runs}
     for turn in range(-1, turns):
         for name, step in runs.items():
@@ -166,18 +185,29 @@ def speed(size, classes, turns, steps):
             if turn >= 0:
                 seconds[name].append((time.perf_counter() - began) / steps)
     for name, taken in seconds.items():
-        yield name, f"{128 / np.median(taken):.0f}", "", "", ""
+        yield name, f"{BATCH / np.median(taken):.0f}", "", "", ""
 
 
-def plot_confusion(matrix, path):
-    """What was taken for what: a row for each true class, in shares."""
-    classes = len(matrix)
+def plot_confusion(matrix, names, path):
+    """What was taken for what: a row for each true class, in numbers of images, shaded by its shares."""
     shares = matrix / matrix.sum(axis=1, keepdims=True).clip(1)
-    figure = Figure(figsize=(5, 4.5), layout="constrained")
+    side = 2.5 + 0.5 * len(names)
+    figure = Figure(figsize=(side + 0.5, side), dpi=75, layout="constrained")
     axes = figure.subplots()
-    picture = axes.imshow(shares, cmap="Greys", vmin=0, vmax=shares[~np.eye(classes, dtype=bool)].max())
-    axes.set(xlabel="predicted", ylabel="true", xticks=range(classes), yticks=range(classes))
-    figure.colorbar(picture, label="share of the true class; the diagonal is off the scale")
+    most = shares[~np.eye(len(names), dtype=bool)].max()
+    axes.imshow(shares, cmap="Greys", vmin=0, vmax=max(most, 0.01) * 1.5)
+    for (true, guess), count in np.ndenumerate(matrix):
+        colour = "white" if shares[true, guess] > most else "black"
+        axes.text(guess, true, str(count), ha="center", va="center", fontsize=8, color=colour)
+    axes.set(
+        xlabel="predicted",
+        ylabel="true",
+        xticks=range(len(names)),
+        yticks=range(len(names)),
+        yticklabels=names,
+    )
+    axes.set_xticklabels(names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_title("images of validation/, by true and predicted class")
     with replacing(path) as temporary:
         figure.savefig(temporary)
 

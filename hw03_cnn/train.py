@@ -1,15 +1,15 @@
-"""Train a convolutional network to name what is on a picture.
+"""Train a convolutional network to name the food on an image.
 
-    python hw03_cnn/train.py                                the default, on the course's pictures
+    python hw03_cnn/train.py                                the default, on the course's images
     python hw03_cnn/train.py --synthetic                    the same on drawn shapes
-    python hw03_cnn/train.py --arch plain                   the original's network and training
+    python hw03_cnn/train.py --arch plain                   the course's sample network and training
     python hw03_cnn/train.py --width 2                      twice the filters
-    python hw03_cnn/train.py --without augmentation         or normalisation, or both: what are they worth?
+    python hw03_cnn/train.py --without augmentation         or another part: what is it worth?
     python hw03_cnn/train.py --full-precision               in float32, even where bfloat16 is faster
     python hw03_cnn/train.py --resume                       go on after the last finished epoch
 
 The score is the accuracy on validation/, which chooses nothing: the model that is saved is that of the last
-epoch, with the moving average of its weights.
+epoch.
 """
 
 import sys
@@ -21,7 +21,12 @@ from scaffold import BadInput, Parser, head, integer, number, run
 import numpy as np
 from dataset import common_size, load_labelled, make_synthetic
 from device import start_keras
+from images import class_names, write_class_names
 from records import claim, learning_curve, record
+
+SAMPLES = 900_000  # images that a training sees: the fewer there are, the more often each,
+MOST_EPOCHS = 50  # but not more often than this
+PARTS = ("augmentation", "normalisation", "whitening", "identity")
 
 
 @dataclass(frozen=True)
@@ -29,15 +34,16 @@ class Recipe:
     """What suits a network."""
 
     learning_rate: float
-    epochs: int = 24
+    epochs: int | None = None  # None: so many that SAMPLES images are seen, at most MOST_EPOCHS
     batch_size: int = 128
 
 
 RECIPES = {
-    "resnet": Recipe(0.1),
-    "vgg": Recipe(0.1),
-    "plain": Recipe(0.001),
-    "shallow": Recipe(0.1),
+    "airbench": Recipe(0.15),
+    "shallow": Recipe(0.15),
+    "resnet": Recipe(0.05),
+    "vgg": Recipe(0.05),
+    "plain": Recipe(0.001, epochs=24),
     "dense": Recipe(0.02),
 }
 SYNTHETIC_EPOCHS = 6  # enough for drawn shapes
@@ -45,25 +51,29 @@ SYNTHETIC_EPOCHS = 6  # enough for drawn shapes
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "train", "folder that holds food-11", resume=True)
-    parser.add_argument("--arch", choices=list(RECIPES), default="resnet", help="which network, see model.py")
+    parser.add_argument(
+        "--arch", choices=list(RECIPES), default="airbench", help="which network, see model.py"
+    )
     parser.add_argument(
         "--width", type=number(float, 0.05, 100), default=1.0, help="times the network's filters"
     )
     parser.add_argument(
         "--image-size",
         type=integer(8, 1024),
-        help="pixels a side, unless given the pictures' own, at most 128",
+        help="pixels a side, unless given the images' own, at most 128",
     )
-    parser.add_argument(
-        "--without", nargs="+", choices=["augmentation", "normalisation"], default=[], help="leave out"
-    )
+    parser.add_argument("--without", nargs="+", choices=PARTS, default=[], help="leave out")
     parser.add_argument("--full-precision", action="store_true", help="compute in float32, not in bfloat16")
     return parser.parse(argv, recipe)
 
 
 def recipe(args):
     chosen = RECIPES[args.arch]
-    return replace(chosen, epochs=SYNTHETIC_EPOCHS) if args.synthetic else chosen
+    if args.synthetic:
+        return replace(chosen, epochs=SYNTHETIC_EPOCHS)
+    images = sum(1 for _ in (args.data_dir / "food-11" / "training").glob("[!.]*"))
+    epochs = min(MOST_EPOCHS, max(1, round(SAMPLES / max(images, 1))))
+    return replace(chosen, epochs=chosen.epochs or epochs)
 
 
 def main(argv=None):
@@ -76,17 +86,24 @@ def main(argv=None):
         load_labelled(folder / part, args.image_size) for part in ("training", "validation")
     )
     classes = count_classes(training[1], validation[1], folder)
+    names = class_names(folder, classes)
     counts = np.bincount(training[1])
     device = start_keras(args.seed, args.full_precision)
     from model import build_model, portable
     from training import accuracy, fit
 
-    augment, normalise = (part not in args.without for part in ("augmentation", "normalisation"))
-    augment = augment and args.arch != "plain"
-    model = build_model(args.arch, args.image_size, classes, args.width, augment, normalise)
+    model = build_model(
+        args.arch,
+        args.image_size,
+        classes,
+        args.width,
+        normalise="normalisation" not in args.without,
+        whitened=None if "whitening" in args.without else training[0],
+        identity="identity" not in args.without,
+    )
     head(
         args,
-        f"training {len(training[1])}, validation {len(validation[1])} pictures of {args.image_size} pixels, "
+        f"training {len(training[1])}, validation {len(validation[1])} images of {args.image_size} pixels, "
         f"{classes} classes of {counts.min()} to {counts.max()}",
         f"{args.arch}, {model.count_params()} parameters, on {device}",
     )
@@ -107,6 +124,7 @@ def main(argv=None):
     }
     files = {
         "model.keras": lambda path: model.save(path, include_optimizer=False),
+        "classes.txt": lambda path: write_class_names(path, names),
         "history.csv": history,
         "learning_curve.png": learning_curve(history, panels),
     }
@@ -114,7 +132,7 @@ def main(argv=None):
 
 
 def count_classes(training, validation, folder):
-    """The number of classes: the largest label of training/ and 1. Says so where a class has no picture."""
+    """The number of classes: the largest label of training/ and 1. Says so where a class has no image."""
     classes = int(training.max()) + 1
     if validation.max() >= classes:
         raise BadInput(
@@ -123,7 +141,7 @@ def count_classes(training, validation, folder):
         )
     missing = sorted(set(range(classes)) - set(training.tolist()))
     if missing:
-        print(f"note: no picture in training/ is of class {', '.join(map(str, missing))}", file=sys.stderr)
+        print(f"note: no image in training/ is of class {', '.join(map(str, missing))}", file=sys.stderr)
     return classes
 
 

@@ -1,45 +1,47 @@
-"""The training: SGD with a rate that rises and falls, smoothed labels, and an average of the weights."""
+"""The training: SGD with a rate that rises and falls, smoothed labels, and images that change."""
 
 import sys
 
 import keras
 import numpy as np
-from batches import Batches
+from batches import Augmentation, Batches
 from checkpoint import Checkpoint
 
-WARM_UP = 2  # epochs in which the learning rate rises, at most a quarter of them
-SMOOTHING = 0.1  # share of a label that goes to the other classes
-DECAY = 5e-3  # times the rate, past the momentum: ten times what an L2 penalty of the same effect would have
-AVERAGED = 200  # steps that the moving average of the weights looks back, at most a tenth of them
+SMOOTHING = 0.2  # share of a label that goes to the other classes
+DECAY = 0.01  # times the rate, past the momentum: ten times what an L2 penalty of the same effect would have
+WARM_UP = 0.2  # share of the steps in which the rate rises
+SEEN_OFTEN = 30  # epochs from which on images have to change much
+
+
+def augmentation(epochs, size):
+    """Shifts by a tenth of the image; where it is seen often, crops, colours and mixed images instead."""
+    if epochs < SEEN_OFTEN:
+        return Augmentation(shift=max(1, size // 10))
+    return Augmentation(smallest=0.3, colour=0.3, cutmix=0.5)
 
 
 def fit(args, model, training, validation, classes):
     """Train, with --resume from the last finished epoch on. Returns the history, a row an epoch.
 
-    SGD with Nesterov's momentum, a learning rate that rises for two epochs and falls along a cosine, smoothed
-    labels, and a moving average of the weights, which is what validates and what remains. The original's
-    network has the original's training: Adam at one rate, labels as they are, and no average.
+    SGD with Nesterov's momentum, and a learning rate that rises in a line and falls along a cosine. The
+    course's sample network has the course's training: Adam at one rate, images and labels as they are.
     """
-    batches = Batches(*training, classes, args.batch_size, args.seed)
-    averages = [keras.callbacks.SwapEMAWeights()]
+    as_they_are = args.arch == "plain" or "augmentation" in args.without
+    changes = None if as_they_are else augmentation(args.epochs, args.image_size)
+    batches = Batches(*training, classes, args.batch_size, args.seed, changes)
     if args.arch == "plain":
-        optimizer, smoothing, averages = keras.optimizers.Adam(args.learning_rate), 0.0, []
+        smoothing, optimizer = 0.0, keras.optimizers.Adam(args.learning_rate)
     else:
+        smoothing = SMOOTHING
         steps = args.epochs * len(batches)
-        warm_up = min(WARM_UP * len(batches), steps // 4)
+        warm_up = round(WARM_UP * steps)
         rate = keras.optimizers.schedules.CosineDecay(
             args.learning_rate / 10,
             steps - warm_up,
             warmup_target=args.learning_rate,
             warmup_steps=warm_up,
         )
-        momentum = 1 - 1 / max(2, min(AVERAGED, steps // 10))
-        optimizer, smoothing = (
-            keras.optimizers.SGD(
-                rate, 0.9, nesterov=True, weight_decay=DECAY, use_ema=True, ema_momentum=momentum
-            ),
-            SMOOTHING,
-        )
+        optimizer = keras.optimizers.SGD(rate, 0.9, nesterov=True, weight_decay=DECAY)
     model.compile(
         optimizer,
         keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing),
@@ -61,11 +63,11 @@ def fit(args, model, training, validation, classes):
         epochs=args.epochs,
         shuffle=False,  # Batches does
         verbose=1 if sys.stdout.isatty() else 2,
-        callbacks=[*averages, checkpoint.callback(variables)],
+        callbacks=[checkpoint.callback(variables)],
     )
     return checkpoint.history()
 
 
-def accuracy(model, pictures, labels):
-    """The share of pictures, uint8 (N, n, n, 3), that the model names right."""
-    return float(np.mean(model.predict(pictures, 500, verbose=0).argmax(axis=1) == labels))
+def accuracy(model, images, labels):
+    """The share of images, uint8 (N, n, n, 3), whose class the model names."""
+    return float(np.mean(model.predict(images, 500, verbose=0).argmax(axis=1) == labels))

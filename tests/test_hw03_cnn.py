@@ -20,7 +20,7 @@ def hw03(load_chapter):
 @pytest.fixture
 def hw03_light(load_chapter):
     """The modules that need no Keras."""
-    return load_chapter(CHAPTER, "dataset", "train", "predict")
+    return load_chapter(CHAPTER, "dataset", "images", "train", "predict")
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_synthetic_pictures_are_of_one_kind_each_and_depend_on_the_seed(hw03_lig
 # --- networks -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("arch", ["resnet", "vgg", "plain", "shallow", "dense"])
+@pytest.mark.parametrize("arch", ["airbench", "shallow", "resnet", "vgg", "plain", "dense"])
 @pytest.mark.parametrize("size", [8, 50, 128])
 def test_every_network_takes_every_size(hw03, arch, size):
     model = hw03.model.build_model(arch, size, 7, width=0.1)
@@ -132,17 +132,55 @@ def test_every_network_takes_every_size(hw03, arch, size):
 
 
 def test_the_network_is_that_of_the_table(hw03):
-    model = hw03.model.build_model("resnet", 32, 10)
-    maps = [layer.output.shape[1:] for layer in model.layers if layer.__class__.__name__ == "Add"]
-    assert maps == [(16, 16, 64), (8, 8, 128), (4, 4, 256)]
-    assert model.count_params() == 1_944_298
-    wide = hw03.model.build_model("resnet", 32, 10, width=2)
-    assert [layer.filters for layer in wide.layers if hasattr(layer, "filters")][0] == 64
+    model = hw03.model.build_model("airbench", 32, 10)
+    pools = [layer.output.shape[1:] for layer in model.layers if layer.__class__.__name__ == "MaxPooling2D"]
+    assert model.get_layer("whitening").output.shape[1:] == (31, 31, 24)
+    assert pools == [(15, 15, 64), (7, 7, 256), (3, 3, 256)]
+    wide = hw03.model.build_model("airbench", 32, 10, width=2)
+    assert [layer.filters for layer in wide.layers if hasattr(layer, "filters")] == [
+        24,
+        *[128] * 2,
+        *[512] * 4,
+    ]
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_the_first_layer_whitens(hw03, size):
+    """The components of patches are uncorrelated, at unit variance, and each is there with its negative."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (300, size, size, 1)) * [1.0, 0.7, 0.5] + rng.integers(0, 20, 3)
+    images = images.clip(0, 255).astype(np.uint8)
+    model = hw03.model.build_model("airbench", size, 10, whitened=images)
+    layer = model.get_layer("whitening")
+    assert not layer.trainable
+    outputs = np.asarray(layer(images / 127.5 - 1)).reshape(-1, 24)
+    np.testing.assert_allclose(outputs[:, :12], -outputs[:, 12:], atol=1e-4)
+    moments = outputs[:, :12].T @ outputs[:, :12] / len(outputs)
+    kept = np.diag(moments) > 0.5  # grey images have no more than four components, but for rounding
+    assert kept.sum() >= 4
+    np.testing.assert_allclose(moments[np.ix_(kept, kept)], np.eye(kept.sum()), atol=0.1)
+
+
+def test_the_convolutions_start_as_the_identity(hw03):
+    """What is positive passes a block unchanged, in as many filters as there are channels."""
+    import keras
+
+    model = hw03.model.build_model("airbench", 32, 10)
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)][1:]
+    x = np.random.default_rng(0).random((1, 5, 5, 64)).astype(np.float32)
+    np.testing.assert_allclose(convolutions[1](x), x, atol=1e-6)
+    outputs = np.asarray(convolutions[2](x))
+    np.testing.assert_allclose(outputs[..., :64], x, atol=1e-6)
+    assert outputs.shape[-1] == 256
+    assert np.abs(outputs[..., 64:]).mean() > 0.1
+    random = hw03.model.build_model("airbench", 32, 10, identity=False)
+    convolutions = [layer for layer in random.layers if isinstance(layer, keras.layers.Conv2D)][1:]
+    assert np.abs(np.asarray(convolutions[1](x)) - x).max() > 0.1
 
 
 def test_the_originals_network(hw03):
     """Five convolutions, each with pooling, three dense layers, and nothing that normalises."""
-    layers = hw03.model.build_model("plain", 128, 11, augment=False).layers
+    layers = hw03.model.build_model("plain", 128, 11).layers
     kinds = [layer.__class__.__name__ for layer in layers]
     assert [kinds.count(kind) for kind in ("Conv2D", "MaxPooling2D", "Dense")] == [5, 5, 3]
     assert not [kind for kind in kinds if "Normalization" in kind or "Random" in kind]
@@ -172,8 +210,8 @@ def test_the_fused_kernel_is_batch_normalisation(hw03):
 
 
 def test_a_prediction_does_not_depend_on_its_batch(hw03):
-    """Neither the neighbours' statistics nor a flip or a shift: that is for training."""
-    model = hw03.model.build_model("resnet", 32, 4, width=0.1)
+    """The neighbours' statistics are for training."""
+    model = hw03.model.build_model("airbench", 32, 4, width=0.1)
     x = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3)).astype(np.uint8)
     model(x, training=True)
     together = np.asarray(model(x, training=False))
@@ -189,10 +227,10 @@ def test_the_portable_model_is_the_same_and_of_keras_own_layers(hw03, tmp_path):
 
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
-        model = hw03.model.build_model("resnet", 16, 4, width=0.1)
+        x = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3)).astype(np.uint8)
+        model = hw03.model.build_model("airbench", 16, 4, width=0.1, whitened=x)
     finally:
         keras.mixed_precision.set_global_policy("float32")
-    x = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3)).astype(np.uint8)
     for _ in range(3):
         model(x, training=True)
     copy = hw03.model.portable(model)
@@ -213,40 +251,109 @@ def test_the_portable_model_is_the_same_and_of_keras_own_layers(hw03, tmp_path):
 # --- training -------------------------------------------------------------
 
 
-def test_an_epoch_has_every_picture_once_with_its_label(hw03):
-    pictures = np.arange(25, dtype=np.uint8).reshape(25, 1, 1, 1)
-    batches = hw03.batches.Batches(pictures, np.arange(25) % 4, 4, 8, seed=3)
+def test_an_epoch_has_every_image_once_with_its_label(hw03):
+    """But for those that do not fill a batch; in a later epoch they are others."""
+    images = np.arange(25, dtype=np.uint8).reshape(25, 1, 1, 1)
+    batches = hw03.batches.Batches(images, np.arange(25) % 4, 4, 8, seed=3)
     orders = []
     for _ in range(2):
         found = [batches[number] for number in range(len(batches))]
         seen = np.concatenate([part for part, _ in found]).ravel()
         labels = np.concatenate([part for _, part in found])
-        assert sorted(seen) == list(range(25))
+        assert len(set(seen)) == len(seen) == 24
         np.testing.assert_array_equal(labels, np.eye(4)[seen % 4])
         orders.append(list(seen))
         batches.on_epoch_end()
     assert orders[0] != orders[1]
-    later = hw03.batches.Batches(pictures, np.arange(25) % 4, 4, 25, seed=3, epoch=1)
-    assert list(later[0][0].ravel()) == orders[1]
+    later = hw03.batches.Batches(images, np.arange(25) % 4, 4, 25, seed=3, epoch=1)
+    assert list(later[0][0].ravel())[:24] == orders[1]
 
 
-def test_what_is_saved_is_the_average_and_predicts_the_score(hw03, whole_set, tmp_path):
-    """The last row of the history is of the average, too."""
+def test_an_image_is_mirrored_every_other_epoch(hw03):
+    images = np.zeros((10, 4, 4, 3), np.uint8)
+    images[:, :, 0] = np.arange(1, 11)[:, None, None]
+    batches = hw03.batches.Batches(images, np.zeros(10, int), 1, 10, 0, hw03.batches.Augmentation())
+    mirrored = []
+    for _ in range(3):
+        shown = batches[0][0]
+        numbers = shown.max(axis=(1, 2, 3)).astype(int)
+        mirrored.append(shown[np.argsort(numbers), 0, 0, 0] == 0)
+        batches.on_epoch_end()
+    np.testing.assert_array_equal(mirrored[0], ~mirrored[1])
+    np.testing.assert_array_equal(mirrored[0], mirrored[2])
+    assert mirrored[0].sum() == 5
+
+
+def test_cutmix_mixes_labels_by_the_area_of_the_box(hw03):
+    images = np.repeat(np.arange(8, dtype=np.float32), 12 * 12 * 3).reshape(8, 12, 12, 3)
+    shares = []
+    for seed in range(20):
+        mixed, labels = hw03.batches.cutmix(
+            images.copy(), np.eye(8, dtype=np.float32), np.random.default_rng(seed)
+        )
+        counts = [[(image[..., 0] == label).mean() for label in range(8)] for image in mixed]
+        np.testing.assert_allclose(labels, counts, atol=1e-6)
+        shares.append(1 - np.diag(labels).min())
+    assert min(shares) < 0.1
+    assert max(shares) > 0.5
+
+
+def test_a_shift_moves_each_image_by_up_to_its_most(hw03):
+    """Pixels that say where they stand: all move alike, and all shifts of up to 2 pixels come."""
+    ramp = np.arange(16, dtype=np.uint8)
+    images = np.stack([*np.meshgrid(ramp, ramp), 0 * np.add.outer(ramp, ramp)], axis=-1)[None].repeat(300, 0)
+    shifted = hw03.batches.random_shift(images, 2, np.random.default_rng(0)).astype(int)
+    moves = shifted[:, 2:-2, 2:-2, :2] - images[:, 2:-2, 2:-2, :2]
+    assert (moves == moves[:, :1, :1]).all()
+    assert {tuple(move) for move in moves[:, 0, 0]} == {(x, y) for x in range(-2, 3) for y in range(-2, 3)}
+    left = shifted[moves[:, 0, 0, 0] == -2]
+    np.testing.assert_array_equal(left[0, 0, :4, 0], [2, 1, 0, 1])  # mirrored at the edge
+
+
+def test_a_crop_has_at_least_the_smallest_area(hw03):
+    """Of an image whose pixels say where they stand: what is seen of it is a box, scaled."""
+    ramp = np.arange(64, dtype=np.uint8) * 4
+    image = np.stack([*np.meshgrid(ramp, ramp), np.zeros((64, 64), np.uint8)], axis=-1)
+    rng, areas = np.random.default_rng(0), []
+    for _ in range(200):
+        crop = hw03.batches.random_crop(image, 0.25, rng).astype(float)
+        assert crop.shape == (64, 64, 3)
+        width, height = (crop[..., axis].max() - crop[..., axis].min() for axis in (0, 1))
+        areas.append(width * height / (63 * 4) ** 2)
+    assert 0.2 < min(areas) < 0.35
+    assert max(areas) > 0.9
+
+
+def test_colours_stay_in_range_and_grey_stays_grey(hw03):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (6, 8, 8, 3)).astype(np.float32)
+    images[0] = images[0, :, :, :1]
+    changed = hw03.batches.random_colour(images, 0.3, rng)
+    assert changed.dtype == np.float32
+    assert changed.min() >= 0
+    assert changed.max() <= 255
+    assert np.ptp(changed[0], axis=-1).max() < 1e-3
+    assert np.abs(changed - images).mean(axis=(1, 2, 3)).min() > 1
+
+
+def test_what_is_saved_predicts_the_score(hw03, whole_set, tmp_path):
+    """And the last row of the history is of it, too; beside it stand the names of its classes."""
     out = tmp_path / "out"
     flags = ["--data-dir", str(whole_set), "--out-dir", str(out), *TINY]
     metrics = hw03.train.main(flags)
     model = hw03.model.load_classifier(out / "model.keras")
-    pictures, labels = hw03.dataset.load_labelled(whole_set / "food-11" / "validation", 16)
-    assert hw03.training.accuracy(model, pictures, labels) == metrics["score"]
+    images, labels = hw03.dataset.load_labelled(whole_set / "food-11" / "validation", 16)
+    assert hw03.training.accuracy(model, images, labels) == metrics["score"]
     history = pd.read_csv(out / "history.csv")
     assert history.val_accuracy.iloc[-1] == pytest.approx(metrics["score"], abs=0.005)
-    with np.load(out / "checkpoint.npz", allow_pickle=False) as file:
-        kernels = [file[name] for name in file.files if file[name].shape == model.layers[-1].kernel.shape]
-    now, average, momentum = kernels
-    saved = model.layers[-1].kernel.numpy()
-    np.testing.assert_array_equal(saved, average)
-    assert np.abs(saved - now).max() > 1e-4
-    assert np.abs(saved - momentum).max() > 1e-4
+    assert (out / "classes.txt").read_text().split() == list(hw03.dataset.KINDS)
+
+
+def test_fewer_images_are_seen_more_often_and_changed_more(hw03):
+    often, seldom = hw03.training.augmentation(100, 32), hw03.training.augmentation(20, 32)
+    assert often.smallest < seldom.smallest == 1
+    assert often.cutmix > seldom.cutmix == 0
+    assert seldom.shift == 3
 
 
 @pytest.mark.full
@@ -357,6 +464,23 @@ def test_several_models_are_averaged(hw03, small, tmp_path):
     assert labels[2, "strong"] == labels[1, "strong"]
 
 
+def test_ones_own_picture(hw03, whole_set, tmp_path, capsys):
+    """Any format and size, beside a submission that stays as it is; probabilities are columns more."""
+    flags = ["--data-dir", str(whole_set), "--out-dir", str(tmp_path)]
+    hw03.train.main([*flags, *TINY])
+    table = hw03.predict.main([*flags, "--probabilities"])
+    assert list(table.columns) == ["Id", "Category", *hw03.dataset.KINDS]
+    np.testing.assert_allclose(table[list(hw03.dataset.KINDS)].sum(axis=1), 1, atol=0.001)
+    submission = (tmp_path / "submission.csv").read_bytes()
+    Image.fromarray(patches(COLOURS, 90)).convert("L").resize((70, 200)).save(tmp_path / "my lunch.webp")
+    capsys.readouterr()
+    found = hw03.predict.main(["--out-dir", str(tmp_path), "--picture", str(tmp_path / "my lunch.webp")])
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.startswith(f"{tmp_path / 'my lunch.webp'}   {hw03.dataset.KINDS[found[0].argmax()]} ")
+    assert line.count(",") == 2
+    assert (tmp_path / "submission.csv").read_bytes() == submission
+
+
 # --- bad input ------------------------------------------------------------
 
 
@@ -415,6 +539,31 @@ def test_a_class_without_pictures_is_named(hw03_light, small, capsys):
     labels = np.array([0, 1, 3, 5])
     assert hw03_light.train.count_classes(labels, labels, small) == 6
     assert "of class 2, 4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["a\nb\n", "a\n" * 11, "", "\xff"])
+def test_names_of_another_number_of_classes(hw03_light, small, capsys, text):
+    path = small / "food-11" / "classes.txt"
+    path.write_text(text, "latin-1")
+    check_sentence(
+        hw03_light, capsys, ["--data-dir", small], path, "UTF-8" if text == "\xff" else "11 classes"
+    )
+
+
+def test_names_of_classes(hw03_light, tmp_path):
+    names = hw03_light.images.class_names
+    assert names(tmp_path, 11)[4] == "fried food"
+    assert names(tmp_path, 3) == ["0", "1", "2"]
+    (tmp_path / "classes.txt").write_text("apple pie\r\n\nsushi\n", "utf-8-sig")
+    assert names(tmp_path, 2) == ["apple pie", "sushi"]
+
+
+def test_a_picture_that_is_none(hw03, whole_set, capsys, tmp_path):
+    hw03.train.main(["--data-dir", str(whole_set), "--out-dir", str(tmp_path), *TINY])
+    spoil_text(tmp_path / "lunch.jpg")
+    argv = ["--out-dir", tmp_path, "--picture"]
+    for name, words in (("lunch.jpg", "cannot be decoded"), ("dinner.jpg", "dinner.jpg")):
+        check_sentence(hw03, capsys, [*argv, tmp_path / name], tmp_path / name, words, script="predict")
 
 
 @pytest.mark.parametrize(
