@@ -12,11 +12,27 @@ A text may hold anything, commas and `+++$+++` too: a line is split at the first
 Lines end in LF or CRLF. An empty line in training_nolabel.txt says nothing and is passed over.
 """
 
+import re
+
 from scaffold import HELP, BadInput, replacing
 
 import numpy as np
 
 SEPARATOR = " +++$+++ "
+MOST_CHARACTERS = 10_000  # of a text of one's own
+
+
+def in_the_files_style(text):
+    """A person's text as the files have theirs: lower case, each mark of punctuation a word. Returns str.
+
+    Raises BadInput if there is no word in it, or too many characters.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise BadInput(f"--text: {len(text):,} characters, expected at most {MOST_CHARACTERS:,}.")
+    words = re.findall(r"\w+|[^\w\s]", text.lower())
+    if not words:
+        raise BadInput("--text is empty, expected a sentence.")
+    return " ".join(words)
 
 
 def load_labelled(folder):

@@ -5,12 +5,12 @@
     (batch, words, size)         the words' vectors, padding masked
     (batch, words, 2 units)      bidirectional LSTM: what was read up to a word, from the left and the right
     (batch, 4 units)             its largest and its mean value over the words of the tweet
-    (batch, 1)                   log-odds of "positive"
+    (batch, 1)                   logit of "positive"
 
     shape of the bag of words
     (batch, words, size)         the words' vectors, padding masked
     (batch, size)                their mean: whoever knows it cannot tell which word came first
-    (batch, 1)                   log-odds of "positive"
+    (batch, 1)                   logit of "positive"
 
 The words are in the configuration of WordVectors: model.keras is the whole artefact.
 """
@@ -21,6 +21,7 @@ import keras
 import numpy as np
 from device import load_keras
 from keras import layers, ops
+from scipy.special import expit
 from tqdm import tqdm
 
 PADDING, UNKNOWN = 0, 1  # the first two rows of WordVectors
@@ -96,10 +97,10 @@ def build_bag(words, size=200, dropout=0.5, frozen=False):
 
 
 def batches(rows, size, rng=None):
-    """Cut rows into batches of tweets of like length: yield places, int64 (size,), and their padded length.
+    """Cut rows into batches of tweets of like length: yield indices, int64 (size,), and their padded length.
 
     With a generator the tweets and the batches are shuffled, and a batch that is not full is filled with
-    other tweets of its length; without, the last place is repeated. So all batches of a length have one
+    other tweets of its length; without, the last index is repeated. So all batches of a length have one
     shape.
     """
     counts = np.count_nonzero(rows, axis=1)
@@ -117,11 +118,11 @@ def batches(rows, size, rng=None):
 
 
 def read(model, rows):
-    """The probability of "positive" for each row: float32 (N,), the logistic function of the log-odds."""
-    log_odds = np.zeros(len(rows), np.float32)
+    """The probability of "positive" for each row: float32 (N,), the logistic function of the logits."""
+    logits = np.zeros(len(rows), np.float32)
     for indices, length in batches(rows, READ_AT_ONCE):
-        log_odds[indices] = ops.convert_to_numpy(model.predict_on_batch(rows[indices, :length]))[:, 0]
-    return 1 / (1 + np.exp(-log_odds))
+        logits[indices] = ops.convert_to_numpy(model.predict_on_batch(rows[indices, :length]))[:, 0]
+    return expit(logits)
 
 
 def load_model(path):

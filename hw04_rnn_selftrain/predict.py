@@ -2,33 +2,47 @@
 
     python hw04_rnn_selftrain/predict.py                the course's testing_data.txt
     python hw04_rnn_selftrain/predict.py --synthetic    the testing_data.txt that train.py --synthetic made
+    python hw04_rnn_selftrain/predict.py --text "today is a good day, but it is hot" "it is hot, but ..."
+    python hw04_rnn_selftrain/predict.py --text -       your own sentences, a line each, from standard input
 
 The hand-in is <out-dir>/submission.csv: the header id,label and a row a test line, in their order.
 """
 
+import sys
+
 from scaffold import Parser, replacing, run
 
+import numpy as np
 import pandas as pd
-from dataset import load_test
+from dataset import in_the_files_style, load_test
 from device import start_keras
 from records import trained
+from scipy.special import logit
+
+SHOWN = 5  # words that moved the probability most
 
 
 def parse_args(argv=None):
-    return Parser(__doc__, "predict", "folder of testing_data.txt").parse(argv)
+    parser = Parser(__doc__, "predict", "folder of testing_data.txt")
+    parser.add_argument("--text", nargs="+", help="your own sentences; - for a line each of standard input")
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    trained(args, "model.keras")
-    ids, sentences = load_test(data_dir)
+    texts = sys.stdin.read().splitlines() if args.text == ["-"] else args.text
+    own = texts is not None and [in_the_files_style(text) for text in texts or [""]]
+    trained(args, "model.keras", own_input=bool(own))
+    ids, sentences = ([], own) if own else load_test(data_dir)
 
     start_keras()
     from model import load_model, read  # with Keras, for which --help need not wait
 
     model = load_model(args.out_dir / "model.keras")
     words = model.get_layer("words")
+    if own:
+        return pd.DataFrame([read_own(model, words, sentence) for sentence in own])
     print(f"test {len(ids)} tweets   model {model.name}, {len(words.words)} words")
 
     submission = pd.DataFrame({"id": ids, "label": (read(model, words.encode(sentences)) > 0.5).astype(int)})
@@ -37,6 +51,32 @@ def main(argv=None):
     share = submission.label.mean()
     print(f"{len(ids)} predictions, {share:.1%} positive   {args.out_dir / 'submission.csv'}")
     return submission
+
+
+def read_own(model, words, sentence):
+    """Print the probability that a sentence is positive, and the words that moved it most. Returns a dict.
+
+    A word's worth is by how much the logit falls when the word is left out (occlusion).
+    """
+    from model import MOST_WORDS, read
+
+    found = sentence.split()
+    read_words = found[:MOST_WORDS]
+    without = [" ".join([*read_words[:index], *read_words[index + 1 :]]) for index in range(len(read_words))]
+    probabilities = read(model, words.encode([sentence, *without])).astype(np.float64)
+    whole, *others = logit(probabilities.clip(1e-6, 1 - 1e-6))
+    worth = whole - np.array(others)
+    print(f"{probabilities[0]:.3f} positive   {sentence}")
+    most = [index for index in np.argsort(-np.abs(worth), kind="stable")[:SHOWN] if abs(worth[index]) > 0.005]
+    if most:
+        print("      " + "   ".join(f"{read_words[index]} {worth[index]:+.2f}" for index in most))
+    if unknown := sorted({word for word in read_words if word not in words.row}):
+        print(
+            f"      not known: {'every word' if len(unknown) == len(set(read_words)) else ', '.join(unknown)}"
+        )
+    if len(found) > len(read_words):
+        print(f"      read are the first {MOST_WORDS} of {len(found)} words")
+    return {"text": sentence, "probability": probabilities[0], "words": dict(zip(read_words, worth))}
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ co-training, 1998), since the two seldom make the same mistake.
 """
 
 import numpy as np
+from scipy.special import expit, logit
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
@@ -15,24 +16,27 @@ from sklearn.pipeline import make_pipeline, make_union
 MOST = 200_000  # n-grams of a kind, the most frequent
 
 
-def pseudo_labels(probabilities, threshold):
-    """Where a teacher is sure: the places, int64 (M,), and the labels there, 0 or 1, int64 (M,).
+def pseudo_labels(probabilities, threshold=None):
+    """What a student shall learn from a teacher: indices, int64 (M,), and labels there, float64 (M,).
 
-    Sure means a probability of "positive" over the threshold, or under 1 - threshold.
+    With a threshold, only where the teacher is sure: where the probability of "positive" is over it or under
+    1 - threshold, and the label is 1 or 0. Without, the probability itself is each line's label: a student of
+    soft labels also learns how sure to be (Hinton et al., "Distilling the knowledge", 2015).
     """
-    probabilities = np.asarray(probabilities)
+    probabilities = np.asarray(probabilities, np.float64)
+    if threshold is None:
+        return np.arange(len(probabilities)), probabilities
     indices = np.flatnonzero((probabilities > threshold) | (probabilities < 1 - threshold))
-    return indices, (probabilities[indices] > 0.5).astype(np.int64)
+    return indices, (probabilities[indices] > 0.5).astype(np.float64)
 
 
 def agreed(first, second):
-    """What two readers say together: probabilities (N,) and (N,) -> float64 (N,), of their mean log-odds.
+    """What two readers say together: probabilities (N,) and (N,) -> float64 (N,), of their mean logits.
 
     Where they differ it is nearer to 0.5 than the surer of the two.
     """
     both = np.clip(np.asarray([first, second], np.float64), 1e-6, 1 - 1e-6)
-    log_odds = np.log(both / (1 - both)).mean(axis=0)
-    return 1 / (1 + np.exp(-log_odds))
+    return expit(logit(both).mean(axis=0))
 
 
 def second_reader(sentences, labels):
@@ -48,7 +52,7 @@ def second_reader(sentences, labels):
 
 
 def fresh_lines(size, count, number, seed):
-    """The places of the unlabelled lines of round `number` (from 1 on): int64 (count,), or (size,) if there
+    """The indices of the unlabelled lines of round `number` (from 1 on): int64 (count,), or (size,) if there
     are fewer.
 
     The lines are taken in a random order, the same for a seed, and none twice before all were taken once.

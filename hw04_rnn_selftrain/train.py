@@ -28,10 +28,10 @@ VALIDATION_SHARE = 0.1
 class Recipe:
     """How long and how fast to learn from the labels, and how much comes after."""
 
-    epochs: int = 8  # before the first round
-    batch_size: int = 64
+    epochs: int = 4  # before the first round
+    batch_size: int = 128
     learning_rate: float = 0.001
-    unlabelled_per_round: int = 10_000
+    unlabelled_per_round: int = 150_000
     rounds: int = 2
 
 
@@ -45,6 +45,7 @@ def parse_args(argv=None):
         default="fine-tuned",
         help="words' vectors: skip-gram's, trained on or left alone, or drawn at random and trained",
     )
+    add("--no-language-model", action="store_true", help="start from the vectors alone")
     add("--labelled", type=integer(2), help="use so many labels, else all; the others join the unlabelled")
     add("--no-self-training", action="store_true", help="learn from the labels alone")
     add(
@@ -53,7 +54,11 @@ def parse_args(argv=None):
         default="both",
         help="who gives pseudo labels: the network and a reader of n-grams together, or the network alone",
     )
-    add("--threshold", type=number(float, 0.5, 1), default=0.8, help="how sure the teacher has to be")
+    add(
+        "--threshold",
+        type=number(float, 0.5, 1),
+        help="learn 0 or 1, and only where the teacher is so sure; without, its probabilities",
+    )
     add("--unlabelled-per-round", type=integer(1, 10**9), help="fresh unlabelled lines for each round")
     add("--rounds", type=integer(0, 100), help="of self-training, each with a new student")
     return parser.parse(argv, lambda args: Recipe())
@@ -62,7 +67,7 @@ def parse_args(argv=None):
 def split(labels, seed, labelled=None):
     """Draw the validation set, and of the rest so many to learn from, with the classes' shares kept.
 
-    Returns three int64 arrays of places: to learn from, to validate, and with their labels put away. Raises
+    Returns three int64 arrays of indices: to learn from, to validate, and with their labels put away. Raises
     BadInput where that leaves a class without a tweet.
     """
     from sklearn.model_selection import train_test_split

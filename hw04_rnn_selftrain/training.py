@@ -1,5 +1,8 @@
 """The training: epochs on the labelled tweets, then rounds of self-training, and what --resume goes on from.
 
+The rate falls along a cosine in each round, and a round ends early when its validation loss has not fallen
+for PATIENCE epochs: what comes after is learnt by heart.
+
 The steps are noisy, and from one epoch to the next the accuracy jumps by a point or two. So what reads the
 validation set, what teaches and what is saved is a moving average of the weights, as in homeworks 1 and 2.
 """
@@ -15,6 +18,7 @@ import keras
 import numpy as np
 import pandas as pd
 from checkpoint import Checkpoint
+from language_model import pretrain
 from model import batches, build_bag, build_rnn, load_model, read
 from selftraining import agreed, fresh_lines, pseudo_labels, second_reader
 from tqdm import tqdm
@@ -22,19 +26,23 @@ from vectors import SIZE, word_vectors
 
 SPREAD = 0.3  # standard deviation of the numbers of all word vectors at the start
 AVERAGED_STEPS = 100  # about so many of the last steps are in the moving average
-STUDENT_EPOCHS = 3  # of a round at most: a student has more to read than the labels
-TRUE_TIMES = 2  # a student reads a true label so often as a pseudo label once
-LEAST_TWEETS = 2000  # labelled ones in an epoch: fewer are read several times
+STUDENT_TWEETS = 50_000  # unlabelled ones that a student reads at least, in as many epochs as that takes
+TRUE_SHARE, MOST_TIMES = 0.35, 10  # a student reads so many true labels for a pseudo label, none more often
+LEAST_TWEETS = 8000  # labelled ones in an epoch: fewer are read several times
+PATIENCE = 2  # epochs
 FREE = {"no_self_training", "rounds"}  # may differ when a training goes on
 
 
 def build(args, sentences):
-    """The untrained model, with the vectors of the sentences' words."""
+    """The model before any label, with the vectors of the sentences' words, and what a language model of the
+    sentences has made of them and of the LSTM."""
     vectors_file, drawn = args.out_dir / "vectors.txt", args.vectors == "random"
     known = word_vectors(vectors_file, sentences, args.seed, drawn, args.resume)
     build_model = build_rnn if args.model == "rnn" else build_bag
     model = build_model(known.index_to_key, SIZE, frozen=args.vectors == "frozen")
     model.get_layer("words").set_vectors(known.vectors * (SPREAD / known.vectors.std()))
+    if args.model == "rnn" and not args.no_language_model:
+        pretrain(args, model, model.get_layer("words").encode(sentences))
     return model
 
 
@@ -51,8 +59,8 @@ class Fit:
         self.rows, self.labels = encode(train[0]), train[1]
         self.validation_rows, self.validation_labels = encode(validation[0]), validation[1]
         self.unlabelled, self.unlabelled_rows = unlabelled, encode(unlabelled)
-        self.pseudo = pd.DataFrame({"round": [], "line": [], "label": []}, dtype=np.int64)
-        self.checkpoint = Checkpoint(args, FREE)
+        self.pseudo = pd.DataFrame({"round": [], "line": [], "label": []})
+        self.checkpoint, self.progress = Checkpoint(args, FREE), (0, 1)
         model.compile(
             keras.optimizers.Adam(
                 args.learning_rate, clipnorm=1.0, use_ema=True, ema_momentum=1 - 1 / AVERAGED_STEPS
@@ -74,16 +82,15 @@ class Fit:
         if resume:
             self.checkpoint.restore(self.state())
             self.pseudo = pd.DataFrame(self.checkpoint.state.get("pseudo", []), columns=self.pseudo.columns)
-        plan = [0] * args.epochs  # the round of each epoch
-        for number in range(1, rounds + 1):
-            plan += [number] * min(STUDENT_EPOCHS, args.epochs)
-        for epoch, number in list(enumerate(plan, 1))[len(self.checkpoint.rows) :]:
-            started, first = time.perf_counter(), number not in plan[: epoch - 1]
-            if first and number:
+        while (ahead := self.ahead(rounds)) is not None:
+            number, done, epochs = ahead
+            started, epoch = time.perf_counter(), len(self.checkpoint.rows) + 1
+            if number and not done:
                 if number not in set(self.pseudo["round"]):
                     self.add_pseudo_labels(number)
                     self.save()  # so that it is not asked again when model.keras is the student's
                 self.assign(start)
+            self.progress = (done / epochs, (done + 1) / epochs)
             loss = self.train_epoch(np.random.default_rng([args.seed, epoch]))
             if not np.isfinite(loss):
                 raise BadInput(
@@ -105,8 +112,19 @@ class Fit:
             tqdm.write(f"epoch {epoch}, " + ", ".join(f"{name} {value:.4g}" for name, value in row.items()))
         return self.checkpoint.history()
 
+    def ahead(self, rounds):
+        """The next epoch's round, its epochs that are done, and how many it has at most; None at the end."""
+        lines = min(self.args.unlabelled_per_round, len(self.unlabelled))
+        rows, most = self.checkpoint.rows, min(-(-STUDENT_TWEETS // lines), self.args.epochs)
+        number = rows[-1]["round"] if rows else 0
+        losses = [row["validation_loss"] for row in rows if row["round"] == number]
+        epochs = most if number else self.args.epochs
+        if len(losses) < epochs and min(losses[-PATIENCE:], default=0) <= min(losses, default=0):
+            return number, len(losses), epochs
+        return (number + 1, 0, most) if number < rounds else None
+
     def add_pseudo_labels(self, number):
-        """Draw fresh unlabelled lines and add the pseudo labels of those that the teacher is sure of.
+        """Draw fresh unlabelled lines and add the teacher's pseudo labels: all, or where it is sure.
 
         The teacher is model.keras, of the last round's best epoch, and with --teacher both a second reader.
         """
@@ -125,16 +143,21 @@ class Fit:
         return second_reader(*self.train)
 
     def train_epoch(self, rng):
-        """One epoch on the labelled tweets and those with pseudo labels; the mean loss of its steps."""
-        times = -(-LEAST_TWEETS // len(self.rows))
-        if len(self.pseudo):
-            times *= TRUE_TIMES
+        """One epoch on the labelled tweets and those with pseudo labels; the mean loss of its steps.
+
+        self.progress is how far its round is before and after: the rate falls along a cosine.
+        """
+        share = round(TRUE_SHARE * len(self.pseudo) / len(self.rows))
+        times = max(-(-LEAST_TWEETS // len(self.rows)), min(share, MOST_TIMES))
         lines = self.pseudo["line"].to_numpy(np.int64)
         rows = np.concatenate([self.rows] * times + [self.unlabelled_rows[lines]])
         labels = np.concatenate([self.labels] * times + [self.pseudo["label"]]).astype(np.float32)
         losses = []
         cut = batches(rows, self.args.batch_size, rng)
-        for indices, length in tqdm(cut, leave=False, ncols=80, disable=None):
+        first, last = self.progress
+        for step, (indices, length) in enumerate(tqdm(cut, leave=False, ncols=80, disable=None)):
+            progress = first + (last - first) * step / len(cut)
+            self.model.optimizer.learning_rate = self.args.learning_rate * (1 + np.cos(np.pi * progress)) / 2
             batch = rows[indices, :length], labels[indices, None]
             losses.append(self.model.train_on_batch(*batch))
         return float(np.mean(losses))
@@ -165,10 +188,9 @@ class Fit:
 
     def save(self):
         """Write checkpoint.npz and pseudo_labels.csv, whose texts are quoted: they may hold a line's end."""
-        self.checkpoint.state = {"pseudo": self.pseudo.to_numpy(np.int64).tolist()}
+        self.checkpoint.state = {"pseudo": self.pseudo.to_numpy(np.float64).tolist()}
         self.checkpoint.save(self.state())
         with replacing(self.args.out_dir / "pseudo_labels.csv") as path:
             texts = [self.unlabelled[line] for line in self.pseudo["line"].astype(int)]
-            self.pseudo.astype(np.int64).assign(text=texts).to_csv(
-                path, index=False, quoting=csv.QUOTE_NONNUMERIC
-            )
+            table = self.pseudo.astype({"round": np.int64, "line": np.int64}).assign(text=texts)
+            table.to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC, float_format="%.4g")

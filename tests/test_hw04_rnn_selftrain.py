@@ -1,5 +1,6 @@
 """Homework 4: masks, pseudo labels and batches by hand, self-training against none, resuming, bad input."""
 
+import io
 import json
 import re
 import shutil
@@ -61,8 +62,8 @@ def test_self_training_beats_labels_alone_and_order_beats_the_bag(hw04, whole_se
     sentences, labels = truth(hw04, whole_set)
     turned = np.array([" but " in sentence for sentence in sentences])
     common = ["--data-dir", str(whole_set), "--out-dir"]
-    few = [*common, str(tmp_path / "rnn"), "--labelled", "120", "--epochs", "3", "--rounds", "1"]
-    hw04.train.main(few)
+    few = ["--labelled", "120", "--epochs", "2", "--rounds", "2"]
+    hw04.train.main([*common, str(tmp_path / "rnn"), *few, "--no-language-model"])
     alone = accuracy(hw04, tmp_path / "rnn" / "labels_alone.keras", sentences, labels)
     train = accuracy(hw04, tmp_path / "rnn" / "model.keras", sentences, labels)
     assert train.mean() > alone.mean() + 0.05
@@ -123,6 +124,33 @@ def test_vectors_are_placed_at_their_words(hw04, rnn):
     assert not np.any(words(np.array([[0]])))
 
 
+def test_own_sentences_are_read_in_the_files_style_and_their_words_weighed(
+    hw04, rnn, whole_set, tmp_path, capsys, monkeypatch
+):
+    hw04.train.main(["--data-dir", str(whole_set), "--out-dir", str(tmp_path), *SHORT])
+    argv, text = ["--out-dir", str(tmp_path)], "It IS hot, but it's a good_day!"
+    style = "it is hot , but it ' s a good_day !"
+    assert hw04.dataset.in_the_files_style(text) == style
+    capsys.readouterr()
+    table = hw04.predict.main([*argv, "--text", text, "xyzzy plugh"])
+    model = hw04.model.load_model(tmp_path / "model.keras")
+    words = model.get_layer("words")
+    assert table.text[0] == style
+    assert table.probability[0] == pytest.approx(hw04.model.read(model, words.encode([style]))[0], abs=1e-5)
+    printed = capsys.readouterr().out
+    assert f"{table.probability[0]:.3f} positive   {style}" in printed
+    assert "not known: every word" in printed
+    without = hw04.model.read(model, words.encode([style.replace("hot ", "")]))[0]
+    difference = np.log(table.probability[0] / (1 - table.probability[0])) - np.log(without / (1 - without))
+    assert table.words[0]["hot"] == pytest.approx(difference, abs=1e-3)
+    monkeypatch.setattr("sys.stdin", io.StringIO("it is hot\nit is good\n"))
+    assert list(hw04.predict.main([*argv, "--text", "-"]).text) == ["it is hot", "it is good"]
+    hw04.predict.main([*argv, "--text", "hot " * 50])
+    assert "the first 40 of 50 words" in capsys.readouterr().out
+    for wrong, words in (("", "is empty"), (" \n", "is empty"), ("x" * 10_001, "10,001 characters")):
+        check_sentence(hw04, capsys, [*argv, "--text", wrong], words, script="predict")
+
+
 @pytest.mark.parametrize("frozen", [False, True])
 def test_frozen_vectors_are_not_trained(hw04, frozen):
     model = hw04.model.build_rnn(WORDS, size=8, units=4, frozen=frozen)
@@ -153,6 +181,54 @@ def test_the_model_file_is_the_whole_artefact(hw04, rnn, tmp_path):
     assert np.array_equal(hw04.model.read(loaded, rows), hw04.model.read(rnn, rows))
 
 
+# ---- the language model
+
+
+def test_sampled_cross_entropy_is_the_whole_one_when_all_words_are_drawn(hw04):
+    rng = np.random.default_rng(0)
+    context, vectors, bias = (rng.normal(size=size).astype(np.float32) for size in ((2, 3, 4), (7, 4), (7,)))
+    target = rng.integers(0, 7, (2, 3)).astype(np.int32)
+    found = hw04.language_model.sampled_cross_entropy(
+        context, target, np.arange(7, dtype=np.int32), vectors, bias, np.zeros(7, np.float32)
+    )
+    scores = context @ vectors.T + bias
+    own = np.take_along_axis(scores, target[..., None], axis=-1)[..., 0]
+    expected = np.log(np.exp(scores).sum(axis=-1)) - own
+    assert np.allclose(keras.ops.convert_to_numpy(found), expected, atol=1e-5)
+
+
+def test_a_guess_sees_only_the_words_before_it_or_only_those_after(hw04, rnn):
+    words, lstm = rnn.layers[1], rnn.layers[3]
+    model = hw04.language_model.LanguageModel(words, lstm, np.zeros(9, np.float32))
+    row, drawn = np.array([[2, 3, 4, 5, 0, 0]], np.int32), np.array([6, 7], np.int32)
+
+    def guesses(row):
+        entropies, there = model((row, drawn))
+        assert keras.ops.convert_to_numpy(there)[0].tolist() == [1, 1, 1, 0, 0] * 2
+        return keras.ops.convert_to_numpy(entropies)[0].reshape(2, 5)
+
+    before, after = guesses(row), guesses(row + np.array([[0, 0, 0, 3, 0, 0]], np.int32))  # another last word
+    same = np.isclose(before, after, atol=1e-6)[:, :3]
+    assert same.tolist() == [[True, True, False], [False, False, False]]
+
+
+def test_the_language_model_changes_words_and_lstm_and_learns(hw04, rnn, tmp_path, monkeypatch):
+    for name, value in (("EPOCHS", 5), ("BATCH_SIZE", 8), ("LEARNING_RATE", 0.01)):
+        monkeypatch.setattr(hw04.language_model, name, value)
+    args = hw04.train.parse_args(["--out-dir", str(tmp_path), "--epochs", "5"])
+    before = rnn.get_weights()
+    hw04.language_model.pretrain(args, rnn, rnn.get_layer("words").encode(["it is good but hot"] * 200))
+    with np.load(tmp_path / "language_model.npz") as found:
+        rows = json.loads(str(found["words"]))["rows"]
+    assert rows[-1]["cross_entropy"] < rows[0]["cross_entropy"] - 0.5
+    changed = [not np.array_equal(a, b) for a, b in zip(before, rnn.get_weights())]
+    assert changed == [True] * 7 + [False] * 2  # all but the logit's
+    args.resume, kept = True, rnn.get_weights()
+    rnn.set_weights(before)
+    hw04.language_model.pretrain(args, rnn, rnn.get_layer("words").encode(["it is good but hot"] * 200))
+    assert all(np.array_equal(a, b) for a, b in zip(kept, rnn.get_weights()))
+
+
 # ---- self-training
 
 
@@ -162,6 +238,9 @@ def test_pseudo_labels_are_exactly_those_over_the_threshold(hw04_light):
     assert indices.tolist() == [0, 1, 5, 6, 7]
     assert labels.tolist() == [0, 0, 1, 1, 1]
     assert len(hw04_light.selftraining.pseudo_labels(said, 1.0)[0]) == 0
+    indices, labels = hw04_light.selftraining.pseudo_labels(said)  # without one, all lines as they were said
+    assert indices.tolist() == list(range(8))
+    assert labels.tolist() == said
 
 
 def test_two_readers_agree_by_hand(hw04_light):
@@ -236,7 +315,7 @@ def test_a_student_starts_anew_and_the_validation_set_is_never_learnt(hw04, tmp_
 
     monkeypatch.setattr(fit, "train_epoch", train_epoch)
     history = fit.run(rounds=1)
-    assert list(history["round"]) == [0, 0, 0, 0, 0, 1, 1, 1]
+    assert list(history["round"]) == [0] * 5 + [1] * 5
     for index in (0, 5):  # before the labels alone, and before the first epoch of the student
         assert all(np.array_equal(a, b) for a, b in zip(seen[index], start))
     assert sorted(fit.pseudo.line) == list(range(7))
@@ -248,12 +327,16 @@ def test_a_student_starts_anew_and_the_validation_set_is_never_learnt(hw04, tmp_
 def test_an_epoch_reads_labels_and_pseudo_labels_with_their_own(hw04, tmp_path, monkeypatch):
     fit = make_fit(hw04, tmp_path, "--batch-size", "4")
     fit.pseudo = pd.DataFrame({"round": [1, 1], "line": [0, 1], "label": [1, 0]})
-    read = []
-    monkeypatch.setattr(fit, "model", SimpleNamespace(train_on_batch=lambda x, y: read.append((x, y)) or 0.5))
+    read, rates = [], SimpleNamespace()
+    model = SimpleNamespace(train_on_batch=lambda x, y: read.append((x, y)) or 0.5, optimizer=rates)
+    monkeypatch.setattr(fit, "model", model)
     monkeypatch.setattr(hw04.training, "LEAST_TWEETS", 32)
+    fit.progress = (0, 0.5)
     assert fit.train_epoch(np.random.default_rng(0)) == 0.5
+    ninth = 0.001 * (1 + np.cos(np.pi * 0.5 * 8 / 9)) / 2  # step, the last
+    assert rates.learning_rate == pytest.approx(ninth)
     rows, labels = (np.concatenate(part) for part in zip(*read))
-    assert len(rows) == 68  # 16 labelled, twice for their number and twice for being true, and two
+    assert len(rows) == 36  # 16 labelled, twice for their number, two pseudo labels, and two to fill a batch
     expected = {(2, 4): 1, (3, 4): 0, (2, 2): 1, (3, 3): 0}
     assert {tuple(row[:2]): label for row, label in zip(rows, labels[:, 0])} == expected
 
