@@ -1,22 +1,22 @@
-"""The pictures that are explained: homework 3's folders.
+"""The images that are explained: homework 3's folders.
 
 food-11/training/     {class}_{n}.jpg or .png: the class is the number before the underscore
 food-11/validation/   the same
 
-A picture's index is its place among the sorted names of training/, as the course counts. Greyscale,
-palette, CMYK and pictures that a camera turned are made upright RGB, and squeezed into the model's square.
+An image's index is its position among the sorted names of training/, as the course counts. Greyscale,
+palette, CMYK and images that a camera turned are made upright RGB, and squeezed into the model's square.
 """
 
 import numpy as np
-from images import open_image, read_images
+from images import open_image, read_images, write_class_names
 from PIL import Image
 
 SHAPES = ("disc", "square", "ring", "cross")
-SIZE = 32  # pixels a side of a synthetic picture
+SIZE = 32  # pixels a side of a synthetic image
 
 
-def load_pictures(paths, size):
-    """Decode pictures, upright, RGB, squeezed into a square: uint8 (N, size, size, 3).
+def load_images(paths, size):
+    """Decode images, upright, RGB, squeezed into a square: uint8 (N, size, size, 3).
 
     Raises BadInput where one is broken.
     """
@@ -28,14 +28,16 @@ def load_pictures(paths, size):
 
 
 def make_synthetic(folder, seed):
-    """Write 480 pictures to train and 160 to validate in the course's layout; return the folder.
+    """Write 480 images to train and 160 to validate in the course's layout; return the folder.
 
-    The class is a small shape somewhere in a cloudy picture. So it is known where a good map has to point.
+    The class is a small shape somewhere in a cloudy image. So it is known where a good map has to point.
     """
     rng = np.random.default_rng(seed)
+    (folder / "food-11").mkdir(parents=True, exist_ok=True)
+    write_class_names(folder / "food-11" / "classes.txt", SHAPES)
     for part, count in (("training", 480), ("validation", 160)):
         part_folder = folder / "food-11" / part
-        part_folder.mkdir(parents=True, exist_ok=True)
+        part_folder.mkdir(exist_ok=True)
         for number in range(count):
             kind = number % len(SHAPES)
             pixels, _ = draw(SHAPES[kind], rng)

@@ -1,11 +1,11 @@
-"""The methods by their names: (model, pictures, classes, layer) -> maps (n, h, w), large where it matters."""
+"""The methods by their names: (model, images, classes, layer) -> maps (n, h, w), large where it matters."""
 
 from lime import lime
 from saliency import grad_cam, saliency, smoothgrad
 
 METHODS = {
-    "saliency": lambda model, pictures, classes, layer=None: saliency(model, pictures, classes),
-    "SmoothGrad": lambda model, pictures, classes, layer=None: smoothgrad(model, pictures, classes),
+    "saliency": lambda model, images, classes, layer=None: saliency(model, images, classes),
+    "SmoothGrad": lambda model, images, classes, layer=None: smoothgrad(model, images, classes),
     "Grad-CAM": grad_cam,
-    "LIME": lambda model, pictures, classes, layer=None: lime(model, pictures, classes),
+    "LIME": lambda model, images, classes, layer=None: lime(model, images, classes),
 }

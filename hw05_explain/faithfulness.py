@@ -1,12 +1,12 @@
-"""Numbers for maps, because pictures flatter.
+"""Numbers for maps, because images flatter.
 
-Deletion (Petsiuk et al. 2018): take away the places that a map holds for the most important, bit by bit, and
-watch the probability of the class fall. Insertion: put them back, the most important first, into a picture of
+Deletion (Petsiuk et al. 2018): take away the pixels that a map holds for the most important, bit by bit, and
+watch the probability of the class fall. Insertion: put them back, the most important first, into an image of
 which nothing can be seen. The area under the curve should be small for the one and large for the other; a
 random order says how much of that any order has.
 
 Randomisation (Adebayo et al. 2018): a map that stays the same when the model's weights are shuffled explains
-the picture, not the model.
+the image, not the model.
 """
 
 import keras
@@ -22,20 +22,20 @@ BLUR = 0.15  # standard deviation, as a share of the side, of what stands where 
 BATCH = 250
 
 
-def areas(model, pictures, classes, maps):
-    """The areas under the deletion and the insertion curve of each picture: float64 (n,), (n,), 0 to 1.
+def areas(model, images, classes, maps):
+    """The areas under the deletion and the insertion curve of each image: float64 (n,), (n,), 0 to 1.
 
-    pictures (n, s, s, 3), 0 to 255; classes (n,); maps (n, s, s), large where a pixel is important. What goes
+    images (n, s, s, 3), 0 to 255; classes (n,); maps (n, s, s), large where a pixel is important. What goes
     and comes together are the pixels of a cell, the CELLS x CELLS part of them; the mean of the map decides.
     """
-    size, cells = pictures.shape[1], min(CELLS, pictures.shape[1])
-    blurred = gaussian_filter(pictures.astype(np.float32), (0, BLUR * size, BLUR * size, 0))
+    size, cells = images.shape[1], min(CELLS, images.shape[1])
+    blurred = gaussian_filter(images.astype(np.float32), (0, BLUR * size, BLUR * size, 0))
     means = tf.image.resize(maps[..., None], (cells, cells), "area").numpy().reshape(len(maps), -1)
     ranks = np.argsort(np.argsort(-means, axis=1, kind="stable"), axis=1)  # 0 for the most important cell
     cell = np.arange(size) * cells // size  # of each row and column
     ranks = ranks.reshape(-1, cells, cells)[:, cell][:, :, cell]  # (n, s, s)
     found = []
-    for kept, gone in ((pictures, blurred), (blurred, pictures)):
+    for kept, gone in ((images, blurred), (blurred, images)):
         curve = []
         for step in range(STEPS + 1):
             changed = ranks < round(step / STEPS * cells * cells)
@@ -46,12 +46,12 @@ def areas(model, pictures, classes, maps):
     return tuple(found)
 
 
-def probability(model, pictures, classes):
-    """The softmax of the scores at each picture's class: (n,)."""
+def probability(model, images, classes):
+    """The softmax of the scores at each image's class: (n,)."""
     scores = np.concatenate(
         [
-            np.asarray(scores_of(model, pictures[start : start + BATCH].astype(np.float32)))
-            for start in range(0, len(pictures), BATCH)
+            np.asarray(scores_of(model, images[start : start + BATCH].astype(np.float32)))
+            for start in range(0, len(images), BATCH)
         ]
     )
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -59,7 +59,7 @@ def probability(model, pictures, classes):
 
 
 def shuffled(model, seed=0):
-    """A copy of a model in which the numbers of each kernel have changed places with each other."""
+    """A copy of a model in which the numbers of each kernel are shuffled."""
     rng = np.random.default_rng(seed)
     copy = keras.models.clone_model(model)
     copy.set_weights(
@@ -69,7 +69,7 @@ def shuffled(model, seed=0):
 
 
 def rank_correlation(first, second):
-    """Spearman's, of two maps' pixels, for each picture: (n, h, w) twice -> (n,); 0 where one is constant."""
+    """Spearman's, of two maps' pixels, for each image: (n, h, w) twice -> (n,); 0 where one is constant."""
     return np.array(
         [
             spearmanr(a.ravel(), b.ravel()).statistic if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0

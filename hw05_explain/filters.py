@@ -1,9 +1,9 @@
 """What does a filter respond to, and what is it looking for?
 
-The first is seen in a picture's maps. The second is drawn: a picture that begins as faint noise and climbs
+The first is seen in an image's maps. The second is drawn: an image that begins as faint noise and climbs
 the gradient of the filter's mean response (Erhan et al. 2009). Left alone the climb ends in a glitter that no
-eye can read, so the picture is moved about by a pixel or two at each step and smoothed now and then
-(Mordvintsev et al. 2015; Yosinski et al. 2015): what is left is what the filter likes to see at any place.
+eye can read, so the image is moved about by a pixel or two at each step and smoothed now and then
+(Mordvintsev et al. 2015; Yosinski et al. 2015): what is left is what the filter likes to see at any position.
 """
 
 import numpy as np
@@ -17,9 +17,9 @@ SMOOTH_EVERY = 4  # steps
 BLUR = np.outer([1, 2, 1], [1, 2, 1]) / 16
 
 
-def activation_maps(model, layer, pictures):
-    """What the filters of a layer make of pictures (n, h, w, 3): float32 (n, rows, columns, filters)."""
-    maps, _ = with_maps(model, layer)(tf.convert_to_tensor(pictures, tf.float32), training=False)
+def activation_maps(model, layer, images):
+    """What the filters of a layer make of images (n, h, w, 3): float32 (n, rows, columns, filters)."""
+    maps, _ = with_maps(model, layer)(tf.convert_to_tensor(images, tf.float32), training=False)
     return maps.numpy()
 
 
@@ -29,7 +29,7 @@ def strongest(maps, count):
 
 
 def dream(model, layer, filters, steps=STEPS, seed=0):
-    """A picture for each filter that it responds to much: uint8 (filters, h, w, 3)."""
+    """An image for each filter that it responds to much: uint8 (filters, h, w, 3)."""
     rng = np.random.default_rng(seed)
     _, height, width, channels = model.input_shape
     pixels = tf.constant(rng.normal(128, 20, (len(filters), height, width, channels)), tf.float32)

@@ -1,7 +1,7 @@
-"""LIME (Ribeiro et al. 2016): which parts of the picture carry the score? It asks the model and nothing else.
+"""LIME (Ribeiro et al. 2016): which parts of the image carry the score? It asks the model and nothing else.
 
-The picture is cut into superpixels. Some hundred copies are made in which each of them is there or is painted
-over, at random, and the model scores them all. Near the picture its answers are about a sum, one weight for
+The image is cut into superpixels. Some hundred copies are made in which each of them is there or is painted
+over, at random, and the model scores them all. Near the image its answers are about a sum, one weight for
 each superpixel that is there; a ridge regression finds the weights, in which a copy counts the more the less
 of it is painted over.
 """
@@ -17,29 +17,29 @@ RIDGE = 1.0
 BATCH = 250  # copies at a time
 
 
-def lime(model, pictures, classes, samples=SAMPLES, seed=0):
-    """The weight of each pixel's superpixel: pictures (n, h, w, 3), classes (n,) -> float32 (n, h, w)."""
+def lime(model, images, classes, samples=SAMPLES, seed=0):
+    """The weight of each pixel's superpixel: images (n, h, w, 3), classes (n,) -> float32 (n, h, w)."""
     rng = np.random.default_rng(seed)
     found = []
-    for picture, label in zip(pictures, classes):
-        segments = slic(picture, SEGMENTS, start_label=0)
+    for image, label in zip(images, classes):
+        segments = slic(image, SEGMENTS, start_label=0)
         there = rng.random((samples, segments.max() + 1)) < 0.5
-        there[0] = True  # the picture itself
-        scores = score_copies(model, picture, segments, there, label)
+        there[0] = True  # the image itself
+        scores = score_copies(model, image, segments, there, label)
         found.append(ridge(there, scores)[segments])
     return np.array(found, np.float32)
 
 
-def score_copies(model, picture, segments, there, label):
-    """The score of a class for copies of a picture: there, bool (samples, segments) -> float64 (samples,).
+def score_copies(model, image, segments, there, label):
+    """The score of a class for copies of an image: there, bool (samples, segments) -> float64 (samples,).
 
-    A superpixel that is not there is painted in the mean colour of the picture.
+    A superpixel that is not there is painted in the mean colour of the image.
     """
-    painted = picture.mean(axis=(0, 1))
+    painted = image.mean(axis=(0, 1))
     scores = []
     for start in range(0, len(there), BATCH):
         shown = there[start : start + BATCH][:, segments][..., None]  # (batch, h, w, 1)
-        copies = np.where(shown, picture, painted).astype(np.float32)
+        copies = np.where(shown, image, painted).astype(np.float32)
         scores.append(np.asarray(scores_of(model, copies))[:, label])
     return np.concatenate(scores).astype(np.float64)
 
@@ -48,7 +48,7 @@ def ridge(there, scores, width=WIDTH, strength=RIDGE):
     """Weights w (segments,) that minimise sum_i k_i (scores_i - b - there_i . w)^2 + strength |w|^2.
 
     k_i = exp(-d_i^2 / width^2), where d_i = 1 - sqrt(share of superpixels that are there) is the cosine
-    distance of there_i from the whole picture. The offset b is not shrunk: it drops out when the weighted
+    distance of there_i from the whole image. The offset b is not shrunk: it drops out when the weighted
     means are taken away, and the normal equations give the rest.
     """
     x, y = there.astype(np.float64), np.asarray(scores, np.float64)

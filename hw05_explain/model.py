@@ -6,8 +6,8 @@
     (batch, 8, 8, 64)             the same
     (batch, 4, 4, 128)            the same
     (batch, 4, 4, 128)            a last convolution, batch normalisation, ReLU
-    (batch, 128)                  the mean over the places
-    (batch, classes)              log-odds
+    (batch, 128)                  the mean over the positions
+    (batch, classes)              logits
 
 A model's own preprocessing, if it has any, lies inside it: it takes pixels from 0 to 255.
 """
@@ -22,7 +22,7 @@ CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D, l
 
 
 def build_small(size, classes):
-    """pixels (batch, size, size, 3) -> log-odds (batch, classes)."""
+    """pixels (batch, size, size, 3) -> logits (batch, classes)."""
     pixels = keras.Input((size, size, 3), name="pixels")
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
     for number, filters in enumerate((32, 64, 128, 128), 1):
@@ -31,22 +31,22 @@ def build_small(size, classes):
         if number < 4:
             x = layers.MaxPooling2D(padding="same")(x)
     x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(pixels, layers.Dense(classes, name="log_odds")(x), name="small")
+    return keras.Model(pixels, layers.Dense(classes, name="logits")(x), name="small")
 
 
 def load_classifier(path):
-    """A classifier of square RGB pictures, of a whole Keras file. Raises BadInput when it is none."""
+    """A classifier of square RGB images, of a whole Keras file. Raises BadInput when it is none."""
     model = load_keras(path)
     try:
         (_, height, width, channels), (_, classes) = map(tuple, (model.input_shape, model.output_shape))
     except (TypeError, ValueError) as error:  # several inputs or outputs, or of other dimensions
         raise BadInput(
-            f"{path} takes {model.input_shape} and gives {model.output_shape}, expected square RGB pictures "
+            f"{path} takes {model.input_shape} and gives {model.output_shape}, expected square RGB images "
             f"and a number for each class; {HELP}."
         ) from error
     if (height, channels) != (width, 3) or height is None or not isinstance(classes, int) or classes < 2:
         raise BadInput(
-            f"{path} takes {model.input_shape[1:]} and says {classes} numbers, expected square RGB pictures "
+            f"{path} takes {model.input_shape[1:]} and says {classes} numbers, expected square RGB images "
             f"and a number for each class; {HELP}."
         )
     model.compile(jit_compile=False)  # compiling takes longer than predicting
@@ -54,7 +54,7 @@ def load_classifier(path):
 
 
 def scores_of(model, pixels):
-    """Pixels (n, size, size, 3), 0 to 255 -> (n, classes): log-odds; after a softmax, log-probabilities."""
+    """Pixels (n, size, size, 3), 0 to 255 -> (n, classes): logits; after a softmax, log-probabilities."""
     return as_scores(model, model(pixels, training=False))
 
 
@@ -96,7 +96,7 @@ def convolves(layer):
 
 
 def last_maps(model):
-    """The last layer whose output has the places of the last convolution: its normalisation's, its ReLU's.
+    """The last layer whose output has the positions of the last convolution: its normalisation's, its ReLU's.
 
     A convolution before its normalisation has any mean, and a sum of its maps would say little.
     """

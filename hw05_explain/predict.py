@@ -1,44 +1,50 @@
-"""Say why a classifier says what it says of some pictures: a page for each, and a sheet.
+"""Explain a classifier's predictions for some images: a page for each, and a sheet of all.
 
-    python hw05_explain/predict.py                                        of the small classifier
-    python hw05_explain/predict.py --model hw03_cnn/out/model.keras       of any other, a whole Keras file
-    python hw05_explain/predict.py --pictures 83,4218,4707,8598           of these pictures of training/
-    python hw05_explain/predict.py --layer convolution_2 --filters 0,5    what these filters see and look for
+    python hw05_explain/predict.py                                        of train.py's, else homework 3's
+    python hw05_explain/predict.py --model hw05_explain/out/model.keras   of any, a whole Keras file
+    python hw05_explain/predict.py --pictures 83,4218,4707,8598           of these images of training/
+    python hw05_explain/predict.py --picture lunch.jpg                    of your own images
+    python hw05_explain/predict.py --layer convolution_2 --filters 0,5    what these filters respond to
     python hw05_explain/predict.py --synthetic                            after train.py --synthetic
 
-Written to <out-dir>: sheet.png, all pictures with all maps; page_{index}.png, a picture with its maps and
-what the filters respond to in it; filters.png, what the filters look for; explanations.csv, what the model
-says: index,file,true,predicted,probability.
+Written to <out-dir>: sheet.png, all images with all maps; page_{index}.png, an image with its maps and the
+filters' responses to it; filters.png, what the filters respond to most; explanations.csv, the predictions:
+index,file,true,predicted,probability.
 """
 
 import argparse
 from pathlib import Path
 
-from scaffold import BadInput, Parser, replacing, run
+from scaffold import HERE, BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
-from dataset import load_pictures
+from dataset import load_images
 from device import start_keras
-from images import labelled_files
+from images import class_names, labelled_files, open_image
+from matplotlib.figure import Figure
 from records import plain, trained
 from tqdm import tqdm
 
-PICTURES = (83, 4218, 4707, 8598)  # the course's
+IMAGES = (83, 4218, 4707, 8598)  # the course's
+FOOD = HERE.parent / "hw03_cnn" / "out" / "model.keras"
 FILTERS = 8
 
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "predict", "folder that holds food-11")
-    parser.add_argument("--model", type=Path, help="a whole Keras classifier, else that of --out-dir")
+    parser.add_argument(
+        "--model", type=Path, help="a whole Keras classifier, else that of --out-dir, or homework 3's"
+    )
     parser.add_argument(
         "--pictures",
         type=numbers,
         help="indices among the sorted names of training/, else the course's four, or four spread evenly",
     )
+    parser.add_argument("--picture", type=Path, nargs="+", help="your own images instead")
     parser.add_argument("--layer", help="whose filters, and Grad-CAM's; else the last convolution")
     parser.add_argument(
-        "--filters", type=numbers, help=f"of the layer, else the {FILTERS} that respond most to the pictures"
+        "--filters", type=numbers, help=f"of the layer, else the {FILTERS} that respond most to the images"
     )
     return parser.parse(argv)
 
@@ -55,16 +61,11 @@ def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     path = args.model or args.out_dir / "model.keras"
-    if not args.model:
-        trained(args, "model.keras")
-    paths, labels = labelled_files(data_dir / "food-11" / "training")
-    chosen = args.pictures
-    if chosen is None:
-        chosen = PICTURES if max(PICTURES) < len(paths) else np.linspace(0, len(paths) - 1, 4).astype(int)
-    for number in chosen:
-        if not 0 <= number < len(paths):
-            raise BadInput(f"--pictures {number}: expected 0 to {len(paths) - 1}, as training/ has so many.")
-
+    if not args.model and not path.exists() and FOOD.is_file() and not args.synthetic:
+        path = FOOD
+    elif not args.model:
+        trained(args, "model.keras", own_input=bool(args.picture))
+    files, labels, chosen = choose(args, data_dir)
     start_keras(tensorflow=True)
     from explain import METHODS  # with TensorFlow, for which --help need not wait
     from faithfulness import probability
@@ -72,39 +73,48 @@ def main(argv=None):
     from model import find_layer, load_classifier, scores_of
 
     model = load_classifier(path)
-    if labels.max() >= model.output_shape[1]:
+    names = class_names(path.parent, model.output_shape[1])
+    if labels is not None and labels.max() >= len(names):
         raise BadInput(
             f"{path} knows {model.output_shape[1]} classes, and training/ has a class {labels.max()}."
         )
     layer = find_layer(model, args.layer)
-    pictures = load_pictures([paths[number] for number in chosen], model.input_shape[1])
-    predicted = np.asarray(scores_of(model, pictures.astype(np.float32))).argmax(axis=1)
-    responses = activation_maps(model, layer, pictures)
+    images = load_images([files[number] for number in chosen], model.input_shape[1])
+    predicted = np.asarray(scores_of(model, images.astype(np.float32))).argmax(axis=1)
+    responses = activation_maps(model, layer, images)
     filters = strongest(responses, FILTERS) if args.filters is None else args.filters
     for number in filters:
         if not 0 <= number < layer.output.shape[-1]:
             raise BadInput(f"--filters {number}: expected 0 to {layer.output.shape[-1] - 1} of {layer.name}.")
-    print(f"pictures {', '.join(map(str, chosen))}   model {path}, layer {layer.name}", flush=True)
+    print(f"images {', '.join(map(str, chosen))}   model {path}, layer {layer.name}", flush=True)
 
     methods = tqdm(METHODS.items(), "maps", ncols=80, disable=None)
-    maps = {name: method(model, pictures, predicted, args.layer) for name, method in methods}
+    maps = {name: method(model, images, predicted, args.layer) for name, method in methods}
     dreams = dream(model, layer, filters)
     table = pd.DataFrame(
         {
             "index": [int(number) for number in chosen],
-            "file": [paths[number].name for number in chosen],
-            "true": labels[list(chosen)],
+            "file": [files[number].name for number in chosen],
+            "true": labels[list(chosen)] if labels is not None else "",
             "predicted": predicted,
-            "probability": probability(model, pictures, predicted).round(4),
+            "probability": probability(model, images, predicted).round(4),
         }
     )
     args.out_dir.mkdir(parents=True, exist_ok=True)
-    titles = [f"{plain(row.file)}: {row.true}, predicted {row.predicted}" for row in table.itertuples()]
+    titles = [
+        plain(
+            f"{row.file}\n{f'{names[row.true]}, ' if labels is not None else ''}"
+            f"predicted {names[row.predicted]} {row.probability:.2f}"
+        )
+        for row in table.itertuples()
+    ]
+    for old in args.out_dir.glob("page_*.png"):  # of an earlier run's images
+        old.unlink()
     with replacing(args.out_dir / "sheet.png") as temporary:
-        plot_sheet(pictures, maps, titles).savefig(temporary)
+        plot_sheet(images, maps, titles).savefig(temporary)
     for index, number in enumerate(table["index"]):
         own = {name: values[index] for name, values in maps.items()}
-        page = plot_page(pictures[index], own, responses[index][..., filters], filters, titles[index])
+        page = plot_page(images[index], own, responses[index][..., filters], filters, titles[index])
         with replacing(args.out_dir / f"page_{number}.png") as temporary:
             page.savefig(temporary)
     with replacing(args.out_dir / "filters.png") as temporary:
@@ -115,13 +125,29 @@ def main(argv=None):
     return table
 
 
-def show(axes, picture, values=None):
-    """A picture, and over it, where there is one, a map in its own colours."""
+def choose(args, data_dir):
+    """The image files, their classes, int64 (N,), or None for one's own, and the indices to explain."""
+    if args.picture:
+        for path in args.picture:
+            open_image(path)  # one that is none need not wait for Keras
+        return args.picture, None, np.arange(len(args.picture))
+    files, labels = labelled_files(data_dir / "food-11" / "training")
+    chosen = args.pictures
+    if chosen is None:
+        chosen = IMAGES if max(IMAGES) < len(files) else np.linspace(0, len(files) - 1, 4).astype(int)
+    for number in chosen:
+        if not 0 <= number < len(files):
+            raise BadInput(f"--pictures {number}: expected 0 to {len(files) - 1}, as training/ has so many.")
+    return files, labels, chosen
+
+
+def show(axes, image, values=None):
+    """An image, and over it, where there is one, a map in its own colours."""
     axes.set(xticks=[], yticks=[])
     if values is None:
-        axes.imshow(picture)
+        axes.imshow(image)
         return
-    axes.imshow(picture.mean(axis=-1), cmap="Greys_r", vmin=0, vmax=255)
+    axes.imshow(image.mean(axis=-1), cmap="Greys_r", vmin=0, vmax=255)
     limit = max(np.quantile(np.abs(values), 0.99), 1e-12)
     if values.min() < 0:
         axes.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=0.7)
@@ -129,49 +155,61 @@ def show(axes, picture, values=None):
         axes.imshow(values, cmap="magma", vmin=0, vmax=limit, alpha=0.7)
 
 
-def plot_sheet(pictures, maps, titles):
-    """A row for each picture, a column for each method."""
-    from matplotlib.figure import Figure  # here, so that --help need not wait for it
+def colour_key(figure):
+    """What the colours of the maps mean, below them."""
+    from matplotlib.cm import ScalarMappable
 
-    columns = len(maps) + 1
-    figure = Figure(figsize=(2 * columns, 2.2 * len(pictures)), layout="constrained")
-    grid = figure.subplots(len(pictures), columns, squeeze=False)
+    keys = {
+        "magma": ("no influence", "most influence"),
+        "RdBu_r": ("LIME: against the class", "none", "for the class"),
+    }
+    for axes, (colours, labels) in zip(figure.subplots(1, 2), keys.items()):
+        bar = figure.colorbar(ScalarMappable(cmap=colours), cax=axes, orientation="horizontal")
+        bar.set_ticks(np.linspace(0, 1, len(labels)), labels=labels, fontsize=8)
+
+
+def plot_sheet(images, maps, titles):
+    """A row for each image, a column for each method, and a key of the colours."""
+    columns, height = len(maps) + 1, 2.4 * len(images)
+    figure = Figure(figsize=(2 * columns, height + 0.6), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(height, 0.6))
+    grid = above.subplots(len(images), columns, squeeze=False)
     for index, line in enumerate(grid):
-        show(line[0], pictures[index])
+        show(line[0], images[index])
         line[0].set_title(titles[index], fontsize=7)
         for axes, (name, values) in zip(line[1:], maps.items()):
-            show(axes, pictures[index], values[index])
+            show(axes, images[index], values[index])
             axes.set_title(name, fontsize=9)
+    colour_key(below)
     return figure
 
 
-def plot_page(picture, maps, responses, filters, title):
-    """One picture: its maps, and below them the maps of some filters."""
-    from matplotlib.figure import Figure
-
-    columns = max(len(maps) + 1, len(filters))
-    figure = Figure(figsize=(1.9 * columns, 4.4), layout="constrained")
-    grid = figure.subplots(2, columns, squeeze=False)
-    for axes in grid.ravel():
-        axes.axis("off")
-    show(grid[0, 0], picture)
-    for axes, (name, values) in zip(grid[0, 1:], maps.items()):
-        show(axes, picture, values)
+def plot_page(image, maps, responses, filters, title):
+    """One image and its maps, a key of the colours, and the responses of some filters."""
+    columns = len(maps) + 1
+    figure = Figure(figsize=(2 * columns, 5.4), layout="constrained")
+    above, key, below = figure.subfigures(3, 1, height_ratios=(2.6, 0.6, 2.2))
+    first, *others = above.subplots(1, columns)
+    show(first, image)
+    for axes, (name, values) in zip(others, maps.items()):
+        show(axes, image, values)
         axes.set_title(name, fontsize=9)
-    for axes, number, response in zip(grid[1], filters, np.moveaxis(responses, -1, 0)):
+    above.suptitle(title, fontsize=9)
+    colour_key(key)
+    grid = below.subplots(1, max(1, len(filters)), squeeze=False)[0]
+    for axes, number, response in zip(grid, filters, np.moveaxis(responses, -1, 0)):
         axes.imshow(response, cmap="viridis")
+        axes.set(xticks=[], yticks=[])
         axes.set_title(f"filter {number}", fontsize=9)
-    figure.suptitle(title)
+    below.suptitle("where these filters respond: yellow is most", fontsize=9)
     return figure
 
 
 def plot_filters(dreams, filters, layer):
     """What each filter looks for."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(1.9 * len(filters), 2.4), layout="constrained")
-    for axes, number, picture in zip(figure.subplots(1, len(filters), squeeze=False)[0], filters, dreams):
-        show(axes, picture)
+    for axes, number, image in zip(figure.subplots(1, len(filters), squeeze=False)[0], filters, dreams):
+        show(axes, image)
         axes.set_title(f"filter {number}", fontsize=9)
     figure.suptitle(f"what the filters of {plain(layer)} look for")
     return figure

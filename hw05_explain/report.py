@@ -1,9 +1,9 @@
 """Answer the report questions of homework 5: every table and figure of README.md.
 
-    python hw05_explain/report.py                 on the course's pictures, into results/: half an hour
+    python hw05_explain/report.py                 on the course's images, into results/: half an hour
     python hw05_explain/report.py --synthetic     without them, into out/results/
 
-Do the maps point at what the model looks at? Each is asked of some validation pictures: how fast does the
+Do the maps point at what the model looks at? Each is asked of some validation images: how fast does the
 probability fall when the pixels are taken away in the map's order, how fast does it come back, against a
 random order; and does the map change when the model's weights are shuffled? The training and the maps are
 kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
@@ -13,7 +13,7 @@ import time
 
 from scaffold import HERE, BadInput, Parser, replacing, run
 
-from dataset import load_pictures, make_synthetic
+from dataset import load_images, make_synthetic
 from device import start_keras
 from images import labelled_files
 from records import finished, measured_since, publish, read_metrics
@@ -41,7 +41,7 @@ from explain import METHODS
 from faithfulness import areas, rank_correlation, shuffled
 from model import load_classifier, scores_of
 
-COUNT = 200  # validation pictures
+COUNT = 200  # validation images
 TRIAL = 2
 MEASURES = ["deletion", "insertion", "shuffled", "gain", "seconds"]
 
@@ -62,9 +62,9 @@ def main(argv=None):
         classifiers.append(read_metrics(folder))
         if not measured_since(folder / "maps.csv"):
             model = load_classifier(folder / "model.keras")
-            pictures = load_pictures([paths[index] for index in chosen], model.input_shape[1])
+            images = load_images([paths[index] for index in chosen], model.input_shape[1])
             with replacing(folder / "maps.csv") as path:
-                measured(model, pictures, seed).to_csv(path, index=False)
+                measured(model, images, seed).to_csv(path, index=False)
         try:
             runs.append(pd.read_csv(folder / "maps.csv")[["method", *MEASURES]])
         except (ValueError, KeyError) as error:
@@ -75,7 +75,8 @@ def main(argv=None):
     rows.append(["classifier", "the small one, validation accuracy", *[""] * 6, accuracy])
     columns = ["table", "row", "deletion", "insertion", "gain", "error", "shuffled", "seconds", "accuracy"]
     first = args.out_dir / "report" / "seed_0"
-    predict.main(["--data-dir", str(data_dir), "--out-dir", str(first)])
+    model = str(first / "model.keras")
+    predict.main(["--data-dir", str(data_dir), "--out-dir", str(first), "--model", model])
     for name in ("sheet.png", "filters.png"):
         with replacing(results / name) as path:
             path.write_bytes((first / name).read_bytes())
@@ -83,18 +84,18 @@ def main(argv=None):
     publish(results, pd.DataFrame(rows, columns=columns), metrics)
 
 
-def measured(model, pictures, seed):
-    """A row for each picture and method: the areas, those of a random order, the correlation, the seconds."""
+def measured(model, images, seed):
+    """A row for each image and method: the areas, those of a random order, the correlation, the seconds."""
     rng = np.random.default_rng(seed)
-    predicted = np.asarray(scores_of(model, pictures.astype(np.float32))).argmax(axis=1)
+    predicted = np.asarray(scores_of(model, images.astype(np.float32))).argmax(axis=1)
     other, found = shuffled(model, seed), []
-    by_chance = areas(model, pictures, predicted, rng.random(pictures.shape[:3]))
+    by_chance = areas(model, images, predicted, rng.random(images.shape[:3]))
     for name, method in {"random order": None, **METHODS}.items():
         began = time.perf_counter()
-        maps = method(model, pictures, predicted) if method else rng.random(pictures.shape[:3])
-        seconds = (time.perf_counter() - began) / len(pictures)
-        deletion, insertion = areas(model, pictures, predicted, maps)
-        same = rank_correlation(maps, method(other, pictures, predicted)) if method else np.nan
+        maps = method(model, images, predicted) if method else rng.random(images.shape[:3])
+        seconds = (time.perf_counter() - began) / len(images)
+        deletion, insertion = areas(model, images, predicted, maps)
+        same = rank_correlation(maps, method(other, images, predicted)) if method else np.nan
         found.append(
             pd.DataFrame(
                 {"method": name, "deletion": deletion, "insertion": insertion, "shuffled": same}

@@ -6,7 +6,7 @@
 | smoothgrad | the same gradient, averaged over noisy copies (Smilkov et al. 2017)             |
 | grad_cam   | the last convolution's maps, weighted by their gradients (Selvaraju et al. 2016) |
 
-The score is the log-odds of a class, or its log-probability where a model ends with a softmax.
+The score is the logit of a class, or its log-probability where a model ends with a softmax.
 """
 
 import numpy as np
@@ -17,43 +17,43 @@ COPIES = 32  # noisy ones, of SmoothGrad
 NOISE = 0.1  # standard deviation, as a share of the range of pixels
 
 
-def gradients(model, pictures, classes):
-    """d score of a picture's class / d its pixels: float32 (n, h, w, 3)."""
-    pixels = tf.convert_to_tensor(pictures, tf.float32)
+def gradients(model, images, classes):
+    """d score of an image's class / d its pixels: float32 (n, h, w, 3)."""
+    pixels = tf.convert_to_tensor(images, tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(pixels)
-        # A sum has each picture's own gradient, since no picture plays a part in another's score.
+        # A sum has each image's own gradient, since no image plays a part in another's score.
         score = tf.reduce_sum(tf.gather(scores_of(model, pixels), classes, batch_dims=1))
     return tape.gradient(score, pixels).numpy()
 
 
-def saliency(model, pictures, classes):
-    """Pictures (n, h, w, 3), 0 to 255, and classes (n,) -> float32 (n, h, w), 0 or more."""
-    return np.abs(gradients(model, pictures, classes)).max(axis=-1)
+def saliency(model, images, classes):
+    """Images (n, h, w, 3), 0 to 255, and classes (n,) -> float32 (n, h, w), 0 or more."""
+    return np.abs(gradients(model, images, classes)).max(axis=-1)
 
 
-def smoothgrad(model, pictures, classes, copies=COPIES, noise=NOISE, seed=0):
+def smoothgrad(model, images, classes, copies=COPIES, noise=NOISE, seed=0):
     """The same, of the mean gradient over copies with normal noise: it forgets what a small step undoes."""
     rng = np.random.default_rng(seed)
-    total = np.zeros(pictures.shape, np.float32)
+    total = np.zeros(images.shape, np.float32)
     for _ in range(copies):
-        total += gradients(model, pictures + rng.normal(0, 255 * noise, pictures.shape), classes)
+        total += gradients(model, images + rng.normal(0, 255 * noise, images.shape), classes)
     return np.abs(total / copies).max(axis=-1)
 
 
-def grad_cam(model, pictures, classes, layer=None):
+def grad_cam(model, images, classes, layer=None):
     """Where the last convolution sees what speaks for the class: float32 (n, h, w), 0 or more.
 
     The maps A_k (n, r, c), of another layer if one is named, are summed with the weights a_k = mean of
-    d score / d A_k over the places; what is left below 0 speaks against the class and is cut off. Raises
+    d score / d A_k over the positions; what is left below 0 speaks against the class and is cut off. Raises
     BadInput where the model has no convolution.
     """
     seen_by = find_layer(model, layer) if layer else last_maps(model)
-    both, pixels = with_maps(model, seen_by), tf.convert_to_tensor(pictures, tf.float32)
+    both, pixels = with_maps(model, seen_by), tf.convert_to_tensor(images, tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(pixels)
         maps, outputs = both(pixels, training=False)
         score = tf.reduce_sum(tf.gather(as_scores(model, outputs), classes, batch_dims=1))
     weights = tf.reduce_mean(tape.gradient(score, maps), axis=(1, 2), keepdims=True)  # (n, 1, 1, k)
     seen = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1, keepdims=True))  # (n, r, c, 1)
-    return tf.image.resize(seen, pictures.shape[1:3])[..., 0].numpy()
+    return tf.image.resize(seen, images.shape[1:3])[..., 0].numpy()

@@ -1,6 +1,6 @@
 """Train a small classifier to explain, for whoever has none.
 
-    python hw05_explain/train.py                on the course's pictures, in a few minutes
+    python hw05_explain/train.py                on the course's images, in a few minutes
     python hw05_explain/train.py --synthetic    on drawn shapes
 
 predict.py explains this one, or any other: see its --model. The score is the accuracy on validation/.
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from scaffold import Parser, head, integer, run
 
-from dataset import load_pictures, make_synthetic
+from dataset import load_images, make_synthetic
 from device import start_keras
-from images import labelled_files
+from images import class_names, labelled_files, write_class_names
 from records import claim, learning_curve, record
 
 
@@ -39,7 +39,8 @@ def main(argv=None):
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     parts = [labelled_files(data_dir / "food-11" / part) for part in ("training", "validation")]
     classes = int(max(labels.max() for _, labels in parts)) + 1
-    training, validation = ((load_pictures(paths, args.image_size), labels) for paths, labels in parts)
+    training, validation = ((load_images(paths, args.image_size), labels) for paths, labels in parts)
+    names = class_names(data_dir / "food-11", classes)
     device = start_keras(args.seed, tensorflow=True)
     from model import build_small
     from training import fit
@@ -47,7 +48,7 @@ def main(argv=None):
     model = build_small(args.image_size, classes)
     head(
         args,
-        f"training {len(training[1])}, validation {len(validation[1])} pictures, {classes} classes",
+        f"training {len(training[1])}, validation {len(validation[1])} images, {classes} classes",
         f"{model.name}, {model.count_params()} parameters, on {device}",
     )
 
@@ -63,6 +64,7 @@ def main(argv=None):
     lines = {"accuracy": "training, while it goes on", "val_accuracy": "validation"}
     files = {
         "model.keras": lambda path: model.save(path, include_optimizer=False),
+        "classes.txt": lambda path: write_class_names(path, names),
         "history.csv": history,
         "learning_curve.png": learning_curve(history, {"accuracy": lines}),
     }

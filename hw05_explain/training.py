@@ -10,7 +10,7 @@ import pandas as pd
 
 
 def fit(args, model, training, validation):
-    """Train on (pictures, labels). Returns the history, a row an epoch."""
+    """Train on (images, labels). Returns the history, a row an epoch."""
     steps = args.epochs * -(-len(training[1]) // args.batch_size)
     rate = keras.optimizers.schedules.CosineDecay(args.learning_rate, steps)
     model.compile(

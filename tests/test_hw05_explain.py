@@ -34,7 +34,7 @@ def linear(size=8, classes=3, softmax=False, seed=0):
     return model, weights
 
 
-def pictures_of(count=2, size=8, seed=1):
+def images_of(count=2, size=8, seed=1):
     return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3)).astype(np.uint8)
 
 
@@ -52,11 +52,11 @@ def untrained(hw05, tmp_path):
 
 def test_the_saliency_of_a_linear_model_is_its_weight(hw05):
     model, weights = linear()
-    pictures, classes = pictures_of(), np.array([2, 0])
-    found = hw05.saliency.saliency(model, pictures, classes)
+    images, classes = images_of(), np.array([2, 0])
+    found = hw05.saliency.saliency(model, images, classes)
     for row, label in zip(found, classes):
         np.testing.assert_allclose(row, np.abs(weights[..., label]).max(axis=-1), rtol=1e-5)
-    smooth = hw05.saliency.smoothgrad(model, pictures, classes)
+    smooth = hw05.saliency.smoothgrad(model, images, classes)
     np.testing.assert_allclose(smooth, found, rtol=1e-4)
 
 
@@ -73,7 +73,7 @@ def test_after_a_softmax_the_score_is_the_log_probability(hw05):
 
     plain, _ = linear()
     ending, _ = linear(softmax=True)
-    x = pictures_of().astype(np.float32)
+    x = images_of().astype(np.float32)
     odds = np.asarray(hw05.model.scores_of(plain, x))
     expected = odds - np.log(np.exp(odds).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(hw05.model.scores_of(ending, x), expected, atol=1e-4)
@@ -90,9 +90,9 @@ def test_grad_cam_of_one_filter_is_its_map(hw05):
     model = keras.Model(pixels, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(maps)))
     values = [np.ones((1, 1, 3, 1)), [-300.0], [[5.0, -5.0]], [0.0, 0.0]]
     model.set_weights([np.array(value) for value in values])
-    pictures = pictures_of(2, 6)
-    seen = pictures.astype(float).sum(axis=-1) - 300
-    found = hw05.saliency.grad_cam(model, pictures, np.array([0, 1]))
+    images = images_of(2, 6)
+    seen = images.astype(float).sum(axis=-1) - 300
+    found = hw05.saliency.grad_cam(model, images, np.array([0, 1]))
     np.testing.assert_allclose(found[0], np.maximum(5 / 36 * seen[0], 0), rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(found[1], np.maximum(-5 / 36 * seen[1], 0), rtol=1e-4, atol=1e-3)
 
@@ -109,7 +109,7 @@ def test_the_last_convolution_is_found_also_in_a_model_within(hw05):
     model = keras.Model(pixels, keras.layers.Dense(2)(x))
     assert hw05.model.find_layer(model).name == "body"
     assert hw05.model.find_layer(model, "first").name == "first"
-    maps = hw05.saliency.grad_cam(model, pictures_of(), np.array([0, 1]))
+    maps = hw05.saliency.grad_cam(model, images_of(), np.array([0, 1]))
     assert maps.shape == (2, 8, 8)
     assert np.isfinite(maps).all()
 
@@ -142,12 +142,12 @@ def test_copies_show_what_is_there_and_paint_over_the_rest(hw05, monkeypatch):
         return np.zeros((len(copies), 2))
 
     monkeypatch.setattr(hw05.lime, "scores_of", scores_of)
-    picture, segments = pictures_of(1, 4)[0], np.repeat([[0, 0, 1, 1]], 4, axis=0)
-    hw05.lime.score_copies(None, picture, segments, np.array([[True, True], [False, True]]), 0)
+    image, segments = images_of(1, 4)[0], np.repeat([[0, 0, 1, 1]], 4, axis=0)
+    hw05.lime.score_copies(None, image, segments, np.array([[True, True], [False, True]]), 0)
     whole, half = seen[0]
-    np.testing.assert_array_equal(whole, picture)
-    np.testing.assert_array_equal(half[:, 2:], picture[:, 2:])
-    np.testing.assert_allclose(half[:, :2], np.broadcast_to(picture.mean(axis=(0, 1)), (4, 2, 3)), rtol=1e-5)
+    np.testing.assert_array_equal(whole, image)
+    np.testing.assert_array_equal(half[:, 2:], image[:, 2:])
+    np.testing.assert_allclose(half[:, :2], np.broadcast_to(image.mean(axis=(0, 1)), (4, 2, 3)), rtol=1e-5)
 
 
 def test_lime_finds_the_corner_that_counts(hw05):
@@ -156,9 +156,9 @@ def test_lime_finds_the_corner_that_counts(hw05):
     weights[:] = 0
     weights[:8, :8, :, 1] = 0.01
     model.set_weights([weights.reshape(-1, 2), np.zeros(2)])
-    picture = pictures_of(1, 16) // 8
-    picture[:, :8, :8] = 240
-    found = hw05.lime.lime(model, picture, [1], samples=600)[0]
+    image = images_of(1, 16) // 8
+    image[:, :8, :8] = 240
+    found = hw05.lime.lime(model, image, [1], samples=600)[0]
     assert found[:8, :8].mean() > 10 * np.abs(found[9:, 9:]).mean()
 
 
@@ -171,11 +171,11 @@ def test_the_right_order_deletes_fast_and_inserts_fast(hw05):
     weights[:] = 0
     weights[3, 2:6, :, 1] = 0.1
     model.set_weights([weights.reshape(-1, 2), np.array([0.0, -250.0])])
-    picture = np.zeros((1, 8, 8, 3), np.uint8)
-    picture[0, 3, 2:6] = 255
-    first = (picture.max(axis=-1) > 0).astype(float)
+    image = np.zeros((1, 8, 8, 3), np.uint8)
+    image[0, 3, 2:6] = 255
+    first = (image.max(axis=-1) > 0).astype(float)
     classes = np.array([1])
-    fast, slow = (hw05.faithfulness.areas(model, picture, classes, values) for values in (first, -first))
+    fast, slow = (hw05.faithfulness.areas(model, image, classes, values) for values in (first, -first))
     assert fast[0] < 0.1
     assert slow[0] > 0.9
     assert fast[1] > 0.9
@@ -186,7 +186,7 @@ def test_the_area_of_a_model_that_never_changes_its_mind(hw05):
     model, weights = linear(size=8, classes=2)
     model.set_weights([np.zeros((192, 2)), np.log([0.3, 0.7])])
     deletion, insertion = hw05.faithfulness.areas(
-        model, pictures_of(3), np.array([0, 1, 1]), np.ones((3, 8, 8))
+        model, images_of(3), np.array([0, 1, 1]), np.ones((3, 8, 8))
     )
     np.testing.assert_allclose(deletion, [0.3, 0.7, 0.7], rtol=1e-5)
     np.testing.assert_allclose(insertion, deletion, rtol=1e-5)
@@ -199,7 +199,7 @@ def test_shuffling_keeps_the_numbers_and_their_places_not(hw05):
     assert (other[0] != weights.reshape(-1, 3)).mean() > 0.9
     np.testing.assert_array_equal(model.get_weights()[0], weights.reshape(-1, 3))
     maps = [
-        hw05.saliency.saliency(m, pictures_of(), [0, 0]) for m in (model, hw05.faithfulness.shuffled(model))
+        hw05.saliency.saliency(m, images_of(), [0, 0]) for m in (model, hw05.faithfulness.shuffled(model))
     ]
     assert np.abs(hw05.faithfulness.rank_correlation(*maps)).max() < 0.5
 
@@ -246,21 +246,19 @@ def test_maps_point_at_the_thing(hw05, whole_set, tmp_path):
     model = hw05.model.load_classifier(tmp_path / "model.keras")
     rng = np.random.default_rng(5)
     drawn = [hw05.dataset.draw(shape, rng) for shape in hw05.dataset.SHAPES * 4]
-    pictures, classes = np.array([pixels for pixels, _ in drawn]), np.arange(16) % 4
+    images, classes = np.array([pixels for pixels, _ in drawn]), np.arange(16) % 4
     y, x = np.mgrid[:32, :32]
     near = np.array([np.maximum(abs(y - row), abs(x - column)) <= 7 for _, (row, column) in drawn])
     for name in ("saliency", "SmoothGrad", "Grad-CAM"):
-        maps = hw05.explain.METHODS[name](model, pictures, classes)
+        maps = hw05.explain.METHODS[name](model, images, classes)
         share = (maps * near).sum(axis=(1, 2)) / maps.sum(axis=(1, 2)).clip(1e-9)
         assert share.mean() > 1.7 * near.mean(), name
         chance = rng.random(maps.shape)
-        deletion, by_chance = (
-            hw05.faithfulness.areas(model, pictures, classes, m)[0] for m in (maps, chance)
-        )
+        deletion, by_chance = (hw05.faithfulness.areas(model, images, classes, m)[0] for m in (maps, chance))
         assert deletion.mean() < by_chance.mean() - 0.05, name
 
 
-def test_a_page_for_each_picture(hw05, whole_set, untrained):
+def test_a_page_for_each_image(hw05, whole_set, untrained):
     flags = ["--pictures", "3,200,479", "--layer", "convolution_2", "--filters", "0,7"]
     table = hw05.predict.main(["--data-dir", str(whole_set), "--out-dir", str(untrained), *flags])
     assert list(table["index"]) == [3, 200, 479]
@@ -270,8 +268,26 @@ def test_a_page_for_each_picture(hw05, whole_set, untrained):
     written = pd.read_csv(untrained / "explanations.csv")
     assert list(written.columns) == ["index", "file", "true", "predicted", "probability"]
     for name in ("sheet", "page_3", "page_200", "page_479", "filters"):
-        with Image.open(untrained / f"{name}.png") as picture:
-            picture.verify()
+        with Image.open(untrained / f"{name}.png") as image:
+            image.verify()
+    Image.effect_noise((70, 50), 90).save(untrained / "own.webp")
+    own = hw05.predict.main(["--out-dir", str(untrained), "--picture", str(untrained / "own.webp")])
+    assert list(own.file) == ["own.webp"]
+    assert sorted(path.name for path in untrained.glob("page_*")) == ["page_0.png"], "pages of another run"
+
+
+def test_homework_threes_classifier_where_there_is_no_other(hw05, whole_set, untrained, monkeypatch, capsys):
+    """With the names of its classes, which stand beside it."""
+    food = untrained.parent / "food" / "model.keras"
+    food.parent.mkdir()
+    (untrained / "model.keras").rename(food)
+    (food.parent / "classes.txt").write_text("apple\nbread\ncake\negg\n")
+    monkeypatch.setattr(hw05.predict, "FOOD", food)
+    hw05.predict.main(["--data-dir", str(whole_set), "--out-dir", str(untrained), "--pictures", "3"])
+    assert f"model {food}" in capsys.readouterr().out
+    (food.parent / "classes.txt").write_text("apple\n")
+    argv = ["--data-dir", whole_set, "--out-dir", untrained, "--pictures", "3"]
+    check_sentence(hw05, capsys, argv, food.parent / "classes.txt", "4 classes", script="predict")
 
 
 # --- bad input ------------------------------------------------------------
@@ -283,7 +299,7 @@ def test_a_page_for_each_picture(hw05, whole_set, untrained):
         ("--pictures 480", ["--pictures 480", "0 to 479"]),
         ("--pictures -1", ["--pictures -1", "expected"]),
         ("--layer nothing", ["--layer nothing", "convolution_4"]),
-        ("--layer log_odds", ["--layer log_odds", "expected maps"]),
+        ("--layer logits", ["--layer logits", "expected maps"]),
         ("--filters 128", ["--filters 128", "0 to 127"]),
     ],
 )
@@ -293,7 +309,7 @@ def test_what_is_not_there_cannot_be_explained(hw05, whole_set, untrained, capsy
     assert not (untrained / "sheet.png").exists()
 
 
-def test_a_model_that_is_none_or_of_other_pictures(hw05, whole_set, capsys, tmp_path):
+def test_a_model_that_is_none_or_of_other_images(hw05, whole_set, capsys, tmp_path):
     import keras
 
     broken = tmp_path / "broken.keras"
@@ -338,12 +354,12 @@ def test_a_sequential_model_and_one_in_another_are_explained(hw05, whole_set, tm
     assert len(hw05.predict.main([*argv, "--pictures", "3,200"])) == 2
     assert (tmp_path / "filters.png").is_file()
     loaded = hw05.model.load_classifier(tmp_path / "own.keras")
-    pictures = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype(np.float32)
-    maps, outputs = hw05.model.with_maps(loaded, hw05.model.find_layer(loaded))(pictures)
-    np.testing.assert_allclose(outputs, loaded(pictures), rtol=1e-4, atol=1e-5)
+    images = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype(np.float32)
+    maps, outputs = hw05.model.with_maps(loaded, hw05.model.find_layer(loaded))(images)
+    np.testing.assert_allclose(outputs, loaded(images), rtol=1e-4, atol=1e-5)
     part = loaded.layers[1] if kind == "sequential" else loaded.get_layer("body")
     np.testing.assert_allclose(
-        maps, part(pictures / 255 if kind == "sequential" else pictures), rtol=1e-3, atol=1e-6
+        maps, part(images / 255 if kind == "sequential" else images), rtol=1e-3, atol=1e-6
     )
 
 
@@ -372,7 +388,7 @@ def test_a_flag_out_of_range(hw05_light, whole_set, capsys, flag):
     check_sentence(hw05_light, capsys, ["--data-dir", whole_set, *flag.split()], flag, "expected")
 
 
-def test_broken_pictures_and_names_without_a_class(hw05_light, whole_set, capsys, tmp_path):
+def test_broken_images_and_names_without_a_class(hw05_light, whole_set, capsys, tmp_path):
     data = shutil.copytree(whole_set, tmp_path / "data")
     folder = data / "food-11" / "training"
     (folder / "0_0.png").write_bytes((folder / "0_0.png").read_bytes()[:200])
