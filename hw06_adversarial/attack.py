@@ -1,9 +1,12 @@
-"""Adversarial attacks: change a picture a little, and its class a lot.
+"""Adversarial attacks: change an image a little, and its predicted class with it.
 
-A classifier is trained by walking down the slope of a loss with respect to its weights. Here the weights stay
-and the picture walks, up the slope, so that the loss of its true class rises. How far a pixel may move is
-bounded by epsilon, the L-infinity norm, in grey levels of 0..255. Nothing leaves this file but whole grey
-levels: between two of them there is no picture file.
+Training descends the gradient of a loss with respect to the weights. Here the weights stay and the image x
+ascends the gradient of the loss L of its true class y, within epsilon of where it began:
+
+    maximise L(x', y)  over  |x' - x| <= epsilon in every pixel and channel (the L-infinity norm)
+
+epsilon is in grey levels of 0..255. Nothing leaves this file but whole grey levels: between two of them there
+is no image file.
 
 Goodfellow et al., "Explaining and harnessing adversarial examples", 2015 (FGSM); Madry et al., "Towards deep
 learning models resistant to adversarial attacks", 2018 (PGD, the random start); Dong et al., "Boosting
@@ -14,97 +17,103 @@ networks", 2017 (the margin).
 import numpy as np
 import tensorflow as tf
 
-MOMENTUM = 1.0  # how much of its velocity a picture keeps: all, as Dong et al. do
+MOMENTUM = 1.0  # share of the velocity that is kept: all, as Dong et al. do
 
 
 def cross_entropy(logits, labels):
-    """-log p(true class): (n, classes), (n,) -> (n,).
+    """The textbook's loss, -log p(true class): (n, classes), (n,) -> (n,).
 
-    Written as log(1 + exp(wrong - true)), with wrong the soft maximum of the wrong classes. The usual form
-    finds its slope as p - 1, which rounds to nothing when the classifier is sure; an attack then follows the
-    rounding.
+    Its usual gradient is p - 1, which rounds to nothing when the classifier is sure. Written as
+    log(1 + exp(others - true)), others being the log-sum-exp of the wrong classes' logits, it does not.
     """
     true, others = split(logits, labels)
     return tf.nn.softplus(tf.reduce_logsumexp(others, axis=-1) - true)
 
 
 def margin(logits, labels):
-    """How far the best wrong class is above the true one: (n, classes), (n,) -> (n,); misread if > 0."""
+    """The best wrong class's logit minus the true one's: (n, classes), (n,) -> (n,); misread where > 0."""
     true, others = split(logits, labels)
     return tf.reduce_max(others, axis=-1) - true
 
 
+LOSSES = {"margin": margin, "cross-entropy": cross_entropy}
+
+
 def split(logits, labels):
-    """The true class's logit (n,), and all logits with that one out of the running (n, classes)."""
+    """The true class's logits (n,), and all logits with the true one's at minus infinity (n, classes)."""
     is_true = tf.one_hot(labels, logits.shape[-1], on_value=True, off_value=False)
     return tf.gather(logits, labels, batch_dims=1), tf.where(is_true, -np.inf, logits)
 
 
-def slope_of(loss, model, batch_size, view=None, blur=None):
-    """Make the function that every attack asks for its way: look(pictures, labels) -> margins, slopes.
+def make_query(loss, model, batch_size, view=None, smooth=None):
+    """The function by which every attack asks the model: query(images, labels) -> margins, gradients.
 
-    pictures are (n, h, w, 3) in grey levels, labels (n,); margins are float32 (n,), and slopes, float32 as
-    the pictures, are the gradient of `loss` at the true labels with respect to the pixels. The model is
-    looked at as it predicts: dropout off, batch normalisation with its stored statistics. transfer.py passes
-    a `view`, through which the model sees the picture, and a `blur` of the slope.
+    images are (n, h, w, 3) in grey levels, labels (n,); margins are float32 (n,), and gradients, float32 as
+    the images, are those of `loss` at the true labels with respect to the pixels. The model computes as it
+    predicts: dropout off, batch normalisation with its stored statistics. transfer.py passes a `view`,
+    through which the model sees the image, and a function that smooths the gradients.
     """
 
     @tf.function(reduce_retracing=True)
-    def look_at_batch(pictures, labels):
+    def query_batch(images, labels):
         with tf.GradientTape() as tape:
-            tape.watch(pictures)
-            logits = model(view(pictures) if view else pictures, training=False)
-            total = tf.reduce_sum(loss(logits, labels))  # a sum, so that no picture feels its neighbours
-        slopes = tape.gradient(total, pictures)
-        return margin(logits, labels), blur(slopes) if blur else slopes
+            tape.watch(images)
+            logits = model(view(images) if view else images, training=False)
+            total = tf.reduce_sum(loss(logits, labels))  # a sum, so that no image depends on its neighbours
+        gradients = tape.gradient(total, images)
+        return margin(logits, labels), smooth(gradients) if smooth else gradients
 
-    def look(pictures, labels):
+    def query(images, labels):
         batches = [slice(start, start + batch_size) for start in range(0, len(labels), batch_size)]
-        looks = [look_at_batch(tf.cast(pictures[rows], tf.float32), labels[rows]) for rows in batches]
-        return tuple(np.concatenate(parts) for parts in zip(*looks))
+        queries = [query_batch(tf.cast(images[rows], tf.float32), labels[rows]) for rows in batches]
+        return tuple(np.concatenate(parts) for parts in zip(*queries))
 
-    return look
+    return query
 
 
-def project(moved, pictures, epsilon):
-    """Round to whole grey levels, within epsilon of the pictures and within 0..255.
+def project(moved, images, epsilon):
+    """Round to whole grey levels, within epsilon of the images and within 0..255.
 
-    moved float (n, h, w, 3); pictures uint8 (n, h, w, 3); epsilon int, or int (n,). Returns uint8 (n, h, w,
+    moved float (n, h, w, 3); images uint8 (n, h, w, 3); epsilon int, or int (n,). Returns uint8 (n, h, w,
     3).
     """
     bound = np.reshape(epsilon, (-1, 1, 1, 1)).astype(np.float32)
-    whole = np.clip(np.rint(moved), pictures - bound, pictures + bound)
+    whole = np.clip(np.rint(moved), images - bound, images + bound)
     return np.clip(whole, 0, 255).astype(np.uint8)
 
 
-def fgsm(look, pictures, labels, epsilon):
-    """The fast gradient sign method: every pixel goes epsilon levels the way that its slope points."""
-    _, slopes = look(pictures, labels)
-    return project(pictures + epsilon * np.sign(slopes), pictures, epsilon)
+def fgsm(query, images, labels, epsilon):
+    """The fast gradient sign method: x' = x + epsilon sign(dL/dx)."""
+    _, gradients = query(images, labels)
+    return project(images + epsilon * np.sign(gradients), images, epsilon)
 
 
-def iterative(look, pictures, labels, epsilon, iterations, step, start=0.0, stop=np.inf):
-    """Projected gradient ascent with momentum: many short steps of sign, each brought back within epsilon.
+def iterative(query, images, labels, epsilon, iterations, step, start=0.0, stop=np.inf):
+    """Projected gradient ascent with momentum: short steps by the sign, each brought back within epsilon.
 
-    A picture walks in real numbers, but each look is at the whole grey levels that would be saved. step is a
-    share of epsilon, start a first displacement (n, h, w, 3) in grey levels. A picture whose margin is above
-    `stop` walks no further. Returns the pictures, uint8 (n, h, w, 3), and their margins, float32 (n,).
+    With v the velocity and g the gradient over the mean of its absolute values,
+
+        v <- MOMENTUM v + g,    x' <- x' + step epsilon sign(v),    clipped to within epsilon of x
+
+    x' is kept in real numbers, but each query is at the whole grey levels that would be saved. step is a
+    share of epsilon, start a first displacement (n, h, w, 3) in grey levels. An image whose margin is above
+    `stop` moves no further. Returns the images, uint8 (n, h, w, 3), and their margins, float32 (n,).
     """
-    bound = np.reshape(np.broadcast_to(np.float32(epsilon), len(pictures)), (-1, 1, 1, 1))
-    position = pictures + np.clip(start, -bound, bound)
+    bound = np.reshape(np.broadcast_to(np.float32(epsilon), len(images)), (-1, 1, 1, 1))
+    position = images + np.clip(start, -bound, bound)
     velocity = np.zeros_like(position)
-    result, margins = pictures.copy(), np.full(len(pictures), -np.inf, np.float32)
-    walking = np.arange(len(pictures))
+    result, margins = images.copy(), np.full(len(images), -np.inf, np.float32)
+    moving = np.arange(len(images))
     for left in reversed(range(iterations + 1)):
-        result[walking] = project(position[walking], pictures[walking], bound[walking])
-        margins[walking], slopes = look(result[walking], labels[walking])
-        going = margins[walking] <= stop
-        walking, slopes = walking[going], slopes[going]
-        if left == 0 or len(walking) == 0:
+        result[moving] = project(position[moving], images[moving], bound[moving])
+        margins[moving], gradients = query(result[moving], labels[moving])
+        going = margins[moving] <= stop
+        moving, gradients = moving[going], gradients[going]
+        if left == 0 or len(moving) == 0:
             break
-        length = np.abs(slopes).mean(axis=(1, 2, 3), keepdims=True)  # so that every look counts alike
-        velocity[walking] = MOMENTUM * velocity[walking] + slopes / np.maximum(length, 1e-30)
-        moved = position[walking] + step * bound[walking] * np.sign(velocity[walking])
-        here = pictures[walking].astype(np.float32)
-        position[walking] = np.clip(moved, here - bound[walking], here + bound[walking])
+        length = np.abs(gradients).mean(axis=(1, 2, 3), keepdims=True)  # so that every query weighs the same
+        velocity[moving] = MOMENTUM * velocity[moving] + gradients / np.maximum(length, 1e-30)
+        moved = position[moving] + step * bound[moving] * np.sign(velocity[moving])
+        here = images[moving].astype(np.float32)
+        position[moving] = np.clip(moved, here - bound[moving], here + bound[moving])
     return result, margins

@@ -1,13 +1,13 @@
-"""The course's two hundred pictures -> arrays, and attacked pictures -> files.
+"""The course's two hundred images -> arrays, and attacked images -> files.
 
-data.zip of homework 6 (ImageNet pictures that the NIPS 2017 competition on adversarial attacks chose):
+data.zip of homework 6 (ImageNet images that the NIPS 2017 competition on adversarial attacks chose):
 
 images/000.png .. 199.png   RGB, 224x224
-labels.csv                  a row is a picture: ImgId (0 for 000.png), TrueLabel (0..999), and its origin
+labels.csv                  a row is an image: ImgId (0 for 000.png), TrueLabel (0..999), and its origin
 categories.csv              CategoryId (0..999, the order of a classifier's outputs), CategoryName
 
-Pictures are read in the order of labels.csv, never in that of the folder. Without a column ImgId the rows
-count from 0. Any number of pictures, of categories, and any one size will do.
+Images are read in the order of labels.csv, never in that of the folder. Without a column ImgId the rows
+count from 0. Any number of images, of categories, and any one size will do.
 """
 
 import shutil
@@ -20,15 +20,15 @@ from images import open_image
 from PIL import Image
 
 SHAPES = ("disc", "square", "triangle", "cross")
-SIZE = 32  # pixels a side of a synthetic picture
+SIZE = 32  # pixels a side of a synthetic image
 
 
-def load_pictures(folder):
+def load_images(folder):
     """Read images/, labels.csv and categories.csv.
 
     Returns
     -------
-    pictures : uint8 (N, h, w, 3), RGB
+    images : uint8 (N, h, w, 3), RGB
     labels : int64 (N,), the true categories
     categories : list of str, their names
     names : list of N str, the files' names
@@ -52,7 +52,7 @@ def load_pictures(folder):
     labels = table.TrueLabel.to_numpy(np.int64)
     ids = table.ImgId.to_numpy(np.int64) if "ImgId" in table else np.arange(len(table))
     if len(set(ids)) < len(ids) or ids.min() < 0:
-        raise BadInput(f"{path}: an ImgId is negative or occurs twice, expected each picture once; {HELP}.")
+        raise BadInput(f"{path}: an ImgId is negative or occurs twice, expected each image once; {HELP}.")
     outside = np.flatnonzero((labels < 0) | (labels >= len(categories)))
     if len(outside):
         row = outside[0]
@@ -60,7 +60,7 @@ def load_pictures(folder):
             f"{path}: line {row + 2}: TrueLabel is {labels[row]}, expected 0..{len(categories) - 1}; {HELP}."
         )
     names = [f"{number:03d}.png" for number in ids]
-    return read_pictures(folder / "images", names), labels, list(categories.CategoryName), names
+    return read_image_files(folder / "images", names), labels, list(categories.CategoryName), names
 
 
 def read_table(path, *columns):
@@ -81,36 +81,36 @@ def read_table(path, *columns):
     return table
 
 
-def read_pictures(folder, names):
+def read_image_files(folder, names):
     """Read the named PNG files, all of one size: uint8 (N, h, w, 3). The folder holds no other PNG file."""
     if not folder.is_dir():
         raise BadInput(f"{folder} is missing; {HELP}.")
     unlabelled = sorted({path.name for path in folder.glob("*.png") if path.name[0] != "."} - set(names))
     if unlabelled:
         raise BadInput(f"{folder / unlabelled[0]} has no row in labels.csv, expected one each; {HELP}.")
-    pictures = []
+    images = []
     for name in names:
         path = folder / name
         if not path.is_file():
             raise BadInput(f"{path} is missing, and labels.csv has a row for it; {HELP}.")
-        pictures.append(np.asarray(open_image(path)))
-        if pictures[-1].shape != pictures[0].shape:
-            (height, width, _), (first_height, first_width, _) = pictures[-1].shape, pictures[0].shape
+        images.append(np.asarray(open_image(path)))
+        if images[-1].shape != images[0].shape:
+            (height, width, _), (first_height, first_width, _) = images[-1].shape, images[0].shape
             raise BadInput(
                 f"{path} is {width}x{height}, expected {first_width}x{first_height} as {names[0]}; {HELP}."
             )
-    return np.stack(pictures)
+    return np.stack(images)
 
 
-def write_pictures(folder, pictures, names):
+def write_images(folder, images, names):
     """Write uint8 (N, h, w, 3) as PNG files, losslessly. A folder that is there is replaced as a whole."""
     temporary, old = folder.with_name("half-written-" + folder.name), folder.with_name("old-" + folder.name)
     for leftover in (temporary, old):
         shutil.rmtree(leftover, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
-        for picture, name in zip(pictures, names):
-            Image.fromarray(picture).save(temporary / name)
+        for image, name in zip(images, names):
+            Image.fromarray(image).save(temporary / name)
         if folder.exists():
             folder.rename(old)
         temporary.rename(folder)
@@ -120,11 +120,11 @@ def write_pictures(folder, pictures, names):
 
 
 def make_synthetic(folder, seed):
-    """Write 40 pictures of made-up shapes in the course's format, two classifiers of them, and return the
+    """Write 40 images of made-up shapes in the course's format, two classifiers of them, and return the
     folder.
 
     A shape is brighter than what is around it, under noise: easily seen, and easily hidden. Both
-    classifiers, classifier.keras and other.keras, learn from 1,500 other pictures; they differ in their
+    classifiers, classifier.keras and other.keras, learn from 1,500 other images; they differ in their
     convolutions, so that one can be attacked through the other.
     """
     from device import start_keras  # here, so that who only reads images need not wait for Keras
@@ -133,17 +133,17 @@ def make_synthetic(folder, seed):
     from model import fit_small
 
     rng = np.random.default_rng(seed)
-    pictures, labels = draw_shapes(rng, 1540)
+    images, labels = draw_shapes(rng, 1540)
     folder.mkdir(parents=True, exist_ok=True)
     names = [f"{number:03d}.png" for number in range(40)]
-    write_pictures(folder / "images", pictures[:40], names)
+    write_images(folder / "images", images[:40], names)
     table = pd.DataFrame({"ImgId": range(40), "TrueLabel": labels[:40]})
     categories = pd.DataFrame({"CategoryId": range(len(SHAPES)), "CategoryName": SHAPES})
     for name, frame in (("labels.csv", table), ("categories.csv", categories)):
         with replacing(folder / name) as path:
             frame.to_csv(path, index=False)
     for name, filters in (("classifier.keras", (8, 16)), ("other.keras", (12, 24))):
-        model = fit_small(pictures[40:], labels[40:], len(SHAPES), filters, seed)
+        model = fit_small(images[40:], labels[40:], len(SHAPES), filters, seed)
         with replacing(folder / name) as path:
             model.save(path)
     return folder
@@ -164,7 +164,7 @@ def draw_shapes(rng, count):
     ]
     inside = np.select([(labels == k)[:, None, None] for k in range(len(SHAPES))], masks)[..., None]
     ground = rng.uniform(20, 130, (count, 1, 1, 3))
-    pictures = (
+    images = (
         ground + inside * rng.uniform(60, 120, (count, 1, 1, 1)) + rng.normal(0, 8, (count, SIZE, SIZE, 3))
     )
-    return np.clip(np.rint(pictures), 0, 255).astype(np.uint8), labels
+    return np.clip(np.rint(images), 0, 255).astype(np.uint8), labels

@@ -1,4 +1,4 @@
-"""Passive defences: smooth the picture before the classifier sees it, and hope that it is the attack that
+"""Passive defences: smooth the image before the classifier sees it, and hope that it is the attack that
 goes.
 
 Nothing is trained and nothing detected. Each maps uint8 (n, h, w, 3) to the same. The slides of homework 6;
@@ -12,26 +12,26 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 
-def gaussian(pictures, radius):
+def gaussian_blur(images, radius):
     """Blur with a Gaussian whose deviation is `radius` pixels."""
-    return each(pictures, lambda picture: picture.filter(ImageFilter.GaussianBlur(radius)))
+    return each(images, lambda image: image.filter(ImageFilter.GaussianBlur(radius)))
 
 
-def median(pictures, size):
+def median(images, size):
     """Replace every value by the median of the size x size around it (size odd)."""
-    return each(pictures, lambda picture: picture.filter(ImageFilter.MedianFilter(size)))
+    return each(images, lambda image: image.filter(ImageFilter.MedianFilter(size)))
 
 
-def jpeg(pictures, quality):
+def jpeg(images, quality):
     """Store as JPEG of that quality, 1..95, and read back: what the eye does not miss is rounded away."""
 
-    def stored(picture):
+    def stored(image):
         file = io.BytesIO()
-        picture.save(file, "JPEG", quality=quality)
+        image.save(file, "JPEG", quality=quality)
         return Image.open(file).convert("RGB")
 
-    return each(pictures, stored)
+    return each(images, stored)
 
 
-def each(pictures, change):
-    return np.stack([np.asarray(change(Image.fromarray(picture))) for picture in pictures])
+def each(images, change):
+    return np.stack([np.asarray(change(Image.fromarray(image))) for image in images])

@@ -50,7 +50,7 @@ def load_classifier(name, folder, shape, classes):
     """Load a classifier: a key of APPLICATIONS, or a whole .keras file, as it is named or in `folder`.
 
     Returns a keras.Model: pixels 0..255 (n, *shape) -> logits (n, classes). A softmax at the end is taken
-    off. Raises BadInput if it cannot be had, or does not fit pictures of `shape` (h, w, 3) or `classes`
+    off. Raises BadInput if it cannot be had, or does not fit images of `shape` (h, w, 3) or `classes`
     categories.
     """
     if name in APPLICATIONS:
@@ -61,12 +61,10 @@ def load_classifier(name, folder, shape, classes):
     else:
         model = without_softmax(load_file(name, folder))
     if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.input_shape) != 4:
-        raise BadInput(
-            f"{name} is no classifier of pictures, expected one picture in, one row of scores out."
-        )
+        raise BadInput(f"{name} is no classifier of images, expected one image in, one row of scores out.")
     if any(takes not in (None, has) for takes, has in zip(model.input_shape[1:], shape)):
         takes, has = ("x".join(map(str, size)) for size in (model.input_shape[1:], shape))
-        raise BadInput(f"{name} takes pictures of {takes}, but the data set's are {has}; {HELP}.")
+        raise BadInput(f"{name} takes images of {takes}, but the data set's are {has}; {HELP}.")
     if model.output_shape[1:] != (classes,):
         raise BadInput(
             f"{name} tells {model.output_shape[-1]} classes apart, but categories.csv has {classes}; {HELP}."
@@ -99,7 +97,7 @@ def load_file(name, folder):
 
 
 def without_softmax(model):
-    """Give the logits: an attack that climbs a saturated probability finds no slope."""
+    """Give the logits: an attack that climbs a saturated probability finds no gradient."""
     last = model.layers[-1]
     if isinstance(last, keras.layers.Softmax):
         return keras.Model(model.inputs, last.input)
@@ -110,12 +108,12 @@ def without_softmax(model):
     return model
 
 
-def read(model, pictures, batch_size=50):
+def read(model, images, batch_size=50):
     """Classify uint8 (n, h, w, 3) in batches: logits, float32 (n, classes)."""
-    look = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
-    starts = range(0, len(pictures), batch_size)
+    query = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
+    starts = range(0, len(images), batch_size)
     return np.concatenate(
-        [look(tf.cast(pictures[start : start + batch_size], tf.float32)) for start in starts]
+        [query(tf.cast(images[start : start + batch_size], tf.float32)) for start in starts]
     )
 
 
@@ -124,12 +122,12 @@ def softmax(logits):
     return keras.ops.convert_to_numpy(keras.ops.softmax(logits))
 
 
-def fit_small(pictures, labels, classes, filters, seed):
+def fit_small(images, labels, classes, filters, seed):
     """Fit the classifier of the table above, with that many filters in its two convolutions, in seconds."""
     keras.utils.set_random_seed(seed)
     model = keras.Sequential(
         [
-            keras.Input(pictures.shape[1:]),
+            keras.Input(images.shape[1:]),
             keras.layers.Rescaling(1 / 127.5, offset=-1),
             keras.layers.Conv2D(filters[0], 3, padding="same", activation="relu"),
             keras.layers.MaxPooling2D(),
@@ -142,5 +140,5 @@ def fit_small(pictures, labels, classes, filters, seed):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer=keras.optimizers.Adam(3e-3), loss=loss, jit_compile=False)
     model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice
-    model.fit(pictures, labels, batch_size=50, epochs=10, verbose=0)
+    model.fit(images, labels, batch_size=50, epochs=10, verbose=0)
     return model

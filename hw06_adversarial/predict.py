@@ -1,28 +1,32 @@
-"""Hand in the pictures that train.py crafted, and show what a classifier reads in them.
+"""Hand in the images that train.py crafted, and show how a classifier classifies them.
 
-    python hw06_adversarial/predict.py                        read by the proxy that was attacked
-    python hw06_adversarial/predict.py --model densenet121    read by another: is a stranger fooled too?
+    python hw06_adversarial/predict.py                        by the proxy that was attacked
+    python hw06_adversarial/predict.py --model densenet121    by another: is it fooled too?
+    python hw06_adversarial/predict.py --picture cat.jpg      attack your own picture by the smallest change
     python hw06_adversarial/predict.py --synthetic            after train.py --synthetic
 
-Written to <out-dir>: images.tgz, the course's hand-in: the PNG files, in no folder; submission.csv, a row a
-picture: what was read before and after, with probabilities, and the largest change of a pixel in grey levels;
-comparison.png and top3.png, three pictures before and after.
+Written to <out-dir>: images.tgz, the course's hand-in: the PNG files, in no folder; submission.csv, a row an
+image: its class before and after, with probabilities, and the largest change of a pixel in grey levels;
+comparison.png and top3.png, three images before and after. --picture writes picture.png instead.
 """
 
 import gzip
 import io
 import tarfile
+from pathlib import Path
 
 from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
-from dataset import load_pictures, read_pictures
+from dataset import load_images, read_image_files
 from device import start_keras
+from images import open_image
+from matplotlib.figure import Figure
+from PIL import Image, ImageOps
 from records import plain, trained
 
-SHOWN = 3  # pictures in a figure
-ENLARGED = 16  # times that the difference is shown
+SHOWN = 3  # images in a figure
 
 
 def parse_args(argv=None):
@@ -30,32 +34,34 @@ def parse_args(argv=None):
     parser.add_argument(
         "--model",
         nargs="+",
-        help="the classifier that reads: a name of keras.applications, or a .keras file, looked for in "
-        "--data-dir too; else the proxy of train.py",
+        help="the classifier: a name of keras.applications, or a .keras file, looked for in --data-dir too; "
+        "else the proxy of train.py",
     )
+    parser.add_argument("--picture", type=Path, help="attack this picture of your own instead")
     return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    learnt = trained(args, "images")["arguments"]
+    learnt = trained(args, "images", own_input=bool(args.picture))["arguments"]
     if not isinstance(learnt.get("proxy"), list) or not isinstance(learnt.get("method"), str):
         raise BadInput(f"{args.out_dir / 'metrics.json'} is not of this chapter; run train.py again.")
-    pictures, labels, categories, names = load_pictures(data_dir)
-    attacked = read_pictures(args.out_dir / "images", names)
-    if attacked.shape != pictures.shape:
-        raise BadInput(
-            f"{args.out_dir / 'images'} is of other pictures; run train.py first, on this data set."
-        )
+    own = open_image(args.picture) if args.picture else None
+    images, labels, categories, names = load_images(data_dir)
+    attacked = read_image_files(args.out_dir / "images", names) if own is None else images
+    if attacked.shape != images.shape:
+        raise BadInput(f"{args.out_dir / 'images'} is of other images; run train.py first, on this data set.")
     start_keras(tensorflow=True)
     from model import load_proxy, read, softmax  # with TensorFlow, for which --help need not wait
 
     readers = args.model or learnt["proxy"]
-    model = load_proxy(readers, data_dir, pictures.shape[1:], len(categories))
-    print(f"pictures {pictures.shape}   method {learnt['method']}   read by {' + '.join(readers)}")
+    model = load_proxy(readers, data_dir, images.shape[1:], len(categories))
+    if own is not None:
+        return attack_own(args, model, own, images.shape[1:3], categories)
+    print(f"images {images.shape}   method {learnt['method']}   classified by {' + '.join(readers)}")
 
-    before, after = (softmax(read(model, seen)) for seen in (pictures, attacked))
+    before, after = (softmax(read(model, seen)) for seen in (images, attacked))
     categories = np.array(categories)
     submission = pd.DataFrame(
         {
@@ -65,24 +71,51 @@ def main(argv=None):
             "before_probability": before.max(axis=1).round(4),
             "after": categories[after.argmax(axis=1)],
             "after_probability": after.max(axis=1).round(4),
-            "distance": np.abs(attacked.astype(int) - pictures).max(axis=(1, 2, 3)),
+            "distance": np.abs(attacked.astype(int) - images).max(axis=(1, 2, 3)),
         }
     )
     fooled = np.flatnonzero((before.argmax(axis=1) == labels) & (after.argmax(axis=1) != labels))
     shown = (fooled if len(fooled) >= SHOWN else np.arange(len(labels)))[:SHOWN]
     with replacing(args.out_dir / "comparison.png") as path:
-        plot_comparison(pictures[shown], attacked[shown]).savefig(path)
+        classes = [probabilities[shown].argmax(axis=1) for probabilities in (before, after)]
+        plot_comparison(images[shown], attacked[shown], *classes, categories).savefig(path)
     with replacing(args.out_dir / "top3.png") as path:
-        plot_top3(before[shown], after[shown], labels[shown], categories).savefig(path)
+        plot_top3(attacked[shown], before[shown], after[shown], labels[shown], categories).savefig(path)
     with replacing(args.out_dir / "images.tgz") as path:
         pack(args.out_dir / "images", names, path)
     with replacing(args.out_dir / "submission.csv") as path:
         submission.to_csv(path, index=False)
     errors = [np.mean(read_as.argmax(axis=1) != labels) for read_as in (before, after)]
     distance = submission.distance.mean()
-    print(f"misread {errors[0]:.3f} before, {errors[1]:.3f} after, mean distance {distance:.3f} grey levels")
-    print(f"{len(names)} pictures   {args.out_dir / 'images.tgz'}   {args.out_dir / 'submission.csv'}")
+    print(
+        f"misread {errors[0]:.3f} before the attack and {errors[1]:.3f} after it, "
+        f"at a mean distance of {distance:.3f} grey levels"
+    )
+    print(f"{len(names)} images   {args.out_dir / 'images.tgz'}   {args.out_dir / 'submission.csv'}")
     return submission
+
+
+def attack_own(args, model, own, shape, categories):
+    """The smallest attack on a PIL image, cut to shape (h, w), from the class that the model gives it."""
+    from model import read, softmax
+    from train import parse_args as defaults
+    from training import craft
+
+    height, width = shape
+    image = np.asarray(ImageOps.fit(own, (width, height), Image.Resampling.BILINEAR))[None]
+    before = softmax(read(model, image))
+    attacked, _ = craft(defaults([]), model, image, before.argmax(axis=1))
+    after = softmax(read(model, attacked))
+    categories, distance = np.array(categories), np.abs(attacked.astype(int) - image).max()
+    for moment, probabilities in (("before", before[0]), ("after", after[0])):
+        best = np.argsort(-probabilities)[:3]
+        likeliest = [f"{categories[k].split(',')[0]} {probabilities[k]:.3f}" for k in best]
+        print(f"{moment}   {', '.join(likeliest)}")
+    with replacing(args.out_dir / "picture.png") as path:
+        classes = before.argmax(axis=1), after.argmax(axis=1)
+        plot_comparison(image, attacked, *classes, categories).savefig(path, format="png")
+    print(f"distance {distance} grey levels   {args.out_dir / 'picture.png'}")
+    return after
 
 
 def pack(folder, names, path):
@@ -97,36 +130,44 @@ def pack(folder, names, path):
             archive.addfile(entry, io.BytesIO(content))
 
 
-def plot_comparison(pictures, attacked):
-    """A row a picture: as it was, attacked, and the difference on grey, ENLARGED times."""
-    from matplotlib.figure import Figure  # here, so that --help need not wait for it
+def plot_comparison(images, attacked, before, after, categories):
+    """A row an image: as it was, attacked, and what was added, scaled so that its largest value shows.
 
-    figure = Figure(figsize=(7, 2.4 * len(pictures)), dpi=80, layout="constrained")
-    grid = figure.subplots(len(pictures), 3, squeeze=False)
-    for row, before, after in zip(grid, pictures, attacked):
-        difference = np.clip(128 + ENLARGED * (after.astype(int) - before), 0, 255).astype(np.uint8)
-        for axes, picture in zip(row, (before, after, difference)):
-            axes.imshow(picture)
+    before and after, int (n,), are the classes that the model gives, and stand above the images.
+    """
+    figure = Figure(figsize=(7, 2.6 * len(images)), dpi=80, layout="constrained")
+    grid = figure.subplots(len(images), 3, squeeze=False)
+    for row, image, changed, *classes in zip(grid, images, attacked, before, after):
+        difference = changed.astype(int) - image
+        largest = np.abs(difference).max()
+        scaled = np.rint(128 + 127 * difference / max(largest, 1)).astype(np.uint8)
+        names = [plain(categories[k].split(",")[0]) for k in classes]
+        titles = (f"before: {names[0]}", f"after: {names[1]}", f"added: at most {largest} of 255")
+        for axes, shown, title in zip(row, (image, changed, scaled), titles):
+            axes.imshow(shown)
+            axes.set_title(title, fontsize=9)
             axes.axis("off")
-    for axes, title in zip(grid[0], ("picture", "attacked", f"difference x {ENLARGED}")):
-        axes.set_title(title)
     return figure
 
 
-def plot_top3(before, after, labels, categories):
-    """The three likeliest categories of each picture before and after; the true one is green."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 1.7 * len(labels)), dpi=80, layout="constrained")
-    grid = figure.subplots(len(labels), 2, squeeze=False, sharex=True)
-    for row, label, *probabilities in zip(grid, labels, before, after):
-        for axes, probability in zip(row, probabilities):
-            best = np.argsort(probability)[-3:]
+def plot_top3(attacked, before, after, labels, categories):
+    """Each attacked image and its three likeliest classes before and after; the true one is green."""
+    figure = Figure(figsize=(11, 1.8 * len(labels)), dpi=80, layout="constrained")
+    grid = figure.subplots(len(labels), 3, squeeze=False, width_ratios=(1, 3, 3))
+    for (shown, *row), image, label, *both in zip(grid, attacked, labels, before, after):
+        shown.imshow(image)
+        shown.axis("off")
+        for axes, probabilities in zip(row, both):
+            best = np.argsort(probabilities)[-3:]
             names = [plain(categories[k].split(",")[0]) for k in best]
-            axes.barh(range(len(best)), probability[best], color=["C2" if k == label else "C3" for k in best])
+            colours = ["C2" if k == label else "C3" for k in best]
+            axes.barh(range(len(best)), probabilities[best], color=colours)
             axes.set_yticks(range(len(best)), names)
-    for axes, title in zip(grid[0], ("before", "after")):
-        axes.set(title=title, xlim=(0, 1))
+            axes.set(xlim=(0, 1))
+    for axes, title in zip(grid[0], ("attacked image", "probability before", "probability after")):
+        axes.set_title(title, fontsize=9)
+    for axes in grid[-1][1:]:
+        axes.set_xlabel("probability; green is the true class", fontsize=8)
     return figure
 
 

@@ -7,11 +7,9 @@
 The first is attacked in the open; then each is attacked through the other; then the first defends itself.
 """
 
-import time
-
 from scaffold import HERE, Parser, replacing, run
 
-from dataset import load_pictures, make_synthetic, read_pictures
+from dataset import load_images, make_synthetic, read_image_files
 from device import start_keras
 from records import publish, read_metrics
 
@@ -29,16 +27,15 @@ def parse_args(argv=None):
 
 
 def load(args):
-    """The folder of the data, and what load_pictures reads there."""
+    """The folder of the data, and what load_images reads there."""
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    return data_dir, *load_pictures(data_dir)
+    return data_dir, *load_images(data_dir)
 
 
 if __name__ == "__main__":  # --help, wrong flags and files need not wait for the imports below
     run(lambda: (args := parse_args()).synthetic or load(args))  # made-up files are not missing
     run(lambda: start_keras(tensorflow=True))
 
-import attack
 import defence
 import keras
 import numpy as np
@@ -53,21 +50,21 @@ EPSILONS = (1, 2, 4, 8, 15, 32, 64)
 ITERATIVE_EPSILONS = (1, 4)
 TRANSFER_EPSILONS = (8, 16)
 DEFENCES = {
-    "none": lambda pictures: pictures,
-    "Gaussian, radius 0.5": lambda pictures: defence.gaussian(pictures, 0.5),
-    "Gaussian, radius 1": lambda pictures: defence.gaussian(pictures, 1),
-    "Gaussian, radius 2": lambda pictures: defence.gaussian(pictures, 2),
-    "median 3x3": lambda pictures: defence.median(pictures, 3),
-    "median 5x5": lambda pictures: defence.median(pictures, 5),
-    "JPEG, quality 90": lambda pictures: defence.jpeg(pictures, 90),
-    "JPEG, quality 75": lambda pictures: defence.jpeg(pictures, 75),
-    "JPEG, quality 50": lambda pictures: defence.jpeg(pictures, 50),
+    "none": lambda images: images,
+    "Gaussian, radius 0.5": lambda images: defence.gaussian_blur(images, 0.5),
+    "Gaussian, radius 1": lambda images: defence.gaussian_blur(images, 1),
+    "Gaussian, radius 2": lambda images: defence.gaussian_blur(images, 2),
+    "median 3x3": lambda images: defence.median(images, 3),
+    "median 5x5": lambda images: defence.median(images, 5),
+    "JPEG, quality 90": lambda images: defence.jpeg(images, 90),
+    "JPEG, quality 75": lambda images: defence.jpeg(images, 75),
+    "JPEG, quality 50": lambda images: defence.jpeg(images, 50),
 }
-ONE_STEP, MANY_STEPS = "--method fgsm", "--method transfer"
+ONE_STEP, MANY_STEPS, TEXTBOOK = "--method fgsm", "--method transfer", " --loss cross-entropy"
 STRANGERS = {  # row of the transfer table: flags of train.py
     "fgsm": ONE_STEP,
-    "fgsm, every picture": ONE_STEP,
-    "fgsm of the cross-entropy, every picture": ONE_STEP,
+    "fgsm, every image": ONE_STEP,
+    "fgsm of the cross-entropy, every image": ONE_STEP + TEXTBOOK,
     "momentum": MANY_STEPS + " --diversity 1 --translation 1",
     "momentum, diversity": MANY_STEPS + " --translation 1",
     "momentum, translation": MANY_STEPS + " --diversity 1",
@@ -78,24 +75,24 @@ STRANGERS = {  # row of the transfer table: flags of train.py
 def main(argv=None):
     args = parse_args(argv)
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
-    data_dir, pictures, labels, categories, names = load(args)
+    data_dir, images, labels, categories, names = load(args)
     models = {
-        name.removesuffix(".keras"): load_proxy([name], data_dir, pictures.shape[1:], len(categories))
+        name.removesuffix(".keras"): load_proxy([name], data_dir, images.shape[1:], len(categories))
         for name in (args.proxy, args.other)
     }
     first_name = next(iter(models))
     results.mkdir(parents=True, exist_ok=True)
-    rows, seen = [], {"untouched": pictures}
+    rows, seen = [], {"untouched": images}
 
     def crafted(name, flags, seed=0, proxies=(args.proxy,)):
-        """train.main() with these flags: its metrics, and the folder of its pictures."""
+        """train.main() with these flags: its metrics, and the folder of its images."""
         folder = args.out_dir / "report" / f"{name} {seed}".replace(" ", "_")
         steps = f"--iterations {args.iterations}" if args.iterations and "fgsm" not in flags else ""
         argv = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--seed", str(seed)]
         return train.main([*argv, "--proxy", *proxies, *flags.split(), *steps.split()]), folder / "images"
 
     def attacked(table, row, flags, seeds=1, proxies=(args.proxy,)):
-        """Add a row of such runs. Return their share misread, and the pictures of the one with seed 0."""
+        """Add a row of such runs. Return their share misread, and the images of the one with seed 0."""
         runs, folders = zip(*(crafted(f"{table} {row}", flags, seed, proxies) for seed in range(seeds)))
         scores = [run["score"] for run in runs]
         deviation = f"{np.std(scores, ddof=1):.3f}" if seeds > 1 else ""
@@ -104,7 +101,7 @@ def main(argv=None):
         rows.append(
             [table, row, f"{np.mean(scores):.3f}", deviation, f"{distance:.3f}", f"{1000 * each:.0f}"]
         )
-        return np.mean(scores), read_pictures(folders[0], names)
+        return np.mean(scores), read_image_files(folders[0], names)
 
     curves = {"fgsm": {}, "iterative": {}}
     for epsilon in EPSILONS:
@@ -113,8 +110,8 @@ def main(argv=None):
     _, seen["minimal"] = attacked("methods", "minimal", "--method minimal")
     attacked("methods", "minimal, the other network", "--method minimal", proxies=(args.other,))
     attacked("methods", "fgsm, epsilon 15", "--method fgsm --epsilon 15")
-    cells = textbook(models[first_name], pictures, labels)
-    rows.append(["methods", "fgsm of the cross-entropy, epsilon 15", *cells])
+    flags = "--method fgsm --epsilon 15 --loss cross-entropy"
+    attacked("methods", "fgsm of the cross-entropy, epsilon 15", flags)
     for epsilon in ITERATIVE_EPSILONS:
         row, flags = f"iterative, epsilon {epsilon}", f"--method iterative --epsilon {epsilon}"
         found = attacked("methods", row, flags, args.seeds)
@@ -123,7 +120,7 @@ def main(argv=None):
     both, flags = (args.proxy, args.other), "--method iterative --epsilon 4"
     sets = {"the first": seen["iterative 4"]}
     for row, proxies in (("the second", both[1:]), ("both at once", both)):
-        sets[row] = read_pictures(crafted(row, flags, proxies=proxies)[1], names)
+        sets[row] = read_image_files(crafted(row, flags, proxies=proxies)[1], names)
     cells = {name: shares(model, sets, labels) for name, model in models.items()}
     with replacing(results / "ensemble.csv") as path:
         pd.DataFrame(cells, sets).to_csv(path, index_label="attacked")
@@ -132,79 +129,59 @@ def main(argv=None):
     with replacing(results / "defence.csv") as path:
         pd.DataFrame(cells, sets).T.to_csv(path, index_label="defence")
     with replacing(results / "transfer.csv") as path:
-        strangers(args, models, pictures, labels).to_csv(path, index=False)
+        strangers(args, models, images, labels).to_csv(path, index=False)
     plot_curves(curves, results / "epsilon.png")
-    fooled = np.flatnonzero((seen["minimal"] != pictures).any(axis=(1, 2, 3)))[: predict.SHOWN]
+    fooled = np.flatnonzero((seen["minimal"] != images).any(axis=(1, 2, 3)))[: predict.SHOWN]
+    before, after = (softmax(read(models[first_name], shown[fooled])) for shown in (images, seen["minimal"]))
+    classes = before.argmax(axis=1), after.argmax(axis=1)
     with replacing(results / "comparison.jpg") as path:  # a tenth of the PNG, for a page to show
-        predict.plot_comparison(pictures[fooled], seen["minimal"][fooled]).savefig(path)
-    before, after = (
-        softmax(read(models[first_name], shown[fooled])) for shown in (pictures, seen["minimal"])
-    )
+        predict.plot_comparison(images[fooled], seen["minimal"][fooled], *classes, categories).savefig(path)
     with replacing(results / "top3.png") as path:
-        predict.plot_top3(before, after, labels[fooled], categories).savefig(path)
+        predict.plot_top3(seen["minimal"][fooled], before, after, labels[fooled], categories).savefig(path)
 
     tables = pd.DataFrame(rows, columns=["table", "row", "misread", "sd", "distance", "milliseconds"])
     publish(results, tables, read_metrics(args.out_dir / "report" / "methods_minimal_0"))
 
 
-def textbook(model, pictures, labels, epsilon=15):
-    """FGSM as it is printed, of the cross-entropy, on what the model reads right: its row of the table."""
-    right = read(model, pictures).argmax(axis=1) == labels
-    attacked, started = pictures.copy(), time.perf_counter()
-    attacked[right] = one_step_of_cross_entropy(model, pictures[right], labels[right], epsilon)
-    each = (time.perf_counter() - started) / right.sum()
-    share = np.mean(read(model, attacked).argmax(axis=1) != labels)
-    distance = np.abs(attacked.astype(int) - pictures).max(axis=(1, 2, 3)).mean()
-    return [f"{share:.3f}", "", f"{distance:.3f}", f"{1000 * each:.0f}"]
-
-
-def one_step_of_cross_entropy(model, pictures, labels, epsilon):
-    return attack.fgsm(attack.slope_of(attack.cross_entropy, model, 50), pictures, labels, epsilon)
-
-
-def strangers(args, models, pictures, labels):
+def strangers(args, models, images, labels):
     """Attack through each model and let the other read: a DataFrame, shares as printed.
 
     `over clean` is how much more the target misreads than without an attack; `times` compares that with the
     best of one step. Through --other, the last row is the mean of some seeds, and what it is made of is shown
     too; the other way round there is less to see.
     """
-    clean = {name: np.mean(read(model, pictures).argmax(axis=1) != labels) for name, model in models.items()}
+    clean = {name: np.mean(read(model, images).argmax(axis=1) != labels) for name, model in models.items()}
     rows = []
     for proxy, target in (list(models)[::-1], list(models)):
-        right = read(models[proxy], pictures).argmax(axis=1) == labels
+        right = read(models[proxy], images).argmax(axis=1) == labels
         proxy_is_first = proxy == next(iter(models))
         for epsilon in TRANSFER_EPSILONS:
             best_step = 0
             for name, flags in STRANGERS.items():
-                ablation = flags not in (ONE_STEP, MANY_STEPS)
+                one_step, ablation = flags.startswith(ONE_STEP), flags.startswith(MANY_STEPS + " ")
                 if ablation and proxy_is_first:
                     continue
-                steps = f"--iterations {args.iterations}" if args.iterations and flags != ONE_STEP else ""
+                steps = f"--iterations {args.iterations}" if args.iterations and not one_step else ""
                 settings = train.parse_args([*flags.split(), "--epsilon", str(epsilon), *steps.split()])
                 chosen = right if name == "fgsm" else np.full(len(labels), True)
                 found = []
                 for seed in range(args.seeds if flags == MANY_STEPS and not proxy_is_first else 1):
                     keras.utils.set_random_seed(seed)
-                    attacked = pictures.copy()
-                    if "cross-entropy" in name:
-                        attacked = one_step_of_cross_entropy(models[proxy], pictures, labels, epsilon)
-                    else:
-                        crafted, _ = craft(settings, models[proxy], pictures[chosen], labels[chosen])
-                        attacked[chosen] = crafted
+                    attacked = images.copy()
+                    attacked[chosen], _ = craft(settings, models[proxy], images[chosen], labels[chosen])
                     found.append(np.mean(read(models[target], attacked).argmax(axis=1) != labels))
                 over_clean = np.mean(found) - clean[target]
-                if flags == ONE_STEP:
+                if one_step:
                     best_step = max(best_step, over_clean)
-                times = f"{over_clean / best_step:.1f}" if flags != ONE_STEP and best_step else ""
+                times = f"{over_clean / best_step:.1f}" if not one_step and best_step else ""
                 pair = f"{proxy} to {target}, epsilon {epsilon}"
                 rows.append([pair, name, f"{np.mean(found):.3f}", f"{over_clean:.3f}", times])
                 print(*rows[-1], flush=True)
     return pd.DataFrame(rows, columns=["proxy to target", "attack", "misread", "over clean", "times"])
 
 
-def shares(model, sets, labels, defend=lambda pictures: pictures):
-    """The share that the model misreads of each set of pictures, behind a defence, as printed."""
+def shares(model, sets, labels, defend=lambda images: images):
+    """The share that the model misreads of each set of images, behind a defence, as printed."""
     return [f"{np.mean(read(model, defend(shown)).argmax(axis=1) != labels):.3f}" for shown in sets.values()]
 
 

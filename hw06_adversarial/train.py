@@ -1,13 +1,13 @@
-"""Craft pictures that a classifier misreads and a person does not.
+"""Craft images that a classifier misreads and a person does not.
 
     python hw06_adversarial/train.py                                    the smallest change, against VGG16
     python hw06_adversarial/train.py --synthetic                        the same without files and download
-    python hw06_adversarial/train.py --method fgsm --epsilon 15         one step, as the course's sample
+    python hw06_adversarial/train.py --method fgsm --epsilon 15 --loss cross-entropy     the course's sample
     python hw06_adversarial/train.py --method iterative --epsilon 2     many steps, with momentum
     python hw06_adversarial/train.py --method transfer --proxy vgg16 resnet50    for a target nobody can see
 
-Nothing is trained but the pictures: <out-dir>/images holds them all, as PNG files of the same names. The
-score is the share that the proxy misreads, counted on those files.
+No weight is trained: <out-dir>/images holds the attacked images, as PNG files of the same names. The score is
+the share that the proxy misreads, counted on those files.
 """
 
 import time
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from scaffold import BadInput, Parser, head, integer, number, run
 
 import numpy as np
-from dataset import load_pictures, make_synthetic, read_pictures, write_pictures
+from dataset import load_images, make_synthetic, read_image_files, write_images
 from device import start_keras
 from records import claim, learning_curve, record
 
@@ -28,6 +28,7 @@ class Recipe:
     epsilon: int  # grey levels that a pixel may move, at most
     iterations: int
     learning_rate: float  # length of a step as a share of epsilon
+    loss: str = "margin"  # whose gradient is ascended
     batch_size: int = 50
 
 
@@ -35,7 +36,7 @@ RECIPES = {
     "minimal": Recipe(255, 12, 0.5),
     "fgsm": Recipe(15, 1, 1.0),
     "iterative": Recipe(15, 10, 0.25),
-    "transfer": Recipe(16, 10, 0.1),
+    "transfer": Recipe(16, 10, 0.1, "cross-entropy"),
 }
 
 
@@ -49,14 +50,10 @@ def parse_args(argv=None):
         default=["vgg16"],
         help="what is attacked: names of keras.applications, or .keras files, looked for in --data-dir too",
     )
+    add("--loss", choices=["margin", "cross-entropy"], help="what the attack ascends, see attack.py")
     add("--epsilon", type=integer(1, 255), help="grey levels that a pixel may move, at most")
     add("--diversity", type=number(float, 0, 1, **above), default=0.7, help="transfer: least size of a view")
-    add(
-        "--translation",
-        type=integer(1, 255),
-        default=7,
-        help="transfer: pixels a side of the gradients' blur",
-    )
+    add("--translation", type=integer(1, 255), default=7, help="transfer: pixels a side of the smoothing")
     args = parser.parse(argv, lambda args: RECIPES[args.method])
     if args.synthetic and args.proxy == ["vgg16"]:
         args.proxy = ["classifier.keras"]  # which --synthetic makes
@@ -64,6 +61,8 @@ def parse_args(argv=None):
         parser.error(f"--learning-rate {args.learning_rate}: expected above 0, up to 2")
     if args.translation % 2 == 0:
         parser.error(f"--translation {args.translation}: expected an odd number from 1 on")
+    if args.method == "minimal" and args.loss != "margin":
+        parser.error("--method minimal searches where the margin is above 0: expected no other --loss")
     if args.method == "fgsm" and (args.iterations, args.learning_rate) != (1, 1.0):
         parser.error("--method fgsm takes one step of epsilon: expected no --iterations or --learning-rate")
     return args
@@ -73,31 +72,31 @@ def main(argv=None):
     args = parse_args(argv)
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
-    pictures, labels, categories, names = load_pictures(data_dir)
+    images, labels, categories, names = load_images(data_dir)
     device = start_keras(args.seed, tensorflow=True)
     from model import load_proxy, read
     from training import craft
 
-    model = load_proxy(args.proxy, data_dir, pictures.shape[1:], len(categories))
-    right = read(model, pictures, args.batch_size).argmax(axis=1) == labels
+    model = load_proxy(args.proxy, data_dir, images.shape[1:], len(categories))
+    right = read(model, images, args.batch_size).argmax(axis=1) == labels
     head(
         args,
-        f"pictures {pictures.shape}, {len(categories)} categories, {right.sum()} read right by the proxy",
+        f"images {images.shape}, {len(categories)} categories, {right.sum()} read right by the proxy",
         f"{' + '.join(args.proxy)}, {model.count_params()} parameters, on {device}",
     )
 
     started = time.perf_counter()
     chosen = np.full(len(labels), True) if args.method == "transfer" else right
     if not chosen.any():
-        raise BadInput("The proxy reads no picture right, so there is none to attack; bring another --proxy.")
-    attacked = pictures.copy()
-    attacked[chosen], history = craft(args, model, pictures[chosen], labels[chosen])
+        raise BadInput("The proxy reads no image right, so there is none to attack; bring another --proxy.")
+    attacked = images.copy()
+    attacked[chosen], history = craft(args, model, images[chosen], labels[chosen])
     seconds = time.perf_counter() - started
 
-    write_pictures(args.out_dir / "images", attacked, names)
-    saved = read_pictures(args.out_dir / "images", names)  # what counts is what is on the disk
+    write_images(args.out_dir / "images", attacked, names)
+    saved = read_image_files(args.out_dir / "images", names)  # what counts is what is on the disk
     misread = read(model, saved, args.batch_size).argmax(axis=1) != labels
-    distances = np.abs(saved.astype(int) - pictures).max(axis=(1, 2, 3))
+    distances = np.abs(saved.astype(int) - images).max(axis=(1, 2, 3))
     metrics = {
         "metric": "share misread",
         "score": misread.mean(),
@@ -108,9 +107,12 @@ def main(argv=None):
         "parameters": model.count_params(),
         "seconds": {"one_fit": seconds, "all": time.perf_counter() - started},
     }
-    print(f"before the attack {np.mean(~right):.3f}, mean distance {distances.mean():.3f} grey levels")
-    lines = {"looked_at": "looked at", "read_right": "read right"}
-    panels = {"pictures": lines, "mean margin, logits": {"mean_margin": "of those looked at"}}
+    print(
+        f"misread {np.mean(~right):.3f} before the attack and {misread.mean():.3f} after it, "
+        f"at a mean distance of {distances.mean():.3f} grey levels"
+    )
+    lines = {"queried": "queried", "correct": "still classified right"}
+    panels = {"images": lines, "mean margin, logits": {"mean_margin": "of those queried"}}
     files = {"images": None, "history.csv": history, "learning_curve.png": learning_curve(history, panels)}
     return record(args, metrics, files)
 

@@ -1,45 +1,46 @@
-"""What is trained are the pictures: the attack that the flags ask for."""
+"""The attack that the flags ask for: its loss, its queries of the classifier, and a history of them."""
 
 import attack
 import numpy as np
 import pandas as pd
 from minimal import minimal
-from transfer import averaged, gaussian, shrunk_somewhere
+from tqdm import tqdm
+from transfer import averaged, gaussian_smoothing, input_diversity
 
-VIEWS = 4  # random views that a look of transfer averages over
+VIEWS = 4  # random views that a query of transfer averages over
 
 
-def craft(args, model, pictures, labels):
-    """Attack uint8 pictures (n, h, w, 3) with what args say.
+def craft(args, model, images, labels):
+    """Attack uint8 images (n, h, w, 3) with what args say.
 
-    Returns the attacked pictures, and a history: a DataFrame with a row a look of the attack at the model, of
-    how many pictures it looked at, how many of them were still read right, and their mean margin.
+    Returns the attacked images, and a history: a DataFrame with a row a query of the attack to the model, of
+    how many images it was about, how many of them were still classified right, and their mean margin.
     """
-    rows = []
-
-    def noting(look):
-        def look_and_note(pictures, labels):
-            margins, slopes = look(pictures, labels)
-            rows.append((len(margins), np.sum(margins <= 0), np.mean(margins)))
-            return margins, slopes
-
-        return look_and_note
-
-    walk = args.epsilon, args.iterations, args.learning_rate
-    loss, view, blur = attack.margin, None, None
+    rows, view, smooth = [], None, None
     if args.method == "transfer":
-        loss = attack.cross_entropy
-        view, blur = shrunk_somewhere(args.diversity), gaussian(args.translation)
-    look = attack.slope_of(loss, model, args.batch_size, view, blur)
+        view, smooth = input_diversity(args.diversity), gaussian_smoothing(args.translation)
+    ask = attack.make_query(attack.LOSSES[args.loss], model, args.batch_size, view, smooth)
+    if args.method == "transfer" and args.diversity < 1:
+        ask = averaged(ask, VIEWS)
+    bar = tqdm(desc="gradients", unit=" images", leave=False, ncols=80, disable=None)
+
+    def query(images, labels):
+        margins, gradients = ask(images, labels)
+        rows.append((len(margins), np.sum(margins <= 0), np.mean(margins)))
+        bar.update(len(margins))
+        return margins, gradients
+
+    steps = args.epsilon, args.iterations, args.learning_rate
     if args.method == "minimal":
-        attacked = minimal(noting(look), pictures, labels, *walk)
+        attacked = minimal(query, images, labels, *steps)
     elif args.method == "fgsm":
-        attacked = attack.fgsm(noting(look), pictures, labels, args.epsilon)
-    elif args.method == "iterative":
-        start = np.random.default_rng(args.seed).uniform(-args.epsilon, args.epsilon, pictures.shape)
-        attacked, _ = attack.iterative(noting(look), pictures, labels, *walk, start.astype(np.float32))
+        attacked = attack.fgsm(query, images, labels, args.epsilon)
     else:
-        look = averaged(look, VIEWS if args.diversity < 1 else 1)
-        attacked, _ = attack.iterative(noting(look), pictures, labels, *walk)
-    looks = pd.RangeIndex(1, len(rows) + 1, name="look")
-    return attacked, pd.DataFrame(rows, looks, ["looked_at", "read_right", "mean_margin"])
+        start = np.zeros(images.shape, np.float32)
+        if args.method == "iterative":
+            rng = np.random.default_rng(args.seed)
+            start = rng.uniform(-args.epsilon, args.epsilon, images.shape).astype(np.float32)
+        attacked, _ = attack.iterative(query, images, labels, *steps, start)
+    bar.close()
+    queries = pd.RangeIndex(1, len(rows) + 1, name="query")
+    return attacked, pd.DataFrame(rows, queries, ["queried", "correct", "mean_margin"])
