@@ -51,7 +51,7 @@ def grouped(x, filters, name, folded):
 
 
 def multiply_adds(model):
-    """The multiplications of one picture's way through a model: each weight, as often as it is used."""
+    """The multiplications of one image's way through a model: each weight, as often as it is used."""
     total = 0
     for layer in model.layers:
         if isinstance(layer, keras.Model):

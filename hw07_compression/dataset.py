@@ -1,10 +1,10 @@
-"""The pictures that a small network learns from: homework 3's folders -> arrays.
+"""The images that a small network learns from: homework 3's folders -> arrays.
 
 food-11/training/     {class}_{n}.jpg or .png: the class is the number before the underscore
 food-11/validation/   the same
 food-11/testing/      {n}.jpg or .png: no class; the number is the Id of the hand-in
 
-Any number of classes and any size will do. Greyscale, palette, CMYK and pictures that a camera turned are
+Any number of classes and any size will do. Greyscale, palette, CMYK and images that a camera turned are
 made upright RGB, and squeezed into a square.
 """
 
@@ -23,10 +23,10 @@ def load_part(folder, size, labelled=True):
 
     Returns
     -------
-    pictures : uint8 (N, size, size, 3), RGB
-    numbers : int64 (N,), the classes, or the Ids of pictures without a class
+    images : uint8 (N, size, size, 3), RGB
+    numbers : int64 (N,), the classes, or the Ids of images without a class
 
-    Raises BadInput where there is no picture, a name is not of that form, an Id comes twice, or a picture is
+    Raises BadInput where there is no image, a name is not of that form, an Id comes twice, or an image is
     broken.
     """
     paths, numbers = labelled_files(folder) if labelled else numbered_files(folder)
@@ -35,8 +35,8 @@ def load_part(folder, size, labelled=True):
     for (number, path), (again, other) in zip(found, found[1:]):
         if number == again and not labelled:
             raise BadInput(f"{other} has the number of {path.name}, expected each once; {HELP}.")
-    pictures = np.stack(read_images(paths, lambda path: squeezed(path, size), folder.name))
-    return pictures, np.array(numbers, np.int64)
+    images = np.stack(read_images(paths, lambda path: squeezed(path, size), folder.name))
+    return images, np.array(numbers, np.int64)
 
 
 def numbered_files(folder):
@@ -49,7 +49,7 @@ def numbered_files(folder):
 
 
 def squeezed(path, size):
-    """One picture, upright, RGB, squeezed into a square of size pixels: uint8 (size, size, 3)."""
+    """One image, upright, RGB, squeezed into a square of size pixels: uint8 (size, size, 3)."""
     upright = open_image(path, side=size)
     if upright.size != (size, size):
         upright = upright.resize((size, size), Image.Resampling.BILINEAR)
@@ -57,7 +57,7 @@ def squeezed(path, size):
 
 
 def usual_side(folder):
-    """The median of the shorter sides of up to a hundred pictures of a folder, in pixels, at most LARGEST."""
+    """The median of the shorter sides of up to a hundred images of a folder, in pixels, at most LARGEST."""
     paths, _ = labelled_files(folder)
     return int(
         min(LARGEST, np.median([min(open_image(path).size) for path in paths[:: -(-len(paths) // 100)]]))
@@ -65,9 +65,9 @@ def usual_side(folder):
 
 
 def make_synthetic(folder, seed):
-    """Write 240 / 120 / 60 pictures of six patterns in the course's layout; return the folder.
+    """Write 240 / 120 / 60 images of six patterns in the course's layout; return the folder.
 
-    Every picture is a blend of two patterns and named for the stronger, so what a teacher says of the weaker
+    Every image is a blend of two patterns and named for the stronger, so what a teacher says of the weaker
     one is worth knowing.
     """
     rng = np.random.default_rng(seed)
@@ -82,7 +82,7 @@ def make_synthetic(folder, seed):
 
 
 PATTERNS = ("rows", "columns", "rising", "falling", "chequers", "rings")
-SIDE = 16  # pixels of a synthetic picture
+SIDE = 16  # pixels of a synthetic image
 
 
 def blend(kind, rng):

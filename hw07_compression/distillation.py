@@ -2,10 +2,10 @@
 
     loss = (1 - alpha) H(label, student) + alpha T^2 KL(teacher at T || student at T)
 
-At temperature T the log-odds are divided by T, which shows the small probabilities; T^2 keeps the size of the
+At temperature T the logits are divided by T, which shows the small probabilities; T^2 keeps the size of the
 gradient. Hinton, Vinyals and Dean, https://arxiv.org/abs/1503.02531.
 
-The teacher has to look at the very pixels that the student sees. Each picture is shown in VIEWS versions,
+The teacher has to look at the very pixels that the student sees. Each image is shown in VIEWS versions,
 flipped or not and shifted, one an epoch in turn, and the teacher is asked once about each of them.
 """
 
@@ -16,11 +16,11 @@ from model import logits_of
 
 VIEWS = 4
 SHIFT = 0.125  # of the side, at most
-AT_ONCE = 5000  # pictures that are shifted
+AT_ONCE = 5000  # images that are shifted
 
 
 class Distillation(keras.losses.Loss):
-    """y_true (batch, 2 classes): the one-hot label, then the teacher's log-odds; y_pred (batch, classes)."""
+    """y_true (batch, 2 classes): the one-hot label, then the teacher's logits; y_pred (batch, classes)."""
 
     def __init__(self, temperature, alpha):
         super().__init__(name="distillation")
@@ -41,27 +41,27 @@ def true_class_accuracy(y_true, y_pred):
     return ops.cast(label == ops.argmax(y_pred, axis=-1), "float32")
 
 
-def log_odds(teacher, pictures):
-    """What a teacher says of pictures, uint8 (N, n, n, 3): float32 (N, classes), up to a constant a row.
+def logits(teacher, images):
+    """What a teacher says of images, uint8 (N, n, n, 3): float32 (N, classes), up to a constant a row.
 
     The logarithms, where a teacher ends in a softmax.
     """
-    logits = logits_of(teacher, pictures)
+    logits = logits_of(teacher, images)
     if (logits >= 0).all() and np.allclose(logits.sum(axis=1), 1, atol=0.02):
         logits = np.log(np.maximum(logits, 1e-7))
     return logits
 
 
 class Views(keras.utils.PyDataset):
-    """Batches of (uint8 pictures (b, n, n, 3), float32 (b, 2 classes): one-hot labels, teacher's log-odds).
+    """Batches of (uint8 images (b, n, n, 3), float32 (b, 2 classes): one-hot labels, teacher's logits).
 
-    Epoch e shows the version e modulo `views` of every picture, in an order of its own. Without a teacher the
-    log-odds are 0.
+    Epoch e shows the version e modulo `views` of every image, in an order of its own. Without a teacher the
+    logits are 0.
     """
 
-    def __init__(self, pictures, labels, classes, batch_size, seed, teacher=None, views=VIEWS):
+    def __init__(self, images, labels, classes, batch_size, seed, teacher=None, views=VIEWS):
         super().__init__()
-        self.pictures, self.labels, self.batch_size, self.seed = pictures, labels, batch_size, seed
+        self.images, self.labels, self.batch_size, self.seed = images, labels, batch_size, seed
         self.one_hot = np.eye(classes, dtype=np.float32)
         self.teacher, self.asked = teacher, False
         self.targets = np.zeros((views, len(labels), classes), np.float32)
@@ -73,12 +73,12 @@ class Views(keras.utils.PyDataset):
             self.start(view)
             for first in range(0, len(self.labels), AT_ONCE):
                 indices = np.arange(first, min(first + AT_ONCE, len(self.labels)))
-                self.targets[view, indices] = log_odds(self.teacher, self.shown(indices))
+                self.targets[view, indices] = logits(self.teacher, self.shown(indices))
         self.asked = self.teacher is not None
 
     def start(self, epoch):
-        """Take up an epoch: its version of every picture, and its order."""
-        count, side = self.pictures.shape[:2]
+        """Take up an epoch: its version of every image, and its order."""
+        count, side = self.images.shape[:2]
         self.epoch, self.view = epoch, epoch % len(self.targets)
         self.reach = round(SHIFT * side)
         rng = np.random.default_rng([self.seed, 0, self.view])
@@ -90,9 +90,9 @@ class Views(keras.utils.PyDataset):
         self.start(self.epoch + 1)
 
     def shown(self, indices):
-        """The pictures at some places as this epoch shows them; beyond the border they are mirrored."""
-        reach, side = self.reach, self.pictures.shape[1]
-        border = np.pad(self.pictures[indices], [(0, 0), (reach, reach), (reach, reach), (0, 0)], "reflect")
+        """The images of some indices as this epoch shows them; beyond the border they are mirrored."""
+        reach, side = self.reach, self.images.shape[1]
+        border = np.pad(self.images[indices], [(0, 0), (reach, reach), (reach, reach), (0, 0)], "reflect")
         rows, columns = (self.shifts[indices, axis, None] + np.arange(side) for axis in (0, 1))  # (b, side)
         columns = np.where(self.flipped[indices, None], columns[:, ::-1], columns)
         return border[np.arange(len(indices))[:, None, None], rows[:, :, None], columns[:, None, :]]

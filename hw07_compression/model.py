@@ -1,4 +1,4 @@
-"""The student: raw pixels in, log-odds out, as wide as its plan says.
+"""The student: raw pixels in, logits out, as wide as its plan says.
 
     shape of the default           what
     (batch, 32, 32, 3)             pixels, 0 to 255, scaled to -1..1
@@ -7,7 +7,7 @@
     (batch, 8, 8, 64)              stage2: the same
     (batch, 4, 4, 160)             stage3: the same
     (batch, 160)                   the largest value of each channel
-    (batch, classes)               log-odds
+    (batch, classes)               logits
 
 Every convolution is of one kind (see architecture.py), with batch normalisation and ReLU; the stem is
 always normal. A plan is a dict that JSON can hold: {"size", "classes", "kind", "stem": channels, "stages":
@@ -25,13 +25,13 @@ from device import load_keras
 from keras import layers
 
 FILTERS = 16  # of the stem, times --width
-LARGE = 64  # pixels a side; from there on the stem takes every second place
-AT_ONCE = 500  # pictures that a model is shown
+LARGE = 64  # pixels a side; from there on the stem takes every second position
+AT_ONCE = 500  # images that a model is shown
 MULTIPLE = 8  # channels come in eights: others take a CPU's matrix units about twice as long
 
 
 def make_plan(size, classes, kind="normal", width=1.0):
-    """The plan of a student of a width for square pictures of a size."""
+    """The plan of a student of a width for square images of a size."""
     stages = max(1, (size // (4 if size < LARGE else 8)).bit_length() - 1)  # until 4 x 4 are left
     times = [min(2**stage, 8) for stage in range(1, stages)] + [10]
     stem, *others = (in_eights(FILTERS * width * many) for many in [1, *times])
@@ -49,7 +49,7 @@ def in_eights(channels):
 
 
 def build_student(plan, folded=False, policy="float32"):
-    """pixels (batch, size, size, 3), 0 to 255 -> log-odds float32 (batch, classes).
+    """pixels (batch, size, size, 3), 0 to 255 -> logits float32 (batch, classes).
 
     policy: Keras' dtype policy, "float32" or "mixed_bfloat16". A folded student is one for prediction: its
     convolutions have a bias and no batch normalisation.
@@ -96,21 +96,21 @@ def fold(model, plan):
 
 
 def load_teacher(path):
-    """A classifier of a whole Keras file, of any chapter: raw pixels in, log-odds or probabilities out.
+    """A classifier of a whole Keras file, of any chapter: raw pixels in, logits or probabilities out.
 
-    Raises BadInput when it is no such file, or takes other than square RGB pictures.
+    Raises BadInput when it is no such file, or takes other than square RGB images.
     """
     model = load_keras(path)
     try:
         (_, height, width, channels), (_, classes) = model.input_shape, model.output_shape
     except (TypeError, ValueError) as error:  # several inputs or outputs, or of other dimensions
         raise BadInput(
-            f"{path} is no classifier of square RGB pictures with one input and one output (it takes "
+            f"{path} is no classifier of square RGB images with one input and one output (it takes "
             f"{model.input_shape} and gives {model.output_shape}); give another, or leave out --teacher."
         ) from error
     if channels != 3 or height != width or not height or not classes:
         raise BadInput(
-            f"{path} is no classifier of square RGB pictures (it takes {model.input_shape}, expected "
+            f"{path} is no classifier of square RGB images (it takes {model.input_shape}, expected "
             "(None, n, n, 3)); give a model.keras, or leave out --teacher."
         )
     return model
@@ -119,7 +119,7 @@ def load_teacher(path):
 def adopt(model, path=None, policy="float32"):
     """A student with the weights of a Keras classifier that is built like one: (student, its plan).
 
-    Raises BadInput, which names `path`, when it is built otherwise. Homework 3's default is built like one.
+    Raises BadInput, which names `path`, if it is not. Homework 3's --arch resnet is built like one.
     """
     convolutions, normalisations, heads = (
         [layer for layer in model.layers if isinstance(layer, kind)]
@@ -149,7 +149,7 @@ def adopt(model, path=None, policy="float32"):
 def inference_copy(model, policy):
     """A copy that says the same sooner, for targets: without batch normalisation where that can be folded.
 
-    In bfloat16 where the policy says so, which rounds the log-odds to three digits.
+    In bfloat16 where the policy says so, which rounds the logits to three digits.
     """
     with suppress(BadInput):  # any classifier is welcome
         model = fold(*adopt(model))
@@ -160,21 +160,21 @@ def inference_copy(model, policy):
     return copy
 
 
-def logits_of(model, pictures):
-    """What a model says of pictures, uint8 (N, n, n, 3): float32 (N, classes).
+def logits_of(model, images):
+    """What a model says of images, uint8 (N, n, n, 3): float32 (N, classes).
 
     Without predict(), which would compile each of a chain's many models and take longer than this does.
     """
     return np.concatenate(
         [
             keras.ops.convert_to_numpy(
-                model(pictures[first : first + AT_ONCE].astype(np.float32), training=False)
+                model(images[first : first + AT_ONCE].astype(np.float32), training=False)
             )
-            for first in range(0, len(pictures), AT_ONCE)
+            for first in range(0, len(images), AT_ONCE)
         ]
     ).astype(np.float32)
 
 
-def accuracy(model, pictures, labels):
-    """The share of pictures that a model names right."""
-    return float(np.mean(logits_of(model, pictures).argmax(axis=1) == labels))
+def accuracy(model, images, labels):
+    """The share of images that a model names right."""
+    return float(np.mean(logits_of(model, images).argmax(axis=1) == labels))

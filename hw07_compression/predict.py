@@ -2,9 +2,9 @@
 
     python hw07_compression/predict.py                           food-11/testing, in the order of the numbers
     python hw07_compression/predict.py --model compressed.npz    any such file
-    python hw07_compression/predict.py --synthetic               the pictures that train.py --synthetic drew
+    python hw07_compression/predict.py --synthetic               the images that train.py --synthetic drew
 
-The hand-in is <out-dir>/submission.csv: the header Id,Category and a row a test picture.
+The hand-in is <out-dir>/submission.csv: the header Id,Category and a row a test image.
 """
 
 from pathlib import Path
@@ -37,9 +37,9 @@ def main(argv=None):
     from model import logits_of
 
     model, plan = read_compressed(path)
-    pictures, ids = load_part(data_dir / "food-11" / "testing", plan["size"], labelled=False)
-    print(f"testing {pictures.shape}   {path.stat().st_size} bytes, {plan['classes']} classes", flush=True)
-    category = logits_of(model, pictures).argmax(axis=1)
+    images, ids = load_part(data_dir / "food-11" / "testing", plan["size"], labelled=False)
+    print(f"testing {images.shape}   {path.stat().st_size} bytes, {plan['classes']} classes", flush=True)
+    category = logits_of(model, images).argmax(axis=1)
     submission = pd.DataFrame({"Id": ids, "Category": category})
     args.out_dir.mkdir(parents=True, exist_ok=True)
     with replacing(args.out_dir / "submission.csv") as temporary:

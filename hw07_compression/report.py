@@ -1,10 +1,10 @@
 """Answer the report questions of homework 7: every table and figure of README.md.
 
-    python hw07_compression/report.py --teacher hw03_cnn/out/model.keras    into results/: an hour
+    python hw07_compression/report.py --teacher resnet/model.keras    into results/: an hour
     python hw07_compression/report.py --synthetic                           into out/results/
 
 What does each step of the chain cost? What is a teacher worth, how many channels can go, which convolution
-is worth its bytes, and how few bits do? The chain learns from all pictures, the comparisons from a tenth of
+is worth its bytes, and how few bits do? The chain learns from all images, the comparisons from a tenth of
 them and for fewer epochs. Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to
 measure all anew.
 """
@@ -21,9 +21,10 @@ import pandas as pd
 import train
 from dataset import load_part, make_synthetic
 from images import image_files
+from matplotlib.figure import Figure
 from records import finished, measured_since, publish, read_metrics
 
-EVERY = {"training": 15, "validation": 2}  # picture that the comparisons use: 3,000 and 2,500 of CIFAR-10
+EVERY = {"training": 15, "validation": 2}  # image that the comparisons use: 3,000 and 2,500 of CIFAR-10
 COMPARE = "--epochs 12 --batch-size 64 --learning-rate 0.05"
 SMALL, LARGE = "--width 0.5", "--width 1"  # the student of the comparisons; the weak teacher
 TINY = "--width 0.05"  # for a trial, which also prunes by one share alone
@@ -32,7 +33,7 @@ KINDS = {"depthwise + pointwise": "--width 1.4 --block depthwise", "grouped": "-
 ONE = 1  # seed, where the row is not what the question turns on
 CODES = {"grid": 8, "shared values": 6}  # from so many bits down
 SPARSE = (0.3, 0.5, 0.7)
-MANY = 1000  # pictures; of fewer the comparisons use all
+MANY = 1000  # images; of fewer the comparisons use all
 TRIAL_BATCH = 128
 THOUSANDS = (50, 100, 200, 500)  # parameters, marked in the figure
 COLUMNS = ["table", "row", "bytes", "parameters", "multiply_adds", "before", "accuracy", "deviation"]
@@ -50,13 +51,13 @@ def main(argv=None):
     args = parse_args(argv)
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    few = a_part(data_dir, args.out_dir / "report" / "pictures")
+    few = a_part(data_dir, args.out_dir / "report" / "images")
     results.mkdir(parents=True, exist_ok=True)
 
-    def trained(name, flags, seed=0, pictures=few, start=None):
+    def trained(name, flags, seed=0, images=few, start=None):
         """train.main() with these flags, on top of the student in `start`; (its folder, its metrics)."""
         out = args.out_dir / "report" / f"{name}_{seed}"
-        argv = [*shlex.split(flags), "--data-dir", pictures, "--out-dir", out, "--seed", seed]
+        argv = [*shlex.split(flags), "--data-dir", images, "--out-dir", out, "--seed", seed]
         argv += ["--full-precision"] if args.full_precision else []
         argv += ["--epochs", args.epochs, "--batch-size", TRIAL_BATCH] if args.epochs else []
         argv = [str(word) for word in argv]
@@ -73,7 +74,7 @@ def main(argv=None):
 
     small, large, default = (TINY, TINY, TINY) if args.epochs else (SMALL, LARGE, "")
     flags = f"{default} {teacher_flags(args.teacher)} --from-teacher"
-    chain, metrics = trained("default", flags, pictures=data_dir)
+    chain, metrics = trained("default", flags, images=data_dir)
     strong = args.teacher or chain / "teacher.keras"
     files = of_files(chain, metrics["plan"], data_dir / "food-11" / "validation")
 
@@ -117,7 +118,7 @@ def main(argv=None):
 
 
 def a_part(data_dir, folder):
-    """Copy every 15th picture to train and every second to validate, class by class; return the folder."""
+    """Copy every 15th image to train and every second to validate, class by class; return the folder."""
     for part, step in EVERY.items():
         part_folder = folder / "food-11" / part
         part_folder.mkdir(parents=True, exist_ok=True)
@@ -185,8 +186,6 @@ def of_files(chain, plan, folder):
 
 def plot_curves(pruned, files):
     """Left: accuracy against parameters, before and after fine-tuning. Right: accuracy against bits."""
-    from matplotlib.figure import Figure  # here, so that --help need not wait for it
-
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for size in ("small", "large"):

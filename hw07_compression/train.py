@@ -24,6 +24,7 @@ import pandas as pd
 from dataset import load_part, make_synthetic, usual_side
 from device import start_keras
 from images import labelled_files
+from matplotlib.figure import Figure
 from records import claim, record
 
 KINDS = ("normal", "depthwise", "separable", "grouped")  # see architecture.py
@@ -79,7 +80,7 @@ def main(argv=None):
     args = parse_args(argv)
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
-    folder, began = data_dir / "food-11", time.perf_counter()
+    folder = data_dir / "food-11"
     usual = usual_side(folder / "training")
     labelled_files(folder / "validation")  # before Keras is imported, as are all faults of the files
     device = start_keras(args.seed, args.full_precision)
@@ -93,7 +94,7 @@ def main(argv=None):
     if teacher and teacher.output_shape[1] != classes:
         raise BadInput(
             f"{args.teacher} tells {teacher.output_shape[1]} classes apart, expected {classes} as in "
-            "training/; give a teacher of these pictures, or leave out --teacher."
+            "training/; give a teacher of these images, or leave out --teacher."
         )
     student = "the teacher's copy" if args.from_teacher else f"{args.block} convolutions"
     head(
@@ -105,6 +106,7 @@ def main(argv=None):
     steps, rows, folded, plan, bits = compress(args, teacher, size, classes, training, validation)
     written = steps[-1]["bytes"]
     history = pd.DataFrame(rows, pd.RangeIndex(1, len(rows) + 1, name="epoch"), HISTORY)
+    fitted, one_fit = time.perf_counter(), float(history.seconds.sum())
     metrics = {
         "metric": "validation accuracy of the file",
         "score": steps[-1]["accuracy"],
@@ -114,7 +116,7 @@ def main(argv=None):
         "multiply_adds": steps[-1]["multiply_adds"],
         "steps": steps,
         "plan": plan,
-        "seconds": {"one_fit": float(history.seconds.sum()), "all": time.perf_counter() - began},
+        "seconds": {"one_fit": one_fit, "all": one_fit + time.perf_counter() - fitted},
     }
     files = {
         "compressed.npz": None,
@@ -136,18 +138,16 @@ def count_classes(training, validation, folder):
     seen = np.bincount(training)
     if validation.max() >= len(seen):
         raise BadInput(
-            f"{folder / 'validation'} has pictures of class {validation.max()}, expected 0 to "
+            f"{folder / 'validation'} has images of class {validation.max()}, expected 0 to "
             f"{len(seen) - 1} as in training/."
         )
     for label in np.flatnonzero(seen == 0):
-        print(f"note: training/ has no picture of class {label}", file=sys.stderr)
+        print(f"note: training/ has no image of class {label}", file=sys.stderr)
     return len(seen)
 
 
 def plot_history(history, steps):
     """The learning curves of the stages, and the accuracy after each step against its bytes."""
-    from matplotlib.figure import Figure  # here, so that --help need not wait for it
-
     figure = Figure(figsize=(9, 4), layout="constrained")
     curves, chain = figure.subplots(1, 2)
     for stage, rows in history.groupby("stage"):

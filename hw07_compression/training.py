@@ -13,7 +13,7 @@ import numpy as np
 from architecture import multiply_adds
 from checkpoint import Checkpoint
 from compressed import read_compressed, write_within
-from distillation import Distillation, Views, log_odds, true_class_accuracy
+from distillation import Distillation, Views, logits, true_class_accuracy
 from model import accuracy, adopt, build_student, fold, inference_copy, make_plan
 from pruning import prune_channels, prune_weights
 
@@ -30,7 +30,7 @@ HISTORY = (
 )  # columns of history.csv
 WARM_UP = 0.1  # share of a stage's steps in which the learning rate rises
 FINE = 4  # after a stage of training, fine-tuning has a fourth of its epochs and of its learning rate
-WATCHED = 1000  # pictures of validation/ that history.csv is about; the score is about all
+WATCHED = 1000  # images of validation/ that history.csv is about; the score is about all
 AFTERWARDS = {"limit", "bits", "grid"}  # may change with --resume
 
 
@@ -64,7 +64,7 @@ def fit(args, stage, model, views, validation):
         views.start(len(checkpoint.rows))
         some = np.linspace(0, len(validation[1]) - 1, min(WATCHED, len(validation[1]))).astype(int)
         watched, right = validation[0][some], views.one_hot[validation[1][some]]
-        meant = log_odds(views.teacher, watched) if views.teacher else np.zeros_like(right)
+        meant = logits(views.teacher, watched) if views.teacher else np.zeros_like(right)
         model.fit(
             views,
             validation_data=(watched, np.concatenate([right, meant], axis=1)),

@@ -24,7 +24,7 @@ def hw07_light(load_chapter):
     return load_chapter(CHAPTER, "dataset", "quantisation", "train", "predict")
 
 
-def pictures_of(count, size=16, seed=0):
+def images_of(count, size=16, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3)).astype(np.uint8)
 
 
@@ -105,7 +105,7 @@ def test_the_two_separable_blocks_agree(hw07):
     by_hand, by_keras = (hw07.model.build_student(plan) for plan in plans)
     assert [w.shape for w in by_hand.weights] == [w.shape for w in by_keras.weights]
     by_keras.set_weights(by_hand.get_weights())
-    found, meant = (hw07.model.logits_of(model, pictures_of(4)) for model in (by_hand, by_keras))
+    found, meant = (hw07.model.logits_of(model, images_of(4)) for model in (by_hand, by_keras))
     np.testing.assert_allclose(found, meant, atol=1e-5)
     assert np.ptp(found) > 1e-3
     assert hw07.architecture.multiply_adds(by_hand) == hw07.architecture.multiply_adds(by_keras)
@@ -136,12 +136,10 @@ def test_multiply_adds_are_counted_by_hand(hw07):
 def test_folding_changes_no_output_and_pruning_of_idle_channels_neither(hw07, kind):
     student, plan = stirred(hw07, kind)
     folded = hw07.model.fold(student, plan)
-    pictures = pictures_of(3)
-    before = hw07.model.logits_of(student, pictures)
+    images = images_of(3)
+    before = hw07.model.logits_of(student, images)
     assert np.ptp(before) > 1e-3
-    np.testing.assert_allclose(
-        hw07.model.logits_of(folded, pictures), before, atol=1e-4 * np.abs(before).max()
-    )
+    np.testing.assert_allclose(hw07.model.logits_of(folded, images), before, atol=1e-4 * np.abs(before).max())
     assert not [layer for layer in folded.layers if "normalisation" in layer.name]
     if kind == "grouped":  # which cannot lose single channels
         return
@@ -150,10 +148,10 @@ def test_folding_changes_no_output_and_pruning_of_idle_channels_neither(hw07, ki
         gamma, beta, *others = layer.get_weights()
         idle = np.arange(len(gamma)) % 2 == 0
         layer.set_weights([np.where(idle, 0, gamma), np.where(idle, 0, beta), *others])
-    before = hw07.model.logits_of(student, pictures)
+    before = hw07.model.logits_of(student, images)
     pruned, smaller = hw07.pruning.prune_channels(student, plan, 0.5, "scale")
     assert np.ptp(before) > 1e-4
-    np.testing.assert_allclose(hw07.model.logits_of(pruned, pictures), before, atol=1e-5)
+    np.testing.assert_allclose(hw07.model.logits_of(pruned, images), before, atol=1e-5)
     assert smaller == plan | {"stages": [[8, 8], [40, 40]]}  # eight channels of the stem are a multiple of 8
     assert plan["stages"] == [[16, 16], [80, 80]]
     assert hw07.model.build_student(smaller).count_params() == pruned.count_params()
@@ -206,7 +204,7 @@ def test_small_weights_become_zero_and_stay_so(hw07):
         if before[path].ndim > 1:
             assert at_zero.mean() == pytest.approx(0.4, abs=0.03)
             assert np.abs(before[path][at_zero]).max() <= np.abs(before[path][~at_zero]).min()
-    student.train_on_batch(pictures_of(8), np.ones((8, 3)))
+    student.train_on_batch(images_of(8), np.ones((8, 3)))
     for weight in student.trainable_variables:
         if len(weight.shape) > 1:
             after = keras.ops.convert_to_numpy(weight)
@@ -248,17 +246,17 @@ def test_distillation_is_the_divergence_at_a_temperature(hw07):
 class Looker:
     """A teacher that says where the bright pixel is and what it is worth, so that nobody else can know."""
 
-    def __call__(self, pictures, training):
+    def __call__(self, images, training):
         assert not training
-        flat = pictures[..., 0].reshape(len(pictures), -1)
+        flat = images[..., 0].reshape(len(images), -1)
         return np.stack([flat.argmax(axis=1), flat.max(axis=1), flat.sum(axis=1) * 1e-3], axis=1)
 
 
 def test_the_teacher_sees_the_pixels_that_the_student_sees(hw07):
-    """The trap: targets that belong to other pictures, or to another crop."""
-    pictures = pictures_of(50)
+    """The trap: targets that belong to other images, or to another crop."""
+    images = images_of(50)
     labels = np.arange(50) % 3
-    views = hw07.distillation.Views(pictures, labels, 3, 16, 0, Looker())
+    views = hw07.distillation.Views(images, labels, 3, 16, 0, Looker())
     views.label_with_teacher()
     shown, orders = [], []
     for epoch in range(5):
@@ -278,10 +276,10 @@ def test_the_teacher_sees_the_pixels_that_the_student_sees(hw07):
     assert (orders[0] != orders[4]).any()
 
 
-def test_a_version_is_the_picture_shifted_and_flipped(hw07):
-    pictures = np.zeros((64, 16, 16, 3), np.uint8)
-    pictures[..., 0], pictures[..., 1] = np.arange(16)[:, None], np.arange(16)
-    views = hw07.distillation.Views(pictures, np.zeros(64, int), 1, 64, 0)
+def test_a_version_is_the_image_shifted_and_flipped(hw07):
+    images = np.zeros((64, 16, 16, 3), np.uint8)
+    images[..., 0], images[..., 1] = np.arange(16)[:, None], np.arange(16)
+    views = hw07.distillation.Views(images, np.zeros(64, int), 1, 64, 0)
     rows, columns = np.moveaxis(views.shown(np.arange(64))[..., :2].astype(int), -1, 0)
     assert set(np.unique(rows[:, 8, 0])) == {6, 7, 8, 9, 10}
     assert (np.diff(rows[:, 2:-2], axis=1) == 1).all()
@@ -293,7 +291,7 @@ def test_a_version_is_the_picture_shifted_and_flipped(hw07):
 def test_a_teacher_that_ends_in_a_softmax_is_read_right(hw07):
     plain, ending = keras_classifier(), keras_classifier(softmax=True)
     ending.set_weights(plain.get_weights())
-    odds, logs = (hw07.distillation.log_odds(model, pictures_of(20)) for model in (plain, ending))
+    odds, logs = (hw07.distillation.logits(model, images_of(20)) for model in (plain, ending))
     odds -= odds.max(axis=1, keepdims=True)
     np.testing.assert_allclose(logs - logs.max(axis=1, keepdims=True), odds, atol=1e-3)
 
@@ -304,7 +302,7 @@ def test_a_teacher_that_ends_in_a_softmax_is_read_right(hw07):
 @pytest.mark.parametrize("kind", ["normal", "depthwise", "grouped"])
 def test_the_file_holds_the_model(hw07, kind, tmp_path):
     student, plan = stirred(hw07, kind)
-    folded, pictures, path = hw07.model.fold(student, plan), pictures_of(3), tmp_path / "compressed.npz"
+    folded, images, path = hw07.model.fold(student, plan), images_of(3), tmp_path / "compressed.npz"
     hw07.compressed.write_compressed(path, folded, plan, 8)
     again, read = hw07.compressed.read_compressed(path)
     assert read == plan
@@ -317,7 +315,7 @@ def test_the_file_holds_the_model(hw07, kind, tmp_path):
             span = np.maximum(old.max(axis=others, keepdims=True), 0)
             span = span - np.minimum(old.min(axis=others, keepdims=True), 0)
             assert (np.abs(new - old) <= span / 255 * 0.52 + 1e-6).all()  # each channel has a grid of its own
-    found, meant = (hw07.model.logits_of(model, pictures) for model in (again, folded))
+    found, meant = (hw07.model.logits_of(model, images) for model in (again, folded))
     np.testing.assert_allclose(found, meant, atol=0.05 * np.abs(meant).max())
     with np.load(path, allow_pickle=False) as file:
         assert {file[name].dtype.name for name in file.files} == {"uint8", "float16"}
@@ -416,7 +414,7 @@ def test_an_interrupted_chain_goes_on_where_it_stopped(hw07, out_of_training, wh
 
 def test_a_network_survives_the_file_and_teaches_more_than_labels(hw07, out_of_training, whole_set):
     """The claim, on the synthetic set: what a trained network knows survives the small file, and a student of
-    few pictures learns more from it than from their labels.
+    few images learns more from it than from their labels.
     """
     import keras
 
@@ -447,7 +445,7 @@ def test_a_network_survives_the_file_and_teaches_more_than_labels(hw07, out_of_t
     assert hw07.model.accuracy(hw07.compressed.read_compressed(path)[0], *validation) > known - 0.02
     assert path.stat().st_size < folded.count_params() * 1.05
 
-    few = slice(None, None, 5)  # 48 pictures
+    few = slice(None, None, 5)  # 48 images
     small = hw07.model.make_plan(16, 6, width=0.25)
     scores = {}
     for alpha in (0.0, 0.9):
@@ -478,9 +476,9 @@ def test_homework_3s_default_is_adopted_and_others_are_not(hw07, tmp_path):
         np.testing.assert_array_equal(new, old)
     quick = hw07.model.inference_copy(copy, "float32")
     assert not [layer for layer in quick.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    pictures = pictures_of(3)
+    images = images_of(3)
     np.testing.assert_allclose(
-        hw07.model.logits_of(quick, pictures), hw07.model.logits_of(copy, pictures), atol=1e-3
+        hw07.model.logits_of(quick, images), hw07.model.logits_of(copy, images), atol=1e-3
     )
     with pytest.raises(hw07.scaffold.BadInput, match="not built like a student"):
         hw07.model.adopt(keras_classifier(), "some.keras")
@@ -532,11 +530,11 @@ def spoil(folder, fault):
     training, validation = folder / "training", folder / "validation"
     if fault == "no training":
         shutil.rmtree(training)
-    elif fault == "no pictures":
+    elif fault == "no images":
         shutil.rmtree(validation)
         validation.mkdir()
-    elif fault == "no picture":
-        (training / "0_9999.png").write_bytes(b"not a picture")
+    elif fault == "no image":
+        (training / "0_9999.png").write_bytes(b"not an image")
     elif fault == "truncated":
         path = training / "3_7.png"
         path.write_bytes(path.read_bytes()[:200])
@@ -552,39 +550,39 @@ def spoil(folder, fault):
     ("fault", "words"),
     [
         ("no training", ["training is missing", "--synthetic"]),
-        ("no pictures", ["validation holds no images"]),
-        ("no picture", ["0_9999.png cannot be decoded as an image"]),
+        ("no images", ["validation holds no images"]),
+        ("no image", ["0_9999.png cannot be decoded as an image"]),
         ("truncated", ["3_7.png cannot be decoded as an image"]),
         ("no class", ["cake.png: the name has no class", "{class}_{n}"]),
         ("another format", ["3_7.txt"]),
         ("unknown class", ["class 11", "expected 0 to 5"]),
     ],
 )
-def test_pictures_that_cannot_be_used(hw07_light, capsys, tmp_path, spoilt, fault, words):
+def test_images_that_cannot_be_used(hw07_light, capsys, tmp_path, spoilt, fault, words):
     spoil(spoilt, fault)
     check_sentence(hw07_light, capsys, ["--data-dir", spoilt.parent, "--out-dir", tmp_path / "out"], *words)
 
 
-def test_a_class_without_pictures_is_worth_a_note(hw07_light, capsys, tmp_path):
+def test_a_class_without_images_is_worth_a_note(hw07_light, capsys, tmp_path):
     assert hw07_light.train.count_classes(np.array([0, 0, 3, 1]), np.array([1]), tmp_path) == 4
-    assert capsys.readouterr().err == "note: training/ has no picture of class 2\n"
+    assert capsys.readouterr().err == "note: training/ has no image of class 2\n"
 
 
-def test_greyscale_palette_cmyk_and_turned_pictures_become_upright_rgb(hw07_light, tmp_path):
+def test_greyscale_palette_cmyk_and_turned_images_become_upright_rgb(hw07_light, tmp_path):
     wide = np.zeros((8, 16, 3), np.uint8)
     wide[:, :8] = 200, 40, 40
-    picture = Image.fromarray(wide).resize((64, 32), Image.Resampling.NEAREST)
+    image = Image.fromarray(wide).resize((64, 32), Image.Resampling.NEAREST)
     turned = Image.Exif()
     turned[0x0112] = 3  # upside down
     for name, mode in (("0_0.png", "RGB"), ("0_1.png", "P"), ("0_2.jpg", "CMYK"), ("0_3.png", "L")):
-        picture.convert(mode).save(tmp_path / name)
-    picture.rotate(180).save(tmp_path / "0_4.jpg", exif=turned, quality=95)
+        image.convert(mode).save(tmp_path / name)
+    image.rotate(180).save(tmp_path / "0_4.jpg", exif=turned, quality=95)
     (tmp_path / ".hidden").write_text("does not count")
-    pictures, labels = hw07_light.dataset.load_part(tmp_path, 8)
-    assert pictures.shape == (5, 8, 8, 3)
-    assert pictures.dtype == np.uint8
+    images, labels = hw07_light.dataset.load_part(tmp_path, 8)
+    assert images.shape == (5, 8, 8, 3)
+    assert images.dtype == np.uint8
     assert list(labels) == [0] * 5
-    for number, values in enumerate(pictures.astype(int)):
+    for number, values in enumerate(images.astype(int)):
         expected = [87, 87, 87] if number == 3 else [200, 40, 40]
         assert np.abs(values[:, :3] - expected).max() < 25
         assert values[:, 5:].max() < 25
@@ -593,9 +591,9 @@ def test_greyscale_palette_cmyk_and_turned_pictures_become_upright_rgb(hw07_ligh
 def test_ids_are_numbers_in_their_order(hw07_light, tmp_path):
     for number, name in enumerate(("10.png", "9.png", "0011.jpg")):
         Image.new("RGB", (4, 4), (80 * number, 0, 0)).save(tmp_path / name)
-    pictures, ids = hw07_light.dataset.load_part(tmp_path, 4, labelled=False)
+    images, ids = hw07_light.dataset.load_part(tmp_path, 4, labelled=False)
     assert list(ids) == [9, 10, 11]
-    np.testing.assert_allclose(pictures[:, 0, 0, 0], [80, 0, 160], atol=3)
+    np.testing.assert_allclose(images[:, 0, 0, 0], [80, 0, 160], atol=3)
     for name, word in (("011.png", "has the number of"), ("x.png", "the name is no number")):
         Image.new("RGB", (4, 4)).save(tmp_path / name)
         with pytest.raises(hw07_light.scaffold.BadInput, match=word):
