@@ -2,6 +2,7 @@
 
 import numpy as np
 from dataset import BOS, EOS, SPECIAL
+from matplotlib.figure import Figure
 from records import plain
 
 
@@ -10,8 +11,6 @@ def attention_maps(model, sources, translations, vocabularies):
 
     Words are written in an installed font that has all of their characters, or else as their numbers.
     """
-    from matplotlib.figure import Figure  # here, so that --help need not wait for it
-
     english, chinese = vocabularies
     font = find_font("".join(word for words in [*sources, *translations, SPECIAL] for word in words))
     figure = Figure(figsize=(4.5 * len(sources), 4.5), dpi=70, layout="constrained")

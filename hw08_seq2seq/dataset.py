@@ -113,20 +113,23 @@ def read_text(path):
         raise BadInput(f"{path}: line {line}: a byte is not UTF-8 text; {HELP}.") from error
 
 
-def load_pairs(path):
-    """Read training.txt, validation.txt or testing.txt: a list of Pair. Raises BadInput, naming the line."""
+def load_pairs(path, reference=True):
+    """Read training.txt, validation.txt or testing.txt: a list of Pair. Raises BadInput, naming the line.
+
+    Without reference, a file may hold English alone, and its Chinese is then [] on every line.
+    """
     text = read_text(path)
     if not text.strip():
         raise BadInput(f"{path} is empty, expected a sentence pair a line; {HELP}.")
-    pairs, cut = [], 0
+    pairs, cut, alone = [], 0, not reference and "\t" not in text
     for number, line in enumerate(text.rstrip("\r\n").split("\n"), 1):
-        sides = line.split("\t")
+        sides = [line, ""] if alone else line.split("\t")
         if len(sides) != 2:
             raise BadInput(
                 f"{path}: line {number}: {len(sides) - 1} tabs, expected English, one tab, Chinese; {HELP}."
             )
         english, chinese = (side.split() for side in sides)
-        if not english or not chinese:
+        if not english or not (chinese or alone):
             side = "Chinese" if english else "English"
             raise BadInput(f"{path}: line {number}: the {side} side is empty, expected words; {HELP}.")
         cut += max(len(english), len(chinese)) > MAX_TOKENS

@@ -26,15 +26,16 @@ def build_model(kind, english, chinese, units, dropout, sampled=False):
     return Recurrent(english.words, chinese.words, units, dropout, kind == "attention", sampled)
 
 
-def load_model(path, folder):
+def load_model(path, folder=None):
     """Read model.keras.
 
-    Raises BadInput when it is missing, cut short, or knows other words than the folder's vocabularies.
+    Raises BadInput when it is missing, cut short, or knows other words than the folder's vocabularies, if
+    there is a folder of some.
     """
     model = load_keras(path)
     if not isinstance(model, Translator) or not all(np.isfinite(w).all() for w in model.get_weights()):
         raise BadInput(f"{path} is not a model of this chapter; run train.py again.")
-    for language, words in (("en", model.english), ("cn", model.chinese)):
+    for language, words in (("en", model.english), ("cn", model.chinese)) if folder else ():
         numbers = folder / f"int2word_{language}.json"
         if numbers.is_file() and load_vocabulary(folder, language).words != words:
             raise BadInput(f"{path} was trained with other words than {numbers} has; run train.py again.")

@@ -1,5 +1,6 @@
 """Homework 8: attention, masks, beam search and BLEU by hand, learning by heart, going on, and bad input."""
 
+import io
 import itertools
 import json
 import shutil
@@ -26,7 +27,7 @@ def hw08(load_chapter):
 @pytest.fixture
 def hw08_light(load_chapter):
     """The modules that need no TensorFlow."""
-    return load_chapter(CHAPTER, "dataset", "bleu", "schedules")
+    return load_chapter(CHAPTER, "dataset", "bleu", "schedules", "tokens")
 
 
 @pytest.fixture
@@ -422,6 +423,61 @@ def test_a_test_line_is_translated_whatever_is_in_it(hw08, whole_set, spoilt, un
     assert list(table.reference) == ["我。", "高興😀。", "體育館在哪裡？", "湯姆DVD10"]
     assert table.source[0].count("cats") == 10
     assert (out / "attention.png").stat().st_size > 1000
+
+
+def test_english_of_ones_own_becomes_the_files_tokens(hw08_light):
+    tokens = hw08_light.tokens
+    for text, words in (
+        ('She said, "Don\'t go!"', "she said , `` do n't go ! ''"),
+        ("It’s 7:30 o'clock.", "it 's 7:30 o'clock ."),
+        ("I can't, we've 3.5 (or so)", "i ca n't , we 've 3.5 ( or so )"),
+    ):
+        assert tokens.tokenise(text) == words.split()
+    numbers = dict.fromkeys(["na@@", "ils", "n@@", "a@@", "i@@", "ls", "nai@@", "tom", "to@@", "m"])
+    assert tokens.sub_words("nails", numbers) == ["nai@@", "ls"]  # as few as na@@ ils, and longer at first
+    assert tokens.sub_words("tom", numbers) == ["tom"]
+    assert tokens.sub_words("xna", numbers) == ["xna"]  # has pieces that are not known
+    assert tokens.sub_words("nam", numbers) == ["na@@", "m"]
+
+
+@pytest.mark.parametrize("beam", ["1", "2"])
+def test_own_sentences_are_translated_with_their_log_probability(
+    hw08, whole_set, untrained, capsys, monkeypatch, beam
+):
+    out = untrained(whole_set)
+    argv = ["--out-dir", str(out), "--beam", beam]
+    table = hw08.predict.main([*argv, "--text", "Tom saw three black cats.", "My brother xyzzy"])
+    printed = capsys.readouterr().out
+    assert list(table.sub_words) == ["tom saw three bl@@ ack cats .", "my bro@@ ther xyzzy"]
+    assert printed.count("not known: xyzzy") == 1
+    model = hw08.model.load_model(out / "model.keras", whole_set)
+    english, chinese = (hw08.dataset.Vocabulary(words) for words in (model.english, model.chinese))
+    source = english.encode([table.sub_words[0].split()])
+    words = hw08.beam_search.Decoding(model, int(beam)).translate(source)
+    assert table.translation[0] == "".join(words[0])
+    log_probability, past = 0.0, [hw08.dataset.BOS]
+    for number in chinese.encode(words)[0]:
+        logits = np.asarray(model((source, np.array([past]))))[0, -1].astype(float)
+        log_probability += logits[number] - np.log(np.exp(logits).sum())
+        past.append(number)
+    assert table.log_probability[0] == pytest.approx(log_probability, abs=1e-3)
+    assert f"log-probability {log_probability:.2f}" in printed
+    assert (out / "own.png").is_file()
+    monkeypatch.setattr("sys.stdin", io.StringIO("tom saw cats\n"))
+    assert len(hw08.predict.main([*argv, "--text", "-"])) == 1
+    for wrong, words in (("", "is empty"), ("a" * 2001, "2,001 characters")):
+        check_sentence(hw08, capsys, [*argv, "--text", wrong], words, script="predict")
+
+
+def test_a_test_file_may_hold_english_alone(hw08, spoilt, untrained, whole_set, capsys):
+    out = untrained(whole_set)
+    (spoilt / "testing.txt").write_text("tom saw two cats .\nshe lost five books .\n", "utf-8")
+    table = hw08.predict.main(["--data-dir", str(spoilt), "--out-dir", str(out), "--beam", "1"])
+    assert len(table) == 2
+    assert table.score.isna().all()
+    assert "BLEU" not in capsys.readouterr().out
+    with pytest.raises(hw08.scaffold.BadInput, match="0 tabs"):
+        hw08.dataset.load_pairs(spoilt / "testing.txt")
 
 
 def test_traditional_characters_and_crlf_change_nothing(hw08_light, whole_set, spoilt):
