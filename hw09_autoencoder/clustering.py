@@ -4,7 +4,7 @@ import numpy as np
 
 WHITENED = 16  # directions of a code that are kept, at most
 SHARE = 0.95  # of the variance that they hold together; the rest is noise, and would be blown up
-NEIGHBOURS = 10  # training pictures that vote on the group of a picture
+NEIGHBOURS = 10  # training images that vote on the group of an image
 PERPLEXITY = 30  # of t-SNE: about how many neighbours a point has
 
 
@@ -24,14 +24,14 @@ def whitening(codes, size=WHITENED, share=SHARE):
 
 
 def on_a_plane(codes, seed):
-    """t-SNE: places float32 (n, 2), where near codes are near; far ones are just anywhere else.
+    """t-SNE: points float32 (n, 2), where near codes are near; far ones are just anywhere else.
 
     codes: float32 (n, d), n at least 2. Takes a minute for 8,500 codes.
     """
     from sklearn.manifold import TSNE  # here: scikit-learn is slow to import, and --help need not wait for it
 
     print(f"t-SNE of {len(codes)} codes", flush=True)
-    if codes.shape[1] == 1:  # whitening may leave one direction, and the places begin with two
+    if codes.shape[1] == 1:  # whitening may leave one direction, and the points begin with two
         codes = np.pad(codes, ((0, 0), (0, 1)))
     perplexity = min(PERPLEXITY, (len(codes) - 1) / 3)
     return TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(codes)
@@ -56,23 +56,23 @@ def vote(groups):
     return np.where(shares == 0.5, groups[0], shares > 0.5).astype(np.int64)
 
 
-def named(groups, pictures):
-    """Turn the groups over if needed, so that 0 is that of the bluer pictures (blue less red, on average).
+def named(groups, images):
+    """Turn the groups over if needed, so that 0 is that of the bluer images (blue less red, on average).
 
-    groups: int64 (n,), pictures: uint8 (n, h, w, 3). A rule must say which group is called 0, and it must not
+    groups: int64 (n,), images: uint8 (n, h, w, 3). A rule must say which group is called 0, and it must not
     look at labels.
     """
-    blueness = pictures[..., 2].mean(axis=(1, 2)) - pictures[..., 0].mean(axis=(1, 2))
+    blueness = images[..., 2].mean(axis=(1, 2)) - images[..., 0].mean(axis=(1, 2))
     if groups.min() == groups.max():
         return groups
     return groups if blueness[groups == 0].mean() >= blueness[groups == 1].mean() else 1 - groups
 
 
 def of_neighbours(codes, known, groups):
-    """The group of most of a code's NEIGHBOURS nearest among the training pictures.
+    """The group of most of a code's NEIGHBOURS nearest among the training images.
 
-    codes: float32 (n, d), known: (m, d), groups: int64 (m,). Returns int64 (n,). This is how any picture gets
-    its group, one of valX too: t-SNE has no place for a picture that was not there.
+    codes: float32 (n, d), known: (m, d), groups: int64 (m,). Returns int64 (n,). This is how any image gets
+    its group, one of valX too: t-SNE has no point for an image that was not there.
     """
     from sklearn.neighbors import KNeighborsClassifier
 

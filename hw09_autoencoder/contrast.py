@@ -1,8 +1,8 @@
-"""Two views of a picture should have one code: the views, and the loss that says so.
+"""Two views of an image should have one code: the views, and the loss that says so.
 
-A view is a piece of the picture, enlarged, perhaps mirrored, in another light, with noise. What all views of
-a picture share is what fills it, sky or water or fur; where things stand and how bright it was differ
-from view to view. So a code that is alike for the views, and unlike other pictures, is one of the former.
+A view is a piece of the image, enlarged, perhaps mirrored, in another light, with noise. What all views of
+an image share is what fills it, sky or water or fur; where things stand and how bright it was differ
+from view to view. So a code that is alike for the views, and unlike other images, is one of the former.
 
 After Chen et al., "A simple framework for contrastive learning of visual representations" (SimCLR), 2020.
 """
@@ -10,20 +10,20 @@ After Chen et al., "A simple framework for contrastive learning of visual repres
 import keras
 from keras import ops
 
-SMALLEST = 0.1  # share of the picture's area that a view shows at least
+SMALLEST = 0.1  # share of the image's area that a view shows at least
 LIGHT = 0.2  # brightness and contrast are multiplied by 1 - LIGHT to 1 + LIGHT
 TEMPERATURE = 0.3  # of the loss: the lower, the more the most similar strangers count
 
 
-def noised(pictures, noise, generator):
+def noised(images, noise, generator):
     """Add normal noise of this standard deviation: float32 (n, h, w, c), 0..1 -> the same."""
-    spots = noise * keras.random.normal(ops.shape(pictures), seed=generator)
-    return ops.clip(pictures + spots, 0.0, 1.0)
+    spots = noise * keras.random.normal(ops.shape(images), seed=generator)
+    return ops.clip(images + spots, 0.0, 1.0)
 
 
-def views(pictures, noise, generator):
-    """A random view of each picture: float32 (n, h, w, c), 0..1 -> the same."""
-    count, size = ops.shape(pictures)[0], pictures.shape[1]
+def views(images, noise, generator):
+    """A random view of each image: float32 (n, h, w, c), 0..1 -> the same."""
+    count, size = ops.shape(images)[0], images.shape[1]
 
     def drawn(low, high, shape):
         return keras.random.uniform(shape, low, high, seed=generator)
@@ -36,7 +36,7 @@ def views(pictures, noise, generator):
     # Where the pixel (column, row) of a view comes from: (across * column + left, side * row + top).
     zero = ops.zeros_like(side)
     transform = ops.stack([across, zero, left, zero, side, top, zero, zero], axis=1)
-    pieces = ops.image.affine_transform(pictures, transform, interpolation="bilinear", fill_mode="nearest")
+    pieces = ops.image.affine_transform(images, transform, interpolation="bilinear", fill_mode="nearest")
     brightness, contrast = (drawn(1 - LIGHT, 1 + LIGHT, (count, 1, 1, 1)) for _ in range(2))
     mean = ops.mean(pieces, axis=(1, 2, 3), keepdims=True)
     return noised(brightness * (mean + contrast * (pieces - mean)), noise, generator)
@@ -45,7 +45,7 @@ def views(pictures, noise, generator):
 def nt_xent(first, second, temperature=TEMPERATURE):
     """The normalised, temperature-scaled cross-entropy: which of 2n - 1 others is this view's twin?
 
-    first, second: float32 (n, d), row i of both of picture i. Returns a number, in nats: the mean over all 2n
+    first, second: float32 (n, d), row i of both of image i. Returns a number, in nats: the mean over all 2n
     views of -log softmax(cosine / temperature) at the twin, without the view itself among the choices.
     """
     count = ops.shape(first)[0]

@@ -1,4 +1,4 @@
-"""The course's pictures -> arrays.
+"""The course's images -> arrays.
 
 trainX.npy   uint8 (N, 32, 32, 3), RGB, without labels: to learn from, and what is handed in, ids 0 to N - 1
 valX.npy     uint8 (500, 32, 32, 3), as many as there are labels
@@ -11,38 +11,38 @@ from scaffold import HELP, BadInput, replacing
 
 import numpy as np
 
-SHAPE = (32, 32, 3)  # of a picture: rows, columns, RGB
+SHAPE = (32, 32, 3)  # of an image: rows, columns, RGB
 
 
-def load_pictures(path):
+def load_images(path):
     """Read trainX.npy or valX.npy: uint8 (n, 32, 32, 3).
 
     Floats or wider integers are taken if they are whole numbers from 0 to 255. Raises BadInput when the file
     is missing, cut short, empty, or holds something else.
     """
-    pictures = load_array(path)
-    if pictures.shape[1:] != SHAPE or pictures.dtype.kind not in "uif":
-        raise BadInput(f"{path} holds {described(pictures)}, expected uint8 (N, 32, 32, 3); {HELP}.")
-    if len(pictures) == 0:
-        raise BadInput(f"{path} holds no pictures; {HELP}.")
-    if pictures.dtype != np.uint8:
+    images = load_array(path)
+    if images.shape[1:] != SHAPE or images.dtype.kind not in "uif":
+        raise BadInput(f"{path} holds {described(images)}, expected uint8 (N, 32, 32, 3); {HELP}.")
+    if len(images) == 0:
+        raise BadInput(f"{path} holds no images; {HELP}.")
+    if images.dtype != np.uint8:
         with np.errstate(invalid="ignore"):  # NaN is no uint8, and is caught by the comparison
-            wrong = np.argwhere(pictures.astype(np.uint8) != pictures)
+            wrong = np.argwhere(images.astype(np.uint8) != images)
         if len(wrong):
             index = tuple(int(number) for number in wrong[0])
             raise BadInput(
-                f"{path}: picture {index[0]} has {pictures[index]} at row {index[1]}, column {index[2]}, "
+                f"{path}: image {index[0]} has {images[index]} at row {index[1]}, column {index[2]}, "
                 f"expected whole numbers from 0 to 255; {HELP}."
             )
-    return pictures.astype(np.uint8)
+    return images.astype(np.uint8)
 
 
 def load_several(path):
-    """As load_pictures(), and raises BadInput unless two pictures differ: else there are no two groups."""
-    pictures = load_pictures(path)
-    if (pictures == pictures[0]).all():
-        raise BadInput(f"{path} holds one picture only, expected at least 2 that differ; {HELP}.")
-    return pictures
+    """As load_images(), and raises BadInput unless two images differ: else there are no two groups."""
+    images = load_images(path)
+    if (images == images[0]).all():
+        raise BadInput(f"{path} holds one image only, expected at least 2 that differ; {HELP}.")
+    return images
 
 
 def load_labels(path, count):
@@ -80,28 +80,28 @@ def make_synthetic(folder, seed, count=300, validation_count=100):
     """Write small views and close-ups as trainX.npy, valX.npy and valY.npy, and return the folder.
 
     Group 0 is a far thing: a small square before a smooth bluish ground. Group 1 is a near one: coarse
-    brownish texture up to the edges. The light differs from picture to picture by far more than the groups
-    do, so whoever compares pixels tells bright pictures from dark ones. A crop shows which group it is from.
+    brownish texture up to the edges. The light differs from image to image by far more than the groups
+    do, so whoever compares pixels tells bright images from dark ones. A crop shows which group it is from.
     """
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
-    pictures, labels = draw_pictures(rng, count)
-    for name, array in zip(("trainX", "valX", "valY"), (pictures, *draw_pictures(rng, validation_count))):
+    images, labels = draw_images(rng, count)
+    for name, array in zip(("trainX", "valX", "valY"), (images, *draw_images(rng, validation_count))):
         with replacing(folder / f"{name}.npy") as path, open(path, "wb") as file:
             np.save(file, array)
     return folder
 
 
-def draw_pictures(rng, count):
-    """Pictures uint8 (count, 32, 32, 3) and their groups int64 (count,), about half and half."""
+def draw_images(rng, count):
+    """Images uint8 (count, 32, 32, 3) and their groups int64 (count,), about half and half."""
     labels = rng.integers(0, 2, count)
     light = rng.uniform(60, 200, (count, 1, 1, 1))
     tint = np.where(labels == 0, 1, -1)[:, None, None, None] * np.array([-0.1, 0.0, 0.1])
     slope = rng.uniform(-0.2, 0.2, (count, 1, 1, 1)) * np.linspace(-1, 1, 32)[:, None, None]
     blocks = rng.normal(0, 0.25, (count, 8, 8, 1)).repeat(4, axis=1).repeat(4, axis=2)
     far = 1 + slope + rng.normal(0, 0.02, (count, *SHAPE))
-    for picture in far:
+    for image in far:
         top, left = rng.integers(4, 20, 2)
-        picture[top : top + 8, left : left + 8] += rng.uniform(-0.4, 0.4)
+        image[top : top + 8, left : left + 8] += rng.uniform(-0.4, 0.4)
     relative = np.where(labels[:, None, None, None] == 0, far, 1 + blocks) + tint
     return np.clip(light * relative, 0, 255).astype(np.uint8), labels

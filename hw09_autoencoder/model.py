@@ -1,15 +1,15 @@
-"""The autoencoder: an encoder, a decoder that mirrors it, and what is done to a picture before it is encoded.
+"""The autoencoder: an encoder, a decoder that mirrors it, and what is done to an image before it is encoded.
 
 | encoder: 3x3 convolutions, stride 2 | decoder: 4x4 transposed convolutions |
 |-------------------------------------|--------------------------------------|
-| picture (32, 32, 3)                 | picture (32, 32, 3)                  |
+| image (32, 32, 3)                 | image (32, 32, 3)                  |
 | (16, 16, 32)                        | (16, 16, 32)                         |
 | (8, 8, 64)                          | (8, 8, 64)                           |
 | (4, 4, 128)                         | (4, 4, 128)                          |
 | (2, 2, 128)                         | (2, 2, 128)                          |
 | code (code_size,)                   | code (code_size,)                    |
 
-Read the left column downwards, the right one upwards. Pictures are 0..1 in both; model.keras takes pixels
+Read the left column downwards, the right one upwards. Images are 0..1 in both; model.keras takes pixels
 0..255 and has the scaling inside.
 """
 
@@ -29,8 +29,8 @@ MOMENTUM = 0.9  # of the running means: Keras' 0.99 needs more steps than a trai
 
 
 def build_encoder(code_size, name="encoder"):
-    """A model of pictures float32 (n, 32, 32, 3), 0..1 -> codes (n, code_size)."""
-    inputs = keras.Input(SHAPE, name="picture")
+    """A model of images float32 (n, 32, 32, 3), 0..1 -> codes (n, code_size)."""
+    inputs = keras.Input(SHAPE, name="image")
     hidden = inputs
     for number, filters in enumerate(FILTERS, 1):
         hidden = layers.Conv2D(filters, 3, strides=2, padding="same", name=f"convolution_{number}")(hidden)
@@ -41,7 +41,7 @@ def build_encoder(code_size, name="encoder"):
 
 
 def build_decoder(code_size, name="decoder"):
-    """A model of codes (n, code_size) -> pictures (n, 32, 32, 3), about 0..1."""
+    """A model of codes (n, code_size) -> images (n, 32, 32, 3), about 0..1."""
     side = SHAPE[0] // 2 ** len(FILTERS)
     inputs = keras.Input((code_size,), name="code")
     hidden = layers.Dense(side * side * FILTERS[-1], activation="relu", name="widen")(inputs)
@@ -51,15 +51,15 @@ def build_decoder(code_size, name="decoder"):
             filters, 4, strides=2, padding="same", activation="relu", name=f"transposed_{number + 1}"
         )
         hidden = wider(hidden)
-    picture = layers.Conv2DTranspose(SHAPE[-1], 4, strides=2, padding="same", name="transposed_1")
-    return keras.Model(inputs, picture(hidden), name=name)
+    image = layers.Conv2DTranspose(SHAPE[-1], 4, strides=2, padding="same", name="transposed_1")
+    return keras.Model(inputs, image(hidden), name=name)
 
 
 class Autoencoder(keras.Model):
-    """Decodes the clean picture from the code of a spoilt one; with contrast, from a view's, and views agree.
+    """Decodes the clean image from the code of a spoilt one; with contrast, from a view's, and views agree.
 
     noise: standard deviation, of pixels 0..1. The spoiling is on in training only: at any other time the
-    model is decoder(encoder(pictures)).
+    model is decoder(encoder(images)).
     """
 
     def __init__(self, code_size, noise, contrast, seed, number=1):
@@ -74,20 +74,20 @@ class Autoencoder(keras.Model):
         self.reconstruction = keras.metrics.Mean(name="reconstruction")
         self.contrast = keras.metrics.Mean(name="contrast") if contrast else None
 
-    def spoilt(self, pictures):
+    def spoilt(self, images):
         """What the encoder sees in training, float32 (n, 32, 32, 3), 0..1."""
-        return (noised if self.projector is None else views)(pictures, self.noise, self.generator)
+        return (noised if self.projector is None else views)(images, self.noise, self.generator)
 
-    def call(self, pictures, training=False):
-        """float32 (n, 32, 32, 3), 0..1 -> the decoded pictures; in training also the views' projections."""
+    def call(self, images, training=False):
+        """float32 (n, 32, 32, 3), 0..1 -> the decoded images; in training also the views' projections."""
         if not training:
-            return self.decoder(self.encoder(pictures))
+            return self.decoder(self.encoder(images))
         if self.projector is None:
-            return self.decoder(self.encoder(self.spoilt(pictures), training=True))
-        both = ops.concatenate([self.spoilt(pictures), self.spoilt(pictures)])
+            return self.decoder(self.encoder(self.spoilt(images), training=True))
+        both = ops.concatenate([self.spoilt(images), self.spoilt(images)])
         codes = self.encoder(both, training=True)  # together, so that both have one mean and deviation
         # One of the views is decoded: the second would cost as much again, and teach little more.
-        return self.decoder(codes[: ops.shape(pictures)[0]]), self.projector(codes)
+        return self.decoder(codes[: ops.shape(images)[0]]), self.projector(codes)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         decoded, projections = (y_pred, None) if self.projector is None else y_pred
@@ -123,22 +123,20 @@ def whole_model(members, reductions):
 
 
 def load_model(path):
-    """Read model.keras. Raises BadInput when it is missing, cut short, or not for these pictures."""
+    """Read model.keras. Raises BadInput when it is missing, cut short, or not for these images."""
     model = load_keras(path)
     outputs = [len(shape) for shape in model.output_shape] if isinstance(model.output_shape, list) else []
     if outputs != [2, 4] or not all(np.isfinite(weight).all() for weight in model.get_weights()):
         raise BadInput(f"{path} is not a model of this chapter; run train.py again.")
     if model.input_shape[1:] != SHAPE:
-        raise BadInput(
-            f"{path} reads pictures {model.input_shape[1:]}, expected {SHAPE}; run train.py again."
-        )
+        raise BadInput(f"{path} reads images {model.input_shape[1:]}, expected {SHAPE}; run train.py again.")
     return model
 
 
-def in_batches(function, pictures, batch=500):
-    """What a model makes of pictures (n, ...), a batch at a time: float32 (n, ...). Nothing is compiled."""
+def in_batches(function, images, batch=500):
+    """What a model makes of images (n, ...), a batch at a time: float32 (n, ...). Nothing is compiled."""
     parts = [
-        ops.convert_to_numpy(function(pictures[start : start + batch].astype(np.float32)))
-        for start in range(0, len(pictures), batch)
+        ops.convert_to_numpy(function(images[start : start + batch].astype(np.float32)))
+        for start in range(0, len(images), batch)
     ]
     return np.concatenate(parts)

@@ -1,10 +1,10 @@
-"""Give each picture of trainX its group, with what train.py saved, and draw all codes on a plane.
+"""Give each image of trainX its group, with what train.py saved, and draw all codes on a plane.
 
     python hw09_autoencoder/predict.py                after train.py
     python hw09_autoencoder/predict.py --synthetic    after train.py --synthetic
 
 Written to <out-dir>: submission.csv with id,label, the ids counting from 0 in the order of trainX.npy, and
-embedding.png, every picture's place by t-SNE in its group's colour.
+embedding.png, every image's point by t-SNE in its group's colour.
 """
 
 from scaffold import BadInput, Parser, replacing, run
@@ -27,7 +27,7 @@ def main(argv=None):
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     trained(args, "model.keras", "clusters.npz")
     clusters = load_clusters(args.out_dir / "clusters.npz")
-    pictures = load_several(data_dir / "trainX.npy")
+    images = load_several(data_dir / "trainX.npy")
 
     start_keras()
     from model import in_batches, load_model  # with Keras, for which --help need not wait
@@ -35,22 +35,22 @@ def main(argv=None):
     model = load_model(args.out_dir / "model.keras")
     if model.output_shape[0][1:] != clusters["codes"].shape[1:]:
         raise BadInput(f"{args.out_dir / 'clusters.npz'} is of another model.keras; run train.py again.")
-    codes = in_batches(lambda x: model(x)[0], pictures)
+    codes = in_batches(lambda x: model(x)[0], images)
     groups = of_neighbours(codes, clusters["codes"], clusters["groups"])
     table = pd.DataFrame({"id": np.arange(len(groups)), "label": groups})
     with replacing(args.out_dir / "submission.csv") as path:
         table.to_csv(path, index=False)
-    known = "places" in clusters and len(clusters["places"]) == len(codes)
-    points = clusters["places"] if known else on_a_plane(codes, seed=0)
+    known = "points" in clusters and len(clusters["points"]) == len(codes)
+    points = clusters["points"] if known else on_a_plane(codes, seed=0)
     with replacing(args.out_dir / "embedding.png") as path:
         plot_embedding({"trainX": (points, groups)}).savefig(path)
-    print(f"group 0: {np.sum(groups == 0)} pictures, group 1: {np.sum(groups == 1)}")
+    print(f"group 0: {np.sum(groups == 0)} images, group 1: {np.sum(groups == 1)}")
     print(f"{len(table)} predictions   {args.out_dir / 'submission.csv'}")
     return table
 
 
 def load_clusters(path):
-    """Read clusters.npz: codes float32 (n, d), groups int64 (n,), perhaps places (n, 2). Raises BadInput."""
+    """Read clusters.npz: codes float32 (n, d), groups int64 (n,), perhaps points (n, 2). Raises BadInput."""
     if not path.is_file():
         raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
     try:

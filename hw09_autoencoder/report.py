@@ -1,7 +1,7 @@
 """Answer the report questions of homework 9: every table and figure of README.md.
 
     python hw09_autoencoder/report.py                 on the course's files, into results/: some 50 minutes
-    python hw09_autoencoder/report.py --synthetic     on drawn pictures, into out/results/
+    python hw09_autoencoder/report.py --synthetic     on drawn images, into out/results/
 
 Two improvements on the course's method, before and after; what is decoded; whether a smaller reconstruction
 error means better groups; and how much the seed decides. A training is train.main(), and serves several rows.
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import train
 from clustering import accuracy, of_neighbours, on_a_plane, two_groups, vote, whitening
-from dataset import load_labels, load_pictures, load_several, make_synthetic
+from dataset import load_images, load_labels, load_several, make_synthetic
 from device import start_keras
 from figures import plot_embedding
 from matplotlib.figure import Figure
@@ -38,7 +38,7 @@ def main(argv=None):
     args = parse_args(argv)
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    parts = [load_several(data_dir / "trainX.npy"), load_pictures(data_dir / "valX.npy")]
+    parts = [load_several(data_dir / "trainX.npy"), load_images(data_dir / "valX.npy")]
     labels = load_labels(data_dir / "valY.npy", len(parts[1]))
     start_keras()
     results.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def main(argv=None):
             as_trained = metrics[0]["arguments"]["reduce"] == reduction  # then train.py has counted already
             scores = of_scores([run["score"] for run in metrics]) if as_trained else spread(found[reduction])
             row("methods", f"{model}, {reduction}", scores)
-        panels[f"{model}, codes as they are"] = runs[0]["places"], runs[0]["known"]
+        panels[f"{model}, codes as they are"] = runs[0]["points"], runs[0]["known"]
         row("training", model, more=summary(folders))
         with replacing(results / f"{model}.png") as path:
             shutil.copy(folders[0] / "reconstructions.png", path)
@@ -114,9 +114,9 @@ def raw_codes(folder, parts):
     return [in_batches(encoder, part / np.float32(255)) for part in parts]
 
 
-def principal_components(pictures, validation):
+def principal_components(images, validation):
     """The first COMPONENTS principal components of the pixels, fitted on trainX: float32 (n, k) each."""
-    flat = [part.reshape(len(part), -1) / np.float32(255) for part in (pictures, validation)]
+    flat = [part.reshape(len(part), -1) / np.float32(255) for part in (images, validation)]
     mean = flat[0].mean(axis=0)
     directions = np.linalg.svd(flat[0] - mean, full_matrices=False)[2][:COMPONENTS]
     return [(part - mean) @ directions.T for part in flat]
@@ -137,10 +137,10 @@ def grouped(folder, seed, codes, reduction):
         points = on_a_plane(known, seed) if reduction == "tsne" else known
         groups = two_groups(points, seed)
         with replacing(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, known=groups, found=of_neighbours(others, known, groups), places=points[:, :2])
+            np.savez(file, known=groups, found=of_neighbours(others, known, groups), points=points[:, :2])
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in ("known", "found", "places")}
+            return {name: file[name] for name in ("known", "found", "points")}
     except Exception as error:  # a damaged archive has many ways to say so
         raise BadInput(f"{path} is damaged; remove it, and it is made anew.") from error
 
@@ -150,7 +150,7 @@ def mixtures(codes, seeds):
     from sklearn.mixture import GaussianMixture  # here: slow to import too
 
     known, others = of_variance_one(codes, COMPONENTS, 1.0)
-    # A little is added to the variances: a Gaussian of few pictures has none in some direction.
+    # A little is added to the variances: a Gaussian of few images has none in some direction.
     fits = [GaussianMixture(2, reg_covar=1e-4, random_state=seed).fit(known) for seed in range(seeds)]
     return [fit.predict(others) for fit in fits]
 
@@ -188,9 +188,7 @@ def plot_errors(kept, seeds):
                 table.validation_error, table.accuracy, ".-", color=f"C{number}", alpha=0.5, label=label
             )
             axes.plot(table.validation_error.iloc[-1], table.accuracy.iloc[-1], "o", color=f"C{number}")
-    axes.set(
-        xscale="log", xlabel="squared error of decoded validation pictures", ylabel="validation accuracy"
-    )
+    axes.set(xscale="log", xlabel="squared error of decoded validation images", ylabel="validation accuracy")
     axes.grid(alpha=0.3)
     axes.legend()
     return figure

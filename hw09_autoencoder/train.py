@@ -1,7 +1,7 @@
-"""Learn codes of pictures without labels, and part the pictures into two groups by their codes.
+"""Learn codes of images without labels, and part the images into two groups by their codes.
 
-    python hw09_autoencoder/train.py                       codes alike for two views of a picture, whitened
-    python hw09_autoencoder/train.py --synthetic           the same on drawn pictures, in seconds
+    python hw09_autoencoder/train.py                       codes alike for two views of an image, whitened
+    python hw09_autoencoder/train.py --synthetic           the same on drawn images, in seconds
     python hw09_autoencoder/train.py --method denoising    the course's: noise, then t-SNE and k-means
     python hw09_autoencoder/train.py --method denoising --reduce whitened
     python hw09_autoencoder/train.py --seeds 3             three autoencoders vote
@@ -19,14 +19,14 @@ from scaffold import Parser, head, integer, number, run
 import numpy as np
 import pandas as pd
 from clustering import accuracy, member_seed, named, of_neighbours, on_a_plane, two_groups, vote, whitening
-from dataset import load_labels, load_pictures, load_several, make_synthetic
+from dataset import load_images, load_labels, load_several, make_synthetic
 from device import start_keras
 from figures import plot_strip
 from records import claim, learning_curve, record
 
 REDUCTIONS = ["none", "whitened", "tsne"]
 CURVES = {"loss": "training loss", "accuracy": "validation accuracy: whitened codes, k-means"}
-SYNTHETIC_BATCH = 50  # pictures a step with --synthetic: there are few
+SYNTHETIC_BATCH = 50  # images a step with --synthetic: there are few
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def main(argv=None):
     began = time.perf_counter()
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
-    pictures, validation = load_several(data_dir / "trainX.npy"), load_pictures(data_dir / "valX.npy")
+    images, validation = load_several(data_dir / "trainX.npy"), load_images(data_dir / "valX.npy")
     labels = load_labels(data_dir / "valY.npy", len(validation))
     device = start_keras(args.seed)
     from model import in_batches, whole_model
@@ -79,28 +79,28 @@ def main(argv=None):
 
     head(
         args,
-        f"pictures {pictures.shape}, validation {validation.shape}, {labels.mean():.1%} of it labelled 1",
+        f"images {images.shape}, validation {validation.shape}, {labels.mean():.1%} of it labelled 1",
         f"{args.method} autoencoder, codes of {args.code_size}, on {device}",
     )
     fits, members, histories = time.perf_counter(), [], []
     for index in range(args.seeds):
-        member, history = fit(args, index, pictures, validation, labels)
+        member, history = fit(args, index, images, validation, labels)
         members.append(member)
         histories.append(history)
     fitted = time.perf_counter()
 
-    raw = [in_batches(member.encoder, pictures / np.float32(255)) for member in members]
+    raw = [in_batches(member.encoder, images / np.float32(255)) for member in members]
     reductions = [whitening(codes) if args.reduce == "whitened" else None for codes in raw]
     model = whole_model(members, reductions)
-    codes, validation_codes = (in_batches(lambda x: model(x)[0], each) for each in (pictures, validation))
+    codes, validation_codes = (in_batches(lambda x: model(x)[0], each) for each in (images, validation))
     widths = [each.shape[1] if way is None else len(way[1]) for each, way in zip(raw, reductions)]
-    clusters = part(args, np.split(codes, np.cumsum(widths)[:-1], axis=1), pictures)
+    clusters = part(args, np.split(codes, np.cumsum(widths)[:-1], axis=1), images)
     found = of_neighbours(validation_codes, clusters["codes"], clusters["groups"])
     metrics = {
         "metric": "validation accuracy, the better naming",
         "score": accuracy(found, labels),
         "reconstruction_error": float(histories[0].validation_error.iloc[-1]),
-        "pictures_in_group": np.bincount(clusters["groups"], minlength=2).tolist(),
+        "images_in_group": np.bincount(clusters["groups"], minlength=2).tolist(),
         "parameters": model.count_params(),
         "seconds": {"one_fit": (fitted - fits) / args.seeds, "all": time.perf_counter() - began},
     }
@@ -115,28 +115,28 @@ def main(argv=None):
         "model.keras": model.save,
         "clusters.npz": lambda path: np.savez(path, **clusters),
         "history.csv": lambda path: history.to_csv(path, index=False),
-        "reconstructions.png": plot_strip(strip(members[0], pictures), spoilt, SHOWN),
+        "reconstructions.png": plot_strip(strip(members[0], images), spoilt, SHOWN),
         "learning_curve.png": learning_curve(wide, panels),
     }
     return record(args, metrics, files)
 
 
-def part(args, codes, pictures):
+def part(args, codes, images):
     """The members' k-means and their vote: what goes into clusters.npz, a dict of arrays.
 
     codes : float32 (n, d) of trainX for each member; whitened, one may have fewer directions than another.
         In the file they stand side by side
     groups : int64 (n,), 0 the bluer one
-    places : float32 (n, 2), of the first member's t-SNE, if it had one
+    points : float32 (n, 2), of the first member's t-SNE, if it had one
     """
     arrays, groups = {"codes": np.concatenate(codes, axis=1)}, []
     for index, points in enumerate(codes):
         seed = member_seed(args, index)
         if args.reduce == "tsne":
             points = on_a_plane(points, seed)
-            arrays.setdefault("places", points)
+            arrays.setdefault("points", points)
         groups.append(two_groups(points, seed))
-    return {**arrays, "groups": named(vote(groups), pictures)}
+    return {**arrays, "groups": named(vote(groups), images)}
 
 
 if __name__ == "__main__":

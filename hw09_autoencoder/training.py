@@ -12,22 +12,22 @@ from clustering import accuracy, member_seed, of_neighbours, two_groups, whiteni
 from keras import ops
 from model import Autoencoder, in_batches
 
-SHOWN = (1, 2, 3, 6, 7, 9)  # pictures of trainX in reconstructions.png, the course's
+SHOWN = (1, 2, 3, 6, 7, 9)  # images of trainX in reconstructions.png, the course's
 
 
-def fit(args, number, pictures, validation, labels):
+def fit(args, number, images, validation, labels):
     """Train one autoencoder. Returns it and its history, a row an epoch."""
     seed = member_seed(args, number)
     keras.utils.set_random_seed(seed)
     model = Autoencoder(args.code_size, args.noise, args.method == "contrastive", seed, number + 1)
-    steps = args.epochs * -(-len(pictures) // args.batch_size)
+    steps = args.epochs * -(-len(images) // args.batch_size)
     rate = keras.optimizers.schedules.CosineDecay(args.learning_rate, steps)
     # XLA's code for this network is four times as slow on the CPU as TensorFlow's own.
     model.compile(optimizer=keras.optimizers.Adam(rate), jit_compile=False)
     model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice
-    watch = Watch(pictures, validation, labels, args.learning_rate)
+    watch = Watch(images, validation, labels, args.learning_rate)
     model.fit(
-        pictures.astype(np.float32) / 255,
+        images.astype(np.float32) / 255,
         batch_size=args.batch_size,
         epochs=args.epochs,
         verbose=1 if sys.stdout.isatty() else 2,
@@ -44,9 +44,9 @@ class Watch(keras.callbacks.Callback):
     seconds : of the epoch's training, without this
     """
 
-    def __init__(self, pictures, validation, labels, learning_rate):
+    def __init__(self, images, validation, labels, learning_rate):
         super().__init__()
-        self.pictures, self.validation = (part / np.float32(255) for part in (pictures, validation))
+        self.images, self.validation = (part / np.float32(255) for part in (images, validation))
         self.labels, self.learning_rate, self.rows = labels, learning_rate, []
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -55,7 +55,7 @@ class Watch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.perf_counter() - self.began
         decoded = in_batches(self.model, self.validation)
-        codes, others = (in_batches(self.model.encoder, part) for part in (self.pictures, self.validation))
+        codes, others = (in_batches(self.model.encoder, part) for part in (self.images, self.validation))
         if not all(np.isfinite(each).all() for each in (list(logs.values()), codes, others)):
             raise BadInput(
                 f"epoch {epoch + 1}: the loss is not a number, --learning-rate {self.learning_rate} may be "
@@ -63,7 +63,7 @@ class Watch(keras.callbacks.Callback):
             )
         if (codes == codes[0]).all():
             raise BadInput(
-                f"epoch {epoch + 1}: all pictures have the same code, --learning-rate {self.learning_rate} "
+                f"epoch {epoch + 1}: all images have the same code, --learning-rate {self.learning_rate} "
                 "may be too large; nothing was written."
             )
         matrix, offset = whitening(codes)
@@ -80,9 +80,9 @@ class Watch(keras.callbacks.Callback):
         )
 
 
-def strip(model, pictures):
-    """The pictures SHOWN, spoilt as in training, and decoded from that: float32 (3, k, 32, 32, 3), 0..1."""
-    clean = pictures[[number for number in SHOWN if number < len(pictures)]].astype(np.float32) / 255
+def strip(model, images):
+    """The images SHOWN, spoilt as in training, and decoded from that: float32 (3, k, 32, 32, 3), 0..1."""
+    clean = images[[number for number in SHOWN if number < len(images)]].astype(np.float32) / 255
     spoilt = model.spoilt(ops.convert_to_tensor(clean))
     rows = (clean, spoilt, model(spoilt))
     return np.clip([ops.convert_to_numpy(row) for row in rows], 0, 1)

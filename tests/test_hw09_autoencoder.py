@@ -86,14 +86,14 @@ def test_a_vote_turns_clusterings_over_before_it_counts(hw09_light):
 
 
 def test_the_bluer_group_is_0(hw09_light):
-    pictures = np.full((6, 32, 32, 3), 100, np.uint8)
-    pictures[[1, 4], ..., 2] = 150
-    pictures[[0, 5], ..., 0] = 150
-    pictures[3, ..., 1] = 250  # green says nothing
+    images = np.full((6, 32, 32, 3), 100, np.uint8)
+    images[[1, 4], ..., 2] = 150
+    images[[0, 5], ..., 0] = 150
+    images[3, ..., 1] = 250  # green says nothing
     named = hw09_light.clustering.named
     for groups in ([1, 0, 1, 1, 0, 1], [0, 1, 0, 0, 1, 0]):
-        assert list(named(np.array(groups), pictures)) == [1, 0, 1, 1, 0, 1]
-    assert list(named(np.zeros(6, int), pictures)) == [0] * 6
+        assert list(named(np.array(groups), images)) == [1, 0, 1, 1, 0, 1]
+    assert list(named(np.zeros(6, int), images)) == [0] * 6
 
 
 def test_neighbours_outvote_the_nearest(hw09_light):
@@ -128,13 +128,13 @@ def generator():
 
 
 def ramp(count):
-    """Pictures whose red is 0.25 at the left and 0.75 at the right, green the same downwards, blue 0.5."""
+    """Images whose red is 0.25 at the left and 0.75 at the right, green the same downwards, blue 0.5."""
     line = np.linspace(0.25, 0.75, 32, dtype=np.float32)
     across = np.broadcast_to(line, (32, 32))
     return np.repeat(np.stack([across, across.T, np.full((32, 32), 0.5)], axis=-1)[None], count, axis=0)
 
 
-def test_a_view_is_a_piece_of_the_picture_perhaps_mirrored(hw09, monkeypatch):
+def test_a_view_is_a_piece_of_the_image_perhaps_mirrored(hw09, monkeypatch):
     monkeypatch.setattr(hw09.contrast, "LIGHT", 0.0)
     seen = np.asarray(hw09.contrast.views(ramp(300).astype(np.float32), 0.0, generator()))
     red, green = seen[:, 16, :, 0], seen[:, :, 16, 1]
@@ -160,8 +160,8 @@ def test_a_view_is_a_piece_of_the_picture_perhaps_mirrored(hw09, monkeypatch):
 
 def test_light_changes_brightness_and_contrast(hw09, monkeypatch):
     monkeypatch.setattr(hw09.contrast, "SMALLEST", 1.0)
-    picture = np.where(np.arange(32)[:, None, None] < 16, 0.4, 0.6) * np.ones((200, 1, 32, 3), np.float32)
-    seen = np.asarray(hw09.contrast.views(picture.astype(np.float32), 0.0, generator()))
+    image = np.where(np.arange(32)[:, None, None] < 16, 0.4, 0.6) * np.ones((200, 1, 32, 3), np.float32)
+    seen = np.asarray(hw09.contrast.views(image.astype(np.float32), 0.0, generator()))
     means, depths = seen.mean(axis=(1, 2, 3)), seen[:, 31, 0, 0] - seen[:, 0, 0, 0]
     assert 0.4 <= means.min() < 0.41
     assert 0.59 < means.max() <= 0.6001
@@ -214,43 +214,43 @@ def test_the_decoder_mirrors_the_encoder(hw09, size):
 
 
 @pytest.fixture
-def pictures():
+def images():
     return np.random.default_rng(0).uniform(0, 1, (6, 32, 32, 3)).astype(np.float32)
 
 
 @pytest.mark.parametrize("contrast", [False, True])
-def test_noise_is_off_when_it_is_not_training(hw09, pictures, contrast):
+def test_noise_is_off_when_it_is_not_training(hw09, images, contrast):
     model = hw09.model.Autoencoder(4, 0.5, contrast, seed=0)
-    quiet = np.asarray(model(pictures))
-    np.testing.assert_array_equal(quiet, model(pictures))
-    np.testing.assert_array_equal(quiet, model.decoder(model.encoder(pictures)))
-    spoilt = [np.asarray(model.spoilt(pictures)) for _ in range(2)]
+    quiet = np.asarray(model(images))
+    np.testing.assert_array_equal(quiet, model(images))
+    np.testing.assert_array_equal(quiet, model.decoder(model.encoder(images)))
+    spoilt = [np.asarray(model.spoilt(images)) for _ in range(2)]
     assert np.abs(spoilt[0] - spoilt[1]).mean() > 0.1
-    training = model(pictures, training=True)
+    training = model(images, training=True)
     decoded, *projections = training if contrast else (training,)
-    assert decoded.shape == pictures.shape
+    assert decoded.shape == images.shape
     assert [p.shape for p in projections] == ([(12, 64)] if contrast else [])
     assert np.abs(np.asarray(decoded) - quiet).max() > 1e-3
 
 
-def test_the_loss_compares_with_the_clean_picture(hw09, pictures):
+def test_the_loss_compares_with_the_clean_image(hw09, images):
     compute = hw09.model.Autoencoder(4, 0.5, False, seed=0).compute_loss
-    assert float(compute(pictures, y_pred=pictures)) == 0
-    assert float(compute(pictures, y_pred=pictures + 0.1)) == pytest.approx(0.01, rel=1e-3)
+    assert float(compute(images, y_pred=images)) == 0
+    assert float(compute(images, y_pred=images + 0.1)) == pytest.approx(0.01, rel=1e-3)
     projections = np.random.default_rng(1).normal(size=(12, 64)).astype(np.float32)
     compute = hw09.model.Autoencoder(4, 0.5, True, seed=0).compute_loss
     expected = float(hw09.contrast.nt_xent(projections[:6], projections[6:]))
-    assert float(compute(pictures, y_pred=(pictures, projections))) == pytest.approx(expected, rel=1e-5)
-    off = float(compute(pictures, y_pred=(pictures + 0.1, projections)))
+    assert float(compute(images, y_pred=(images, projections))) == pytest.approx(expected, rel=1e-5)
+    off = float(compute(images, y_pred=(images + 0.1, projections)))
     assert off == pytest.approx(expected + 0.01 * hw09.model.RECONSTRUCTION, rel=1e-4)
 
 
-def test_the_whole_model_scales_reduces_and_joins(hw09, pictures, tmp_path):
+def test_the_whole_model_scales_reduces_and_joins(hw09, images, tmp_path):
     members = [hw09.model.Autoencoder(4, 0.1, False, seed=0, number=number) for number in (1, 2)]
     rng = np.random.default_rng(0)
     reduction = rng.normal(size=(4, 3)).astype(np.float32), rng.normal(size=3).astype(np.float32)
     whole = hw09.model.whole_model(members, [reduction, None])
-    pixels = np.round(255 * pictures)
+    pixels = np.round(255 * images)
     codes, decoded = (np.asarray(part) for part in whole(pixels))
     first, second = (np.asarray(member.encoder(pixels / 255)) for member in members)
     np.testing.assert_allclose(codes, np.hstack([first @ reduction[0] + reduction[1], second]), atol=1e-4)
@@ -267,11 +267,11 @@ def test_the_whole_model_scales_reduces_and_joins(hw09, pictures, tmp_path):
 
 
 @pytest.mark.parametrize("contrast", [False, True])
-def test_a_step_moves_all_weights(hw09, pictures, contrast):
+def test_a_step_moves_all_weights(hw09, images, contrast):
     model = hw09.model.Autoencoder(4, 0.1, contrast, seed=0)
     model.compile("sgd", run_eagerly=True)
     before = [np.array(weight) for weight in model.trainable_variables]
-    logs = model.fit(pictures, batch_size=6, verbose=0).history
+    logs = model.fit(images, batch_size=6, verbose=0).history
     for weight, old in zip(model.trainable_variables, before, strict=True):
         if weight.path.startswith("encoder") and "kernel" in weight.path:
             assert not np.array_equal(weight, old), weight.path
@@ -302,7 +302,7 @@ def test_the_labels_and_valX_change_nothing_but_the_score(hw09, untrained, whole
     folder = shutil.copytree(whole_set, tmp_path / "data")
     argv = ["--data-dir", str(folder), "--code-size", "8"]
     metrics = hw09.train.main([*argv, "--out-dir", str(tmp_path / "one")])
-    assert sum(metrics["pictures_in_group"]) == 300
+    assert sum(metrics["images_in_group"]) == 300
     labels, validation = (np.load(folder / f"{name}.npy") for name in ("valY", "valX"))
     np.save(folder / "valX.npy", validation[::-1, ::-1][:90])
     np.save(folder / "valY.npy", np.roll(labels, 7)[:90])
@@ -343,7 +343,7 @@ def test_several_seeds_vote_and_predict_repeats_the_groups(hw09, untrained, tmp_
     first, second = np.split(clusters["codes"], 2, axis=1)
     assert first.shape == second.shape == (300, 8)
     assert not np.allclose(first, second), "the members are one and the same"
-    assert clusters["places"].shape == (300, 2)
+    assert clusters["points"].shape == (300, 2)
     table = hw09.predict.main(["--synthetic", "--out-dir", str(tmp_path)])
     found = hw09.clustering.of_neighbours(clusters["codes"], clusters["codes"], clusters["groups"])
     np.testing.assert_array_equal(table.label, found)
@@ -358,18 +358,18 @@ def test_not_a_number_ends_in_a_sentence(hw09, untrained, tmp_path, capsys):
 
 
 def test_codes_that_are_all_the_same_end_in_a_sentence(hw09, untrained, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(hw09.training, "in_batches", lambda function, pictures: np.ones((len(pictures), 8)))
-    check_sentence(hw09, capsys, [*TRIAL, "--out-dir", tmp_path], "epoch 1: all pictures have the same code")
+    monkeypatch.setattr(hw09.training, "in_batches", lambda function, images: np.ones((len(images), 8)))
+    check_sentence(hw09, capsys, [*TRIAL, "--out-dir", tmp_path], "epoch 1: all images have the same code")
     assert not list(tmp_path.glob("*.*"))
 
 
 def test_the_groups_are_of_the_points_that_the_reduction_made(hw09_light):
     points, side = planted(np.random.default_rng(0), 90)
-    pictures = np.zeros((90, 32, 32, 3), np.uint8)
-    pictures[side == 0, ..., 2] = 9
+    images = np.zeros((90, 32, 32, 3), np.uint8)
+    images[side == 0, ..., 2] = 9
     argv = ["--seeds", "3", "--reduce", "none"]
     many = [points * [0, 0, 1], points, (points * [0, 0, 1])[:, 1:]]  # the last has fewer directions
-    arrays = hw09_light.train.part(hw09_light.train.parse_args(argv), many, pictures)
+    arrays = hw09_light.train.part(hw09_light.train.parse_args(argv), many, images)
     assert list(arrays["groups"]) == list(side)  # two of three outvote the one that is led astray
     assert set(arrays) == {"codes", "groups"}
 
@@ -391,10 +391,10 @@ def test_recipes_and_own_flags(hw09_light):
 
 
 def test_the_claim(hw09, whole_set, tmp_path):
-    """On drawn pictures in any light, codes that views share beat pixels, and codes of noised pictures."""
-    pictures, validation = (np.load(whole_set / f"{name}.npy") for name in ("trainX", "valX"))
+    """On drawn images in any light, codes that views share beat pixels, and codes of noised images."""
+    images, validation = (np.load(whole_set / f"{name}.npy") for name in ("trainX", "valX"))
     labels, clustering = np.load(whole_set / "valY.npy"), hw09.clustering
-    flat = [part.reshape(len(part), -1) / 255 for part in (pictures, validation)]
+    flat = [part.reshape(len(part), -1) / 255 for part in (images, validation)]
     by_pixels = clustering.of_neighbours(flat[1], flat[0], clustering.two_groups(flat[0], 0))
     assert clustering.accuracy(by_pixels, labels) < 0.65
     argv = ["--data-dir", str(whole_set), "--epochs", "6", "--batch-size", "50", "--out-dir", str(tmp_path)]
@@ -412,9 +412,9 @@ def test_the_claim(hw09, whole_set, tmp_path):
 def test_principal_components_are_scikit_learns(hw09_light):
     from sklearn.decomposition import PCA
 
-    pictures = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)
-    known, others = hw09_light.report.principal_components(pictures[:30], pictures[30:])
-    flat = pictures.reshape(40, -1) / 255
+    images = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)
+    known, others = hw09_light.report.principal_components(images[:30], images[30:])
+    flat = images.reshape(40, -1) / 255
     pca = PCA(29).fit(flat[:30])
     np.testing.assert_allclose(np.abs(known[:, :5]), np.abs(pca.transform(flat[:30])[:, :5]), atol=1e-3)
     np.testing.assert_allclose(np.abs(others[:, :5]), np.abs(pca.transform(flat[30:])[:, :5]), atol=1e-3)
@@ -447,7 +447,7 @@ def test_kept_groups_are_read_again_unless_they_were_damaged(hw09_light, tmp_pat
     codes = [np.random.default_rng(0).normal(size=(number, 3)).astype(np.float32) for number in (30, 8)]
     first = hw09_light.report.grouped(tmp_path, 0, codes, "whitened")
     again = hw09_light.report.grouped(tmp_path, 0, None, "whitened")
-    for name in ("known", "found", "places"):
+    for name in ("known", "found", "points"):
         np.testing.assert_array_equal(first[name], again[name])
     (tmp_path / "whitened_0.npz").write_bytes(b"x")
     with pytest.raises(hw09_light.scaffold.BadInput, match="whitened_0.npz is damaged; remove it"):
@@ -517,11 +517,11 @@ BAD_FILES = {
     "objects": (changed("trainX.npy", lambda x: x[:2].astype(object)), ["trainX.npy", "holds objects"]),
     "object labels": (changed("valY.npy", lambda y: y.astype(object)), ["valY.npy", "holds objects"]),
     "several": (as_zip, ["trainX.npy holds several arrays"]),
-    "empty": (changed("trainX.npy", lambda x: x[:0]), ["trainX.npy holds no pictures"]),
-    "one": (changed("trainX.npy", lambda x: x[:1]), ["trainX.npy holds one picture"]),
+    "empty": (changed("trainX.npy", lambda x: x[:0]), ["trainX.npy holds no images"]),
+    "one": (changed("trainX.npy", lambda x: x[:1]), ["trainX.npy holds one image"]),
     "many times": (
         changed("trainX.npy", lambda x: x[:1].repeat(9, axis=0)),
-        ["trainX.npy holds one picture"],
+        ["trainX.npy holds one image"],
     ),
     "other size": (
         changed("valX.npy", lambda x: x[:, :28]),
@@ -530,10 +530,10 @@ BAD_FILES = {
     "channels first": (changed("trainX.npy", lambda x: np.moveaxis(x, 3, 1)), ["(300, 3, 32, 32)"]),
     "grey": (changed("trainX.npy", lambda x: x[..., 0]), ["(300, 32, 32)"]),
     "one number": (changed("trainX.npy", lambda x: x[0, 0, 0, 0]), ["uint8 ()"]),
-    "text pictures": (changed("trainX.npy", lambda x: x.astype("U3")), ["<U3 (300"]),
-    "NaN": (changed("trainX.npy", with_entry(np.nan, 4, 5, 6, 0)), ["picture 4 has nan at row 5, column 6"]),
-    "256": (changed("valX.npy", with_entry(256, 1, 2, 3, 1)), ["picture 1 has 256.0 at row 2, column 3"]),
-    "-1": (changed("trainX.npy", lambda x: x.astype(int) - 256), ["picture 0 has -"]),
+    "text images": (changed("trainX.npy", lambda x: x.astype("U3")), ["<U3 (300"]),
+    "NaN": (changed("trainX.npy", with_entry(np.nan, 4, 5, 6, 0)), ["image 4 has nan at row 5, column 6"]),
+    "256": (changed("valX.npy", with_entry(256, 1, 2, 3, 1)), ["image 1 has 256.0 at row 2, column 3"]),
+    "-1": (changed("trainX.npy", lambda x: x.astype(int) - 256), ["image 0 has -"]),
     "0..1": (changed("trainX.npy", lambda x: x / 255), ["expected whole numbers from 0 to 255"]),
     "fewer labels": (changed("valY.npy", lambda y: y[1:]), ["int64 (99,)", "expected 100 labels"]),
     "label columns": (changed("valY.npy", lambda y: y[:, None]), ["(100, 1)", "expected 100 labels"]),
@@ -553,11 +553,11 @@ def test_bad_files(hw09_light, whole_set, tmp_path, capsys, case):
 
 
 def test_whole_numbers_of_another_type_are_taken(hw09_light, whole_set, tmp_path):
-    pictures = np.load(whole_set / "trainX.npy")
-    np.save(tmp_path / "trainX.npy", pictures.astype(np.float32))
-    read = hw09_light.dataset.load_pictures(tmp_path / "trainX.npy")
+    images = np.load(whole_set / "trainX.npy")
+    np.save(tmp_path / "trainX.npy", images.astype(np.float32))
+    read = hw09_light.dataset.load_images(tmp_path / "trainX.npy")
     assert read.dtype == np.uint8
-    np.testing.assert_array_equal(read, pictures)
+    np.testing.assert_array_equal(read, images)
 
 
 def test_models_of_another_training(hw09, tmp_path, capsys):
