@@ -1,21 +1,21 @@
-"""Batches of pictures out of a memory-mapped file: no more than a batch is ever in memory."""
+"""Batches of images out of a memory-mapped file: no more than a batch is ever in memory."""
 
 import keras
 import numpy as np
 from dataset import as_floats
 
 
-class Pictures(keras.utils.PyDataset):
-    """Batches (pictures, pictures): what an autoencoder is shown, and what it shall give back.
+class Images(keras.utils.PyDataset):
+    """Batches (images, images): what an autoencoder is shown, and what it shall give back.
 
-    pictures : load_pictures' array; rows : int (n,), the pictures of it to use. In training they are mixed
+    images : load_images' array; rows : int (n,), the images of it to use. In training they are mixed
     anew each epoch. What is drawn depends on the seed, the epoch and the batch alone, so a training that was
     stopped goes on as if it had not been.
     """
 
-    def __init__(self, pictures, rows, batch_size, training=False, seed=0, epoch=0):
+    def __init__(self, images, rows, batch_size, training=False, seed=0, epoch=0):
         super().__init__()
-        self.pictures, self.rows, self.batch_size = pictures, rows, batch_size
+        self.images, self.rows, self.batch_size = images, rows, batch_size
         self.training, self.seed, self.epoch = training, seed, epoch
         self.deal()
 
@@ -33,7 +33,7 @@ class Pictures(keras.utils.PyDataset):
     def __getitem__(self, index):
         rows = np.sort(self.order[index * self.batch_size : (index + 1) * self.batch_size])
         rng = np.random.default_rng([self.seed, self.epoch, index])
-        return self.prepare(as_floats(self.pictures[rows]), rng)
+        return self.prepare(as_floats(self.images[rows]), rng)
 
-    def prepare(self, pictures, rng):
-        return pictures, pictures
+    def prepare(self, images, rng):
+        return images, images

@@ -1,15 +1,15 @@
-"""Which pictures does the test have more of than the training set has?
+"""Which images does the test have more of than the training set has?
 
-The training set is known to be normal. The test set is a mixture: normal pictures, and a few that are not. No
+The training set is known to be normal. The test set is a mixture: normal images, and a few that are not. No
 one says which, but the mixture as a whole can be compared with the training set: where the test has more
-pictures than expected, the anomalies are. A classifier of "training or test?" learns the ratio of the two
+images than expected, the anomalies are. A classifier of "training or test?" learns the ratio of the two
 densities,
 
     p(code | test) / p(code | training) = 1 - share + share * p(code | anomaly) / p(code | training),
 
 and that rises with the ratio that one would like to know, whatever the share: sorting by the one sorts by the
-other. This is semi-supervised novelty detection (Blanchard, Lee, Scott 2010). It looks at the test pictures,
-as a density does not, and at no answer. And it must not look at the picture that it scores: each fifth of the
+other. This is semi-supervised novelty detection (Blanchard, Lee, Scott 2010). It looks at the test images,
+as a density does not, and at no answer. And it must not look at the image that it scores: each fifth of the
 test is scored by a classifier that learnt from the rest.
 """
 
@@ -26,9 +26,9 @@ STRENGTH = 1e-3  # scikit-learn's C: the smaller, the nearer to 0 the weights ar
 def comparison(known, codes, others, seed=0):
     """The log-odds that a code is of the test set rather than of the training set; larger: more anomalous.
 
-    known : float (m, d), codes of training pictures; codes : float (n, d), of the test
-    others : float (k, d), codes of neither, such as of held-out training pictures
-    Returns (n,) and (k,): each test picture is scored by the one classifier of FOLDS that has not seen it,
+    known : float (m, d), codes of training images; codes : float (n, d), of the test
+    others : float (k, d), codes of neither, such as of held-out training images
+    Returns (n,) and (k,): each test image is scored by the one classifier of FOLDS that has not seen it,
     and the others by the mean of them all.
     """
     scores, of_others = np.empty(len(codes)), np.zeros(len(others))

@@ -1,11 +1,11 @@
-"""The course's two arrays of pictures -> memory-mapped arrays, and a submission's answers -> 0s and 1s.
+"""The course's two arrays of images -> memory-mapped arrays, and a submission's answers -> 0s and 1s.
 
 data.zip of homework 10, from ml2020spring-hw10 on Kaggle:
 
-train.npy    (40000, 32, 32, 3), RGB, floats from -1 to 1: normal pictures of many kinds, without labels
+train.npy    (40000, 32, 32, 3), RGB, floats from -1 to 1: normal images of many kinds, without labels
 test.npy     (10000, 32, 32, 3), the same, with anomalies among them
 
-Floats of any size will do, and so will uint8 from 0 to 255; any number of pictures, and of any one size. An
+Floats of any size will do, and so will uint8 from 0 to 255; any number of images, and of any one size. An
 answers.csv (id,anomaly: ids from 1, and 0 or 1), where there is one, is only ever used to score.
 """
 
@@ -14,14 +14,14 @@ from scaffold import HELP, BadInput, replacing
 import numpy as np
 import pandas as pd
 
-CHUNK = 1000  # pictures that are looked at together
-SIZE = 32  # pixels a side of a synthetic picture
+CHUNK = 1000  # images that are looked at together
+SIZE = 32  # pixels a side of a synthetic image
 
 
-def load_pictures(path):
-    """Open an array of pictures without reading it: float or uint8 (N, h, w, 3), memory-mapped.
+def load_images(path):
+    """Open an array of images without reading it: float or uint8 (N, h, w, 3), memory-mapped.
 
-    Every value is looked at once, some pictures at a time, so 40,000 pictures need no memory to speak of.
+    Every value is looked at once, some images at a time, so 40,000 images need no memory to speak of.
     Take `as_floats` of a part to use it. Raises BadInput when the file is missing, broken, or holds something
     else: other shapes, other types, NaN, or values beyond -1..1 (uint8: 0..255).
     """
@@ -30,43 +30,43 @@ def load_pictures(path):
         instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
         raise BadInput(f"{path} is missing{instead}; {HELP}.")
     try:
-        pictures = np.load(path, mmap_mode="r", allow_pickle=False)
+        images = np.load(path, mmap_mode="r", allow_pickle=False)
     except PermissionError:
         raise
     except Exception as error:  # objects, another format, a file cut short: NumPy has many words for it
         raise BadInput(f"{path} is cut short or no .npy array of numbers; {HELP}.") from error
-    if not isinstance(pictures, np.ndarray):
-        pictures.close()
+    if not isinstance(images, np.ndarray):
+        images.close()
         raise BadInput(f"{path} is an archive of arrays, expected one array; {HELP}.")
-    if pictures.ndim != 4 or pictures.shape[-1] != 3 or 0 in pictures.shape[1:]:
-        raise BadInput(f"{path} has the shape {pictures.shape}, expected (N, height, width, 3); {HELP}.")
-    if pictures.dtype != np.uint8 and pictures.dtype.kind != "f":
-        raise BadInput(f"{path} is {pictures.dtype}, expected floats from -1 to 1, or uint8; {HELP}.")
-    if len(pictures) == 0:
-        raise BadInput(f"{path} holds no pictures; {HELP}.")
-    for start in range(0, len(pictures), CHUNK):
-        values = as_floats(pictures[start : start + CHUNK])
+    if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape[1:]:
+        raise BadInput(f"{path} has the shape {images.shape}, expected (N, height, width, 3); {HELP}.")
+    if images.dtype != np.uint8 and images.dtype.kind != "f":
+        raise BadInput(f"{path} is {images.dtype}, expected floats from -1 to 1, or uint8; {HELP}.")
+    if len(images) == 0:
+        raise BadInput(f"{path} holds no images; {HELP}.")
+    for start in range(0, len(images), CHUNK):
+        values = as_floats(images[start : start + CHUNK])
         wrong = np.flatnonzero(~(np.abs(values) <= 1 + 1e-3).all(axis=(1, 2, 3)))  # NaN is wrong too
         if len(wrong):
-            picture = values[wrong[0]].ravel()
-            value = picture[np.argmin(np.abs(picture) <= 1 + 1e-3)]
+            image = values[wrong[0]].ravel()
+            value = image[np.argmin(np.abs(image) <= 1 + 1e-3)]
             raise BadInput(
-                f"{path}: picture {start + wrong[0] + 1} holds the value {value:g}, expected -1 to 1; {HELP}."
+                f"{path}: image {start + wrong[0] + 1} holds the value {value:g}, expected -1 to 1; {HELP}."
             )
-    return pictures
+    return images
 
 
-def as_floats(pictures):
-    """A part of load_pictures' array as float32 from -1 to 1, in memory."""
-    if pictures.dtype == np.uint8:
-        return pictures.astype(np.float32) / 127.5 - 1
-    return np.asarray(pictures, np.float32)
+def as_floats(images):
+    """A part of load_images' array as float32 from -1 to 1, in memory."""
+    if images.dtype == np.uint8:
+        return images.astype(np.float32) / 127.5 - 1
+    return np.asarray(images, np.float32)
 
 
 def load_answers(path, count):
-    """Read id,anomaly of all `count` test pictures: int64 (count,), 1 for an anomaly, by rising id.
+    """Read id,anomaly of all `count` test images: int64 (count,), 1 for an anomaly, by rising id.
 
-    Raises BadInput when the file is missing, or does not say 0 or 1 of each picture once, or the same of all.
+    Raises BadInput when the file is missing, or does not say 0 or 1 of each image once, or the same of all.
     """
     if not path.is_file():
         raise BadInput(f"{path} is missing; give --answers a CSV file with id,anomaly, or leave it out.")
@@ -78,16 +78,14 @@ def load_answers(path, count):
         raise BadInput(f"{path} has the columns {', '.join(table.columns)}; expected id,anomaly.")
     table["id"] = pd.to_numeric(table.id, errors="coerce")
     if sorted(table.id) != list(range(1, count + 1)):
-        raise BadInput(
-            f"{path} has {len(table)} ids; expected each of 1 to {count}, the test pictures, once."
-        )
+        raise BadInput(f"{path} has {len(table)} ids; expected each of 1 to {count}, the test images, once.")
     words = table.set_index("id").sort_index().anomaly
     anomaly = pd.to_numeric(words, errors="coerce").astype(float)
     wrong = np.flatnonzero(~anomaly.isin([0, 1]))
     if len(wrong):
         raise BadInput(f"{path}: id {wrong[0] + 1} has {words.iloc[wrong[0]]}; expected 0 or 1.")
     if anomaly.nunique() == 1:
-        raise BadInput(f"{path} says {anomaly.iloc[0]:g} of every picture; expected some of both.")
+        raise BadInput(f"{path} says {anomaly.iloc[0]:g} of every image; expected some of both.")
     return anomaly.to_numpy(np.int64)
 
 
@@ -95,7 +93,7 @@ def make_synthetic(folder, seed, count=240, test_count=120):
     """Write train.npy, test.npy and answers.csv in the course's format, and return the folder.
 
     Things that stand upright: a house, a tree and a lamp, of any colours and under more or less noise. The
-    anomalies, a quarter of the test, are arrows, which lie on their side, in plainer pictures: who looks for
+    anomalies, a quarter of the test, are arrows, which lie on their side, in plainer images: who looks for
     what is hard to copy finds the normal ones.
     """
     rng = np.random.default_rng(seed)
@@ -129,6 +127,6 @@ def draw_things(rng, kinds):
     )
     inside = np.choose(kinds, [house, tree, lamp, arrow])[..., None]
     sky, thing = rng.uniform(-0.6, 0.6, (2, len(kinds), 1, 1, 3))
-    pictures = np.where(inside, thing + np.where(thing > sky, 0.4, -0.4), sky)
+    images = np.where(inside, thing + np.where(thing > sky, 0.4, -0.4), sky)
     noise = np.where(kinds == 3, 0.05, rng.uniform(0.05, 0.25, kinds.shape))[..., None]
-    return np.clip(pictures + noise * rng.normal(size=pictures.shape), -1, 1).astype(np.float32)
+    return np.clip(images + noise * rng.normal(size=images.shape), -1, 1).astype(np.float32)

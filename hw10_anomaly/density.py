@@ -1,4 +1,4 @@
-"""How lonely is a code? Three answers, each from the codes of training pictures: large is far from them.
+"""How lonely is a code? Three answers, each from the codes of training images: large is far from them.
 
 | function    | the score                                              | what it believes             |
 |-------------|--------------------------------------------------------|------------------------------|
@@ -18,7 +18,7 @@ COMPONENTS = 32  # of a code that a mixture is made of, at most
 
 
 def nearest(known, codes, count=NEIGHBOURS):
-    """The nearest of the known codes (m, d) to each of codes (n, d): distances and places, (n, count)."""
+    """The nearest of the known codes (m, d) to each of codes (n, d): distances and indices, (n, count)."""
     count = min(count, len(known))
     return NearestNeighbors(n_neighbors=count, algorithm="brute").fit(known).kneighbors(codes)
 

@@ -1,6 +1,6 @@
-"""The networks: pictures float32 (n, 32, 32, 3), -1..1, in.
+"""The networks: images float32 (n, 32, 32, 3), -1..1, in.
 
-autoencoders: what `encoder` makes of a picture, `decoder` undoes, the same shapes backwards; a code has
+autoencoders: what `encoder` makes of an image, `decoder` undoes, the same shapes backwards; a code has
 --code-size numbers. Any height and width that 8 divides will do for cnn and vae, any at all for fcn and pca.
 
 | fcn, encoder          | cnn and vae, encoder      | vae, code               | pca, encoder       |
@@ -10,7 +10,7 @@ autoencoders: what `encoder` makes of a picture, `decoder` undoes, the same shap
 | dense 256, ReLU       | convolution 4x4, 4x4x128  | variance (code,), drawn |                    |
 | dense (code,)         | flatten 2048, dense (code,)| in training only       |                    |
 
-rotation: `encoder` makes a map of 4x4x192 features and takes its mean over the places, 192 numbers; the
+rotation: `encoder` makes a map of 4x4x192 features and takes its mean over the positions, 192 numbers; the
 logits of the four turns are linear in them. Any height and width that are equal will do.
 """
 
@@ -31,7 +31,7 @@ ROTATIONS = 4
 
 
 def build_autoencoder(network, shape, code_size):
-    """A model that gives back the picture, of two models: get_layer("encoder") and get_layer("decoder").
+    """A model that gives back the image, of two models: get_layer("encoder") and get_layer("decoder").
 
     The vae's encoder gives a pair, mean and logarithm of the variance, and its code between them is drawn.
     """
@@ -43,9 +43,9 @@ def build_autoencoder(network, shape, code_size):
     numbers = [layers.Dense(code_size, name=name)(features) for name in names]
     encoder = keras.Model(inputs, numbers if network == "vae" else numbers[0], name="encoder")
     decoder = keras.Sequential([keras.Input((code_size,)), *up], name="decoder")
-    pictures = keras.Input(shape)
-    code = encoder(pictures)
-    return keras.Model(pictures, decoder(Sampling()(code) if network == "vae" else code), name=network)
+    images = keras.Input(shape)
+    code = encoder(images)
+    return keras.Model(images, decoder(Sampling()(code) if network == "vae" else code), name=network)
 
 
 def linear(shape):
@@ -77,7 +77,7 @@ def set_components(model, mean, components):
 
 
 def build_rotation_network(shape):
-    """A model that says how far a picture was turned: logits (n, ROTATIONS)."""
+    """A model that says how far an image was turned: logits (n, ROTATIONS)."""
     steps = []
     for kernel, filters, stride in ROTATION_LAYERS:
         # A training is short: the running means follow within some ten steps, not some hundred.
@@ -88,8 +88,8 @@ def build_rotation_network(shape):
         ]
     steps.append(layers.GlobalAveragePooling2D())
     encoder = keras.Sequential([keras.Input(shape), *steps], name="encoder")
-    pictures = keras.Input(shape)
-    return keras.Model(pictures, layers.Dense(ROTATIONS)(encoder(pictures)), name="rotation")
+    images = keras.Input(shape)
+    return keras.Model(images, layers.Dense(ROTATIONS)(encoder(images)), name="rotation")
 
 
 def build_model(network, shape, code_size):
@@ -106,7 +106,7 @@ def load_model(path, shape):
         raise BadInput(f"{path} is no model of this chapter; run train.py again.")
     if model.input_shape[1:] != shape:
         raise BadInput(
-            f"{path} was trained for pictures of {model.input_shape[1:]}, the test set has {shape}; "
+            f"{path} was trained for images of {model.input_shape[1:]}, the test set has {shape}; "
             "run train.py on this data set."
         )
     return prepared(model)

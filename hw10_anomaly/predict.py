@@ -1,4 +1,4 @@
-"""Score the test pictures with what train.py saved, and show the least and the most anomalous.
+"""Score the test images with what train.py saved, and show the least and the most anomalous.
 
     python hw10_anomaly/predict.py                           after train.py
     python hw10_anomaly/predict.py --threshold 200           and count the scores above it
@@ -6,8 +6,8 @@
     python hw10_anomaly/predict.py --synthetic               after train.py --synthetic
 
 Written to <out-dir>: submission.csv with id,anomaly, ids from 1 and a score that is larger the more anomalous
-the picture; pictures.png, the SHOWN least and most anomalous, above what the network gives back, or above the
-nearest training picture if it gives back none; histogram.png of the scores.
+the image; pictures.png, the SHOWN least and most anomalous, above what the network gives back, or above the
+nearest training image if it gives back none; histogram.png of the scores.
 """
 
 from pathlib import Path
@@ -16,12 +16,13 @@ from scaffold import BadInput, Parser, number, replacing, run
 
 import numpy as np
 import pandas as pd
-from dataset import as_floats, load_answers, load_pictures
+from dataset import as_floats, load_answers, load_images
 from device import start_keras
+from matplotlib.figure import Figure
 from records import trained
 from train import suits
 
-SHOWN = 5  # pictures of each kind
+SHOWN = 5  # images of each kind
 
 
 def parse_args(argv=None):
@@ -36,23 +37,23 @@ def main(argv=None):
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     learnt = trained(args, "model.keras", "codes.npz")["arguments"]
     method, score, seed = (learnt.get(name) for name in ("method", "score", "seed"))
-    training, test = (load_pictures(data_dir / f"{name}.npy") for name in ("train", "test"))
+    training, test = (load_images(data_dir / f"{name}.npy") for name in ("train", "test"))
     answers = data_dir / "answers.csv" if args.synthetic and not args.answers else args.answers
     anomaly = None if answers is None else load_answers(answers, len(test))
     codes, known = load_codes(args.out_dir / "codes.npz", len(training))
 
     start_keras()
     from model import load_model  # with Keras, for which --help need not wait
-    from scoring import against_training, auc, interval, score_pictures, split
+    from scoring import against_training, auc, interval, score_images, split
 
     model = load_model(args.out_dir / "model.keras", test.shape[1:])
     if not suits(score, model.name) or not isinstance(seed, int) or seed < 0:
         raise BadInput(f"{args.out_dir / 'metrics.json'} is not of this model.keras; run train.py again.")
     _, held_out = split(len(training), seed)
     every = np.arange(len(test))
-    scores, others = score_pictures(model, score, codes, test, every, training, held_out)
+    scores, others = score_images(model, score, codes, test, every, training, held_out)
     print(f"test {test.shape}   method {method}, score {score}")
-    print(f"ROC-AUC against held-out training pictures {against_training(scores, others):.4f}")
+    print(f"ROC-AUC against held-out training images {against_training(scores, others):.4f}")
     if anomaly is not None:
         low, high = interval(anomaly, scores)
         print(f"ROC-AUC {auc(anomaly, scores):.4f}, 95% of bootstraps {low:.4f} to {high:.4f}")
@@ -63,8 +64,8 @@ def main(argv=None):
         flagged = scores >= args.threshold
         normal, anomalous = normal[~flagged[normal]], anomalous[flagged[anomalous]]
         print(
-            f"{flagged.sum()} test pictures ({flagged.mean():.2%}) score {args.threshold:g} or more, and "
-            f"{np.mean(others >= args.threshold):.2%} of the held-out training pictures"
+            f"{flagged.sum()} test images ({flagged.mean():.2%}) score {args.threshold:g} or more, and "
+            f"{np.mean(others >= args.threshold):.2%} of the held-out training images"
         )
     submission = pd.DataFrame({"id": every + 1, "anomaly": scores})
     if not np.isfinite(scores).all():
@@ -74,7 +75,7 @@ def main(argv=None):
     with replacing(args.out_dir / "pictures.png") as path:
         shown = np.concatenate([normal, anomalous])
         below, what = counterparts(model, test, shown, codes, training, known)
-        plot_pictures(as_floats(test[shown]), below, what, scores[shown], len(normal)).savefig(path)
+        plot_images(as_floats(test[shown]), below, what, scores[shown], len(normal)).savefig(path)
     with replacing(args.out_dir / "histogram.png") as path:
         plot_histogram(scores, others, anomaly, args.threshold).savefig(path)
     with replacing(args.out_dir / "submission.csv") as path:
@@ -84,7 +85,7 @@ def main(argv=None):
 
 
 def load_codes(path, count):
-    """codes.npz: the codes of training pictures, float32 (m, d), and their rows among `count`, int (m,)."""
+    """codes.npz: the codes of training images, float32 (m, d), and their rows among `count`, int (m,)."""
     if not path.is_file():
         raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.")
     try:
@@ -93,12 +94,12 @@ def load_codes(path, count):
     except Exception as error:  # a damaged archive has many ways to say so
         raise BadInput(f"{path} is cut short or not of this chapter; run train.py again.") from error
     if rows.max() >= count:
-        raise BadInput(f"{path} is of more pictures than train.npy has; run train.py on this data set.")
+        raise BadInput(f"{path} is of more images than train.npy has; run train.py on this data set.")
     return codes, rows
 
 
 def counterparts(model, test, shown, codes, training, known):
-    """What stands below each of the test pictures shown: float (n, h, w, 3), and a word for it."""
+    """What stands below each of the test images shown: float (n, h, w, 3), and a word for it."""
     from density import nearest
     from scoring import codes_of, predict
 
@@ -108,10 +109,8 @@ def counterparts(model, test, shown, codes, training, known):
     return as_floats(training[known[indices[:, 0]]]), "nearest\nin training"
 
 
-def plot_pictures(pictures, below, what, scores, normal):
-    """Test pictures, float (n, h, w, 3), -1..1, each above its counterpart: `normal` ones first."""
-    from matplotlib.figure import Figure  # here, so that --help need not wait for it
-
+def plot_images(images, below, what, scores, normal):
+    """Test images, float (n, h, w, 3), -1..1, each above its counterpart: `normal` ones first."""
     figure = Figure(figsize=(1.5 * SHOWN, 7.2), dpi=80, layout="constrained")
     grid = figure.subplots(4, SHOWN)
     for axes in grid.ravel():
@@ -121,7 +120,7 @@ def plot_pictures(pictures, below, what, scores, normal):
         (normal, len(scores), grid[2:], "anomalous"),
     ):
         for index, above, under in zip(range(start, end), *rows):
-            above.imshow((pictures[index] + 1) / 2)
+            above.imshow((images[index] + 1) / 2)
             above.set_title(f"{scores[index]:.3g}", fontsize=9)
             under.imshow(np.clip((below[index] + 1) / 2, 0, 1))
         rows[0][0].set_ylabel(name)
@@ -130,9 +129,7 @@ def plot_pictures(pictures, below, what, scores, normal):
 
 
 def plot_histogram(scores, others, anomaly=None, threshold=None):
-    """The scores of the test and of held-out training pictures; with answers, the test's two kinds apart."""
-    from matplotlib.figure import Figure
-
+    """The scores of the test and of held-out training images; with answers, the test's two kinds apart."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     kinds = {"training, held out": others, "test": scores}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from scaffold import HERE, BadInput, Parser, replacing, run
 
-from dataset import load_answers, load_pictures, make_synthetic
+from dataset import load_answers, load_images, make_synthetic
 from device import start_keras
 from records import finished, measured_since, publish, read_metrics
 
@@ -27,9 +27,9 @@ def parse_args(argv=None):
 
 
 def load(args):
-    """The folder of the data, its pictures of both kinds, the file of answers and what it says."""
+    """The folder of the data, its images of both kinds, the file of answers and what it says."""
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    training, test = (load_pictures(data_dir / f"{name}.npy") for name in ("train", "test"))
+    training, test = (load_images(data_dir / f"{name}.npy") for name in ("train", "test"))
     answers = args.answers or data_dir / "answers.csv"
     return data_dir, training, test, answers, load_answers(answers, len(test))
 
@@ -47,13 +47,13 @@ from density import DENSITIES
 from matplotlib.figure import Figure
 from model import load_model
 from predict import load_codes
-from scoring import auc, codes_of, interval, predict, score_pictures, split
+from scoring import auc, codes_of, interval, predict, score_images, split
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.metrics import roc_curve
 
 NETWORKS = ("fcn", "cnn", "vae", "pca", "best")  # by the method that trains it
-PASSES = 3  # over the training pictures, the same for all but pca
+PASSES = 3  # over the training images, the same for all but pca
 METHODS = {  # a row of the first table: whose network, which score
     "fcn": ("fcn", "error"),
     "cnn": ("cnn", "error"),
@@ -104,7 +104,7 @@ def main(argv=None):
     for share in SHARES:
         kept = thinned(anomaly, share)
         curves[share] = anomaly[kept], knn["neighbours"][0][kept]
-        # A density scores a picture as before; the comparison is made anew, with what is left of the test.
+        # A density scores an image as before; the comparison is made anew, with what is left of the test.
         anew = comparison(first["known"], first["codes"][kept], first["others"])[0]
         for name, scores in (("knn", curves[share][1]), ("best", anew)):
             row = f"{share:.0%} of the test are anomalies: {name}"
@@ -124,7 +124,7 @@ def main(argv=None):
 
 
 def all_scores(folder, training, test):
-    """Every score that suits a training's network: {score: (test's, held-out pictures')}, and the codes.
+    """Every score that suits a training's network: {score: (test's, held-out images')}, and the codes.
 
     They are kept in the folder's scores.npz.
     """
@@ -138,9 +138,9 @@ def all_scores(folder, training, test):
         print(f"scores of {folder.name}", flush=True)
         codes, others = codes_of(model, test, every), codes_of(model, training, held_out)
         arrays = {"known": known, "codes": codes, "others": others}
-        of_pictures = {"rotation": ["rotation"], "vae": ["error", "elbo"]}.get(model.name, ["error"])
-        for score in of_pictures:
-            arrays[score], arrays[score + "_others"] = score_pictures(
+        of_images = {"rotation": ["rotation"], "vae": ["error", "elbo"]}.get(model.name, ["error"])
+        for score in of_images:
+            arrays[score], arrays[score + "_others"] = score_images(
                 model, score, known, test, every, training, held_out
             )
         for score, function in DENSITIES.items():
@@ -212,7 +212,7 @@ def whole_metrics(runs, first, anomaly):
 
 
 def plot_sixteen(folder, errors, test):
-    """The SIXTEEN test pictures that an autoencoder gives back best, and worst, and what it makes of them."""
+    """The SIXTEEN test images that an autoencoder gives back best, and worst, and what it makes of them."""
     model = load_model(folder / "model.keras", test.shape[1:])
     order = np.argsort(errors, kind="stable")
     figure = Figure(figsize=(SIXTEEN * 0.75, 4 * 0.85), dpi=56, layout="constrained")
@@ -221,10 +221,10 @@ def plot_sixteen(folder, errors, test):
         (grid[:2], order[:SIXTEEN], "best"),
         (grid[2:], order[::-1][:SIXTEEN], "worst"),
     ):
-        pictures = as_floats(test[rows])
-        for axes, some in ((above, pictures), (under, predict(model, pictures))):
-            for index, picture in enumerate(some):
-                axes[index].imshow(np.clip((picture + 1) / 2, 0, 1))
+        images = as_floats(test[rows])
+        for axes, some in ((above, images), (under, predict(model, images))):
+            for index, image in enumerate(some):
+                axes[index].imshow(np.clip((image + 1) / 2, 0, 1))
                 axes[index].set(xticks=[], yticks=[])
         above[0].set_ylabel(name)
         under[0].set_ylabel("given back")
@@ -232,7 +232,7 @@ def plot_sixteen(folder, errors, test):
 
 
 def plot_codes(one, anomaly):
-    """The default's codes of some test pictures by PCA and by t-SNE, coloured by score and by answer."""
+    """The default's codes of some test images by PCA and by t-SNE, coloured by score and by answer."""
     chosen = np.random.default_rng(0).permutation(len(anomaly))[:DRAWN]
     codes, ranks = one["codes"][chosen], np.argsort(np.argsort(one["comparison"][0]))[chosen]
     components = PCA(min(50, *codes.shape), random_state=0).fit_transform(codes)
@@ -258,7 +258,7 @@ def plot_roc_and_f1(found, anomaly, curves):
             scores = found[method][0][score][0]
             roc.plot(*roc_curve(anomaly, scores)[:2], label=f"{name}: {auc(anomaly, scores):.3f}")
     roc.plot([0, 1], [0, 1], color="grey", linestyle="--")
-    roc.set(xlabel="share of the normal pictures called anomalous", ylabel="share of the anomalies found")
+    roc.set(xlabel="share of the normal images called anomalous", ylabel="share of the anomalies found")
     for share, (kinds, scores) in curves.items():
         curve = f1_by_share(kinds, scores)
         f1.plot(

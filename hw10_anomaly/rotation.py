@@ -1,33 +1,33 @@
 """Which way is up? A question that needs no labels, and that only who knows the things can answer.
 
-Each picture is turned by 0, 90, 180 and 270 degrees, and a network learns to say by how much (Gidaris et al.
+Each image is turned by 0, 90, 180 and 270 degrees, and a network learns to say by how much (Gidaris et al.
 2018). To do so it must learn what normal things look like: where they have their wheels, feet and sky. Shown
 something else it errs or hesitates, and that is the score (Golan, El-Yaniv 2018; Hendrycks et al. 2019):
 
-    score(picture) = - sum over the four turns of log p(turn | picture, turned)
+    score(image) = - sum over the four turns of log p(turn | image, turned)
 """
 
 import numpy as np
-from batches import Pictures
+from batches import Images
 from model import ROTATIONS
 
-MARGIN = 3  # pixels that a training picture is moved to each side, at most
+MARGIN = 3  # pixels that a training image is moved to each side, at most
 
 
-def turned(pictures):
-    """All four turns of square pictures: (n, s, s, 3) -> (4 n, s, s, 3) and int64 (4 n,), 0..3 quarters.
+def turned(images):
+    """All four turns of square images: (n, s, s, 3) -> (4 n, s, s, 3) and int64 (4 n,), 0..3 quarters.
 
-    First all pictures unturned, then all by one quarter, and so on, counter-clockwise.
+    First all images unturned, then all by one quarter, and so on, counter-clockwise.
     """
-    all_turns = np.concatenate([np.rot90(pictures, quarters, axes=(1, 2)) for quarters in range(ROTATIONS)])
-    return all_turns, np.repeat(np.arange(ROTATIONS), len(pictures))
+    all_turns = np.concatenate([np.rot90(images, quarters, axes=(1, 2)) for quarters in range(ROTATIONS)])
+    return all_turns, np.repeat(np.arange(ROTATIONS), len(images))
 
 
-def jittered(pictures, rng):
-    """Pictures moved by up to MARGIN pixels and mirrored at random; the rim is filled by reflection."""
-    count, height, width, _ = pictures.shape
-    wide = np.pad(pictures, ((0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), "reflect")
-    moved = np.empty_like(pictures)
+def jittered(images, rng):
+    """Images moved by up to MARGIN pixels and mirrored at random; the rim is filled by reflection."""
+    count, height, width, _ = images.shape
+    wide = np.pad(images, ((0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), "reflect")
+    moved = np.empty_like(images)
     tops, lefts = rng.integers(0, 2 * MARGIN + 1, (2, count))
     mirrored = rng.random(count) < 0.5
     for index, (top, left, mirror) in enumerate(zip(tops, lefts, mirrored)):
@@ -36,11 +36,11 @@ def jittered(pictures, rng):
     return moved
 
 
-class Turns(Pictures):
-    """Batches of all four turns of batch_size pictures, jittered in training, and how far each is turned."""
+class Turns(Images):
+    """Batches of all four turns of batch_size images, jittered in training, and how far each is turned."""
 
-    def prepare(self, pictures, rng):
-        return turned(jittered(pictures, rng) if self.training else pictures)
+    def prepare(self, images, rng):
+        return turned(jittered(images, rng) if self.training else images)
 
 
 def log_probabilities(logits):
@@ -50,6 +50,6 @@ def log_probabilities(logits):
 
 
 def surprise(logits, quarters):
-    """The score of n pictures from the logits of their 4 n turns, in the order of turned(): float (n,)."""
+    """The score of n images from the logits of their 4 n turns, in the order of turned(): float (n,)."""
     right = log_probabilities(logits)[np.arange(len(quarters)), quarters]  # (4 n,)
     return -right.reshape(ROTATIONS, -1).sum(axis=0)

@@ -1,9 +1,9 @@
-"""Pictures -> scores (large: anomalous), and scores -> how good they are.
+"""Images -> scores (large: anomalous), and scores -> how good they are.
 
-| --score     | of             | what makes a picture anomalous                       | where         |
+| --score     | of             | what makes an image anomalous                       | where         |
 |-------------|----------------|------------------------------------------------------|---------------|
 | error       | an autoencoder | squared error of the reconstruction, over all pixels | vae.py        |
-| elbo        | vae            | an unlikely picture: minus the lower bound           | vae.py        |
+| elbo        | vae            | an unlikely image: minus the lower bound           | vae.py        |
 | neighbours, | any code       | a lonely code                                        | density.py    |
 | mahalanobis,|                |                                                      |               |
 | mixture     |                |                                                      |               |
@@ -24,23 +24,23 @@ from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 from vae import elbo, squared_error
 
-HELD_OUT = 0.1  # share of the training pictures that nothing is fitted on
-KNOWN = 20_000  # training pictures whose codes are kept, at most
-BATCH = 200  # pictures that a network looks at together
+HELD_OUT = 0.1  # share of the training images that nothing is fitted on
+KNOWN = 20_000  # training images whose codes are kept, at most
+BATCH = 200  # images that a network looks at together
 RESAMPLES = 1000  # of a bootstrap
 
 
 def split(count, seed):
-    """Rows of `count` training pictures: to learn from, and held out. Both sorted, the second never empty."""
+    """Rows of `count` training images: to learn from, and held out. Both sorted, the second never empty."""
     mixed = np.random.default_rng(seed).permutation(count)
     held_out = max(1, round(HELD_OUT * count))
     return np.sort(mixed[held_out:]), np.sort(mixed[:held_out])
 
 
-def parts(pictures, rows):
-    """These rows of load_pictures' array as float32, some at a time."""
-    for start in tqdm(range(0, len(rows), CHUNK), "pictures", leave=False, ncols=80, disable=None):
-        yield as_floats(pictures[rows[start : start + CHUNK]])
+def parts(images, rows):
+    """These rows of load_images' array as float32, some at a time."""
+    for start in tqdm(range(0, len(rows), CHUNK), "images", leave=False, ncols=80, disable=None):
+        yield as_floats(images[rows[start : start + CHUNK]])
 
 
 def predict(model, inputs):
@@ -52,14 +52,14 @@ def predict(model, inputs):
     return found[: len(inputs)]
 
 
-def codes_of(model, pictures, rows):
-    """The codes of some pictures: float32 (n, d).
+def codes_of(model, images, rows):
+    """The codes of some images: float32 (n, d).
 
-    A vae's code is its mean. A rotation network's is what it sees in all four turns of the picture, side by
+    A vae's code is its mean. A rotation network's is what it sees in all four turns of the image, side by
     side: square roots, since a few large features would outweigh all others.
     """
     encoder, found = model.get_layer("encoder"), []
-    for part in parts(pictures, rows):
+    for part in parts(images, rows):
         if model.name == "rotation":
             features = np.sqrt(predict(encoder, turned(part)[0]))  # (4 n, 192)
             found.append(np.concatenate(np.split(features, ROTATIONS), axis=1))
@@ -69,15 +69,15 @@ def codes_of(model, pictures, rows):
     return np.concatenate(found)
 
 
-def score_pictures(model, score, known, pictures, rows, training, held_out):
-    """Score test pictures, and training pictures that were held out: float (n,), float (k,).
+def score_images(model, score, known, images, rows, training, held_out):
+    """Score test images, and training images that were held out: float (n,), float (k,).
 
-    known : float (m, d), codes of training pictures; pictures[rows] : the test's n, training[held_out] : k
+    known : float (m, d), codes of training images; images[rows] : the test's n, training[held_out] : k
     score : a row of the table above that suits the model
 
-    Raises BadInput when the score needs codes, and the network gives every picture the same, or overflows.
+    Raises BadInput when the score needs codes, and the network gives every image the same, or overflows.
     """
-    both = ((pictures, rows), (training, held_out))
+    both = ((images, rows), (training, held_out))
     if score in DENSITIES or score == "comparison":
         codes, others = (codes_of(model, *some) for some in both)
         if (known == known[0]).all() or not all(np.isfinite(each).all() for each in (known, codes, others)):
@@ -93,39 +93,39 @@ def score_pictures(model, score, known, pictures, rows, training, held_out):
     return tuple(np.concatenate([of_a_part(model, part) for part in parts(*some)]) for some in both)
 
 
-def errors(model, pictures):
-    return ops.convert_to_numpy(squared_error(pictures, predict(model, pictures)))
+def errors(model, images):
+    return ops.convert_to_numpy(squared_error(images, predict(model, images)))
 
 
-def bounds(model, pictures):
-    mean, log_variance = predict(model.get_layer("encoder"), pictures)
+def bounds(model, images):
+    mean, log_variance = predict(model.get_layer("encoder"), images)
     drawn = predict(model.get_layer("decoder"), mean)
-    return -ops.convert_to_numpy(elbo(pictures, drawn, mean, log_variance))
+    return -ops.convert_to_numpy(elbo(images, drawn, mean, log_variance))
 
 
-def surprises(model, pictures):
-    turns, quarters = turned(pictures)
+def surprises(model, images):
+    turns, quarters = turned(images)
     return surprise(predict(model, turns), quarters)
 
 
 def against_training(scores, held_out):
-    """The share of pairs (test, held-out training picture) in which the test scores higher: needs no answers.
+    """The share of pairs (test, held-out training image) in which the test scores higher: needs no answers.
 
     0.5: the score sees no difference. If a share s of the test is anomalous and the rest is like the training
-    pictures, then it is 0.5 + s * (ROC-AUC - 0.5), up to chance.
+    images, then it is 0.5 + s * (ROC-AUC - 0.5), up to chance.
     """
     return auc(np.repeat([1, 0], [len(scores), len(held_out)]), np.concatenate([scores, held_out]))
 
 
 def auc(anomaly, scores):
-    """The share of pairs (anomaly, normal picture) in which the anomaly scores higher; a tie counts half."""
+    """The share of pairs (anomaly, normal image) in which the anomaly scores higher; a tie counts half."""
     return float(roc_auc_score(anomaly, scores))
 
 
 def interval(anomaly, scores, seed=0):
     """95% of the AUCs of RESAMPLES bootstrap samples: (low, high). Each kind is drawn from by itself."""
     rng = np.random.default_rng(seed)
-    # Sorted once, an AUC is a sum of ranks: each picture is then only counted as often as it was drawn.
+    # Sorted once, an AUC is a sum of ranks: each image is then only counted as often as it was drawn.
     of_anomalies, of_normal = np.sort(scores[anomaly == 1]), np.sort(scores[anomaly == 0])
     below = (
         np.searchsorted(of_normal, of_anomalies, "left"),
@@ -137,9 +137,7 @@ def interval(anomaly, scores, seed=0):
             np.bincount(rng.integers(0, len(kind), len(kind)), minlength=len(kind))
             for kind in (of_anomalies, of_normal)
         )
-        passed = np.concatenate(
-            [[0], np.cumsum(times)]
-        )  # normal pictures drawn among the lowest 0, 1, 2, ...
+        passed = np.concatenate([[0], np.cumsum(times)])  # normal images drawn among the lowest 0, 1, 2, ...
         wins = (passed[below[0]] + passed[below[1]]) / 2
         found.append(drawn @ wins / (len(of_anomalies) * len(of_normal)))
     return tuple(float(end) for end in np.percentile(found, [2.5, 97.5]))

@@ -1,14 +1,14 @@
-"""Learn what normal pictures are like, without labels, and score the test pictures by it.
+"""Learn what normal images are like, without labels, and score the test images by it.
 
-    python hw10_anomaly/train.py                               the default: turned pictures, and a comparison
+    python hw10_anomaly/train.py                               the default: turned images, and a comparison
     python hw10_anomaly/train.py --synthetic                   the same on drawn things, in seconds
     python hw10_anomaly/train.py --method cnn                  a convolutional autoencoder; also fcn, vae, pca
     python hw10_anomaly/train.py --method vae --score elbo     another score: see scoring.py for all
     python hw10_anomaly/train.py --method best --score rotation --answers answers.csv
     python hw10_anomaly/train.py --resume                      go on after the last finished epoch
 
-The score is the ROC-AUC if --answers are given. Without, it is that of the test pictures against training
-pictures that were held out, which needs no answers: see against_training in scoring.py.
+The score is the ROC-AUC if --answers are given. Without, it is that of the test images against training
+images that were held out, which needs no answers: see against_training in scoring.py.
 """
 
 import time
@@ -18,7 +18,7 @@ from pathlib import Path
 from scaffold import BadInput, Parser, head, integer, run
 
 import numpy as np
-from dataset import CHUNK, as_floats, load_answers, load_pictures, make_synthetic
+from dataset import CHUNK, as_floats, load_answers, load_images, make_synthetic
 from device import start_keras
 from records import claim, learning_curve, record
 
@@ -32,7 +32,7 @@ class Recipe:
     network: str  # see model.py
     score: str  # what is anomalous, see scoring.py
     epochs: int
-    batch_size: int  # pictures a step; the rotation network sees each of them turned four times
+    batch_size: int  # images a step; the rotation network sees each of them turned four times
     learning_rate: float
 
 
@@ -69,7 +69,6 @@ def suits(score, network):
 
 def main(argv=None):
     args = parse_args(argv)
-    began = time.perf_counter()
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     training, test, anomaly = load_data(data_dir, args)
@@ -98,7 +97,7 @@ def main(argv=None):
             "one_fit": one_fit,
             "processor": float(history.processor.sum()),
             "scoring": time.perf_counter() - fitted,
-            "all": time.perf_counter() - began,
+            "all": one_fit + time.perf_counter() - fitted,
         },
     }
     files = {
@@ -112,14 +111,14 @@ def main(argv=None):
 
 def load_data(data_dir, args):
     """train.npy, test.npy, and the answers, 0 or 1 each, or None. Raises BadInput if they do not fit."""
-    training, test = (load_pictures(data_dir / f"{name}.npy") for name in ("train", "test"))
+    training, test = (load_images(data_dir / f"{name}.npy") for name in ("train", "test"))
     if test.shape[1:] != training.shape[1:]:
         raise BadInput(
-            f"{data_dir / 'test.npy'} has pictures of {test.shape[1:]}, expected {training.shape[1:]} as in "
+            f"{data_dir / 'test.npy'} has images of {test.shape[1:]}, expected {training.shape[1:]} as in "
             "train.npy."
         )
     if all((part == training[0]).all() for part in np.array_split(training, -(-len(training) // CHUNK))):
-        raise BadInput(f"{data_dir / 'train.npy'} holds one picture {len(training)} times, expected many.")
+        raise BadInput(f"{data_dir / 'train.npy'} holds one image {len(training)} times, expected many.")
     lowest, highest = (
         [float(extreme(as_floats(part[:CHUNK]))) for part in (training, test)] for extreme in (np.min, np.max)
     )
@@ -129,15 +128,13 @@ def load_data(data_dir, args):
             f"test.npy {lowest[1]:.2f} to {highest[1]:.2f}, expected the same scale, -1 to 1."
         )
     if len(training) < 20 or len(test) < 10:
-        raise BadInput(
-            f"{data_dir} has {len(training)} and {len(test)} pictures, expected at least 20 and 10."
-        )
+        raise BadInput(f"{data_dir} has {len(training)} and {len(test)} images, expected at least 20 and 10.")
     height, width, _ = training.shape[1:]
     network = RECIPES[args.method].network
     if network in ("cnn", "vae") and (height % 8 or width % 8):
-        raise BadInput(f"--method {args.method}: pictures are {width}x{height}, expected multiples of 8.")
+        raise BadInput(f"--method {args.method}: images are {width}x{height}, expected multiples of 8.")
     if network == "rotation" and height != width:
-        raise BadInput(f"--method {args.method}: pictures are {width}x{height}, expected squares to turn.")
+        raise BadInput(f"--method {args.method}: images are {width}x{height}, expected squares to turn.")
     answers = data_dir / "answers.csv" if args.synthetic and not args.answers else args.answers
     return training, test, None if answers is None else load_answers(answers, len(test))
 

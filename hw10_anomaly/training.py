@@ -1,4 +1,4 @@
-"""The training of the networks, what is kept of the training pictures, and the scores of the test."""
+"""The training of the networks, what is kept of the training images, and the scores of the test."""
 
 import sys
 import time
@@ -8,16 +8,16 @@ from scaffold import BadInput
 import keras
 import numpy as np
 import pandas as pd
-from batches import Pictures
+from batches import Images
 from checkpoint import Checkpoint
 from dataset import as_floats
 from model import prepared, set_components
 from rotation import Turns
-from scoring import KNOWN, against_training, auc, codes_of, errors, interval, parts, score_pictures
+from scoring import KNOWN, against_training, auc, codes_of, errors, interval, parts, score_images
 from sklearn.decomposition import PCA
 from vae import squared_error
 
-COMPONENTS_FROM = 10_000  # training pictures that principal components are made of, at most
+COMPONENTS_FROM = 10_000  # training images that principal components are made of, at most
 
 
 def fit(args, model, training, rows, held_out):
@@ -33,7 +33,7 @@ def fit(args, model, training, rows, held_out):
         metrics = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
     else:
         optimizer, loss, metrics = keras.optimizers.Adam(rate), squared_error, []
-    # Without XLA a CPU takes 1.2 times as many pictures a second for rotation, and 1.8 times for cnn.
+    # Without XLA a CPU takes 1.2 times as many images a second for rotation, and 1.8 times for cnn.
     model.compile(optimizer, loss, metrics=metrics, jit_compile=False)
     optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice
     variables = [*model.variables, *optimizer.variables]
@@ -41,7 +41,7 @@ def fit(args, model, training, rows, held_out):
     if args.resume:
         checkpoint.restore(variables)
     done = len(checkpoint.rows)
-    Batches = Turns if turns else Pictures
+    Batches = Turns if turns else Images
     model.fit(
         Batches(training, rows, args.batch_size, training=True, seed=args.seed, epoch=done),
         validation_data=Batches(training, held_out, args.batch_size),
@@ -57,8 +57,8 @@ def fit(args, model, training, rows, held_out):
 def fit_components(args, model, training, rows, held_out):
     """Set a pca model to the principal components. Returns a history of one row."""
     began, processor = time.perf_counter(), time.process_time()
-    pictures = as_floats(training[rows[:: -(-len(rows) // COMPONENTS_FROM)]])
-    flat = pictures.reshape(len(pictures), -1)  # (n, pixels)
+    images = as_floats(training[rows[:: -(-len(rows) // COMPONENTS_FROM)]])
+    flat = images.reshape(len(images), -1)  # (n, pixels)
     if args.code_size > min(flat.shape):
         raise BadInput(f"--code-size {args.code_size}: expected at most {min(flat.shape)} components.")
     space = PCA(args.code_size, svd_solver="randomized", random_state=args.seed).fit(flat)
@@ -72,19 +72,19 @@ def fit_components(args, model, training, rows, held_out):
 
 
 def keep_codes(args, model, training, rows):
-    """The codes of some training pictures, float16 (m, d), and their rows: what predict.py compares with."""
+    """The codes of some training images, float16 (m, d), and their rows: what predict.py compares with."""
     chosen = np.sort(np.random.default_rng(args.seed).permutation(rows)[:KNOWN])
-    with np.errstate(over="ignore"):  # score_pictures says so, if the score needs codes
+    with np.errstate(over="ignore"):  # score_images says so, if the score needs codes
         return codes_of(prepared(model), training, chosen).astype(np.float16), chosen
 
 
 def judge(args, model, codes, test, training, held_out, anomaly):
     """Score the test; what metrics.json says of the scores. `anomaly`: 0 or 1 each, or None."""
     known, every = codes.astype(np.float32), np.arange(len(test))
-    scores, others = score_pictures(model, args.score, known, test, every, training, held_out)
+    scores, others = score_images(model, args.score, known, test, every, training, held_out)
     without = against_training(scores, others)
     if anomaly is None:
-        return {"metric": "ROC-AUC of the test against held-out training pictures", "score": without}
+        return {"metric": "ROC-AUC of the test against held-out training images", "score": without}
     low, high = interval(anomaly, scores)
     print(f"ROC-AUC {auc(anomaly, scores):.4f}, 95% of bootstraps {low:.4f} to {high:.4f}")
     return {

@@ -1,10 +1,10 @@
 """A variational autoencoder: what is added to an autoencoder to make it one (Kingma, Welling 2014).
 
-The code of a picture is not a point but a Gaussian, and codes are drawn from it. A penalty, the
+The code of an image is not a point but a Gaussian, and codes are drawn from it. A penalty, the
 Kullback-Leibler divergence, pulls each Gaussian towards the unit one. With a decoder that believes a
 pixel to be Gaussian too, of variance NOISE around what it draws,
 
-    log p(picture) >= ELBO = - squared error / (2 NOISE) - divergence + a constant of the picture's size.
+    log p(image) >= ELBO = - squared error / (2 NOISE) - divergence + a constant of the image's size.
 """
 
 import keras
@@ -18,14 +18,14 @@ def divergence(mean, log_variance):
     return 0.5 * ops.sum(ops.exp(log_variance) + ops.square(mean) - 1 - log_variance, axis=-1)
 
 
-def squared_error(pictures, drawn):
-    """Summed over a picture's pixels and colours: (n, h, w, 3) twice -> (n,)."""
-    return ops.sum(ops.square(pictures - drawn), axis=(1, 2, 3))
+def squared_error(images, drawn):
+    """Summed over an image's pixels and colours: (n, h, w, 3) twice -> (n,)."""
+    return ops.sum(ops.square(images - drawn), axis=(1, 2, 3))
 
 
-def elbo(pictures, drawn, mean, log_variance):
-    """The evidence lower bound of each picture, in nats, without its constant: (n,)."""
-    return -squared_error(pictures, drawn) / (2 * NOISE) - divergence(mean, log_variance)
+def elbo(images, drawn, mean, log_variance):
+    """The evidence lower bound of each image, in nats, without its constant: (n,)."""
+    return -squared_error(images, drawn) / (2 * NOISE) - divergence(mean, log_variance)
 
 
 @keras.saving.register_keras_serializable(package="hw10_anomaly")

@@ -29,16 +29,16 @@ def hw10_light(load_chapter):
 
 @pytest.fixture
 def tiny(tmp_path):
-    """tiny(count, test_count, dtype) writes random pictures of 8x8 and returns their folder."""
+    """tiny(count, test_count, dtype) writes random images of 8x8 and returns their folder."""
 
     def make(count=60, test_count=20, dtype=np.float32, size=8):
         rng, folder = np.random.default_rng(0), tmp_path / "tiny"
         folder.mkdir(exist_ok=True)
         for name, number in (("train", count), ("test", test_count)):
-            pictures = rng.uniform(-1, 1, (number, size, size, 3))
+            images = rng.uniform(-1, 1, (number, size, size, 3))
             if dtype == np.uint8:
-                pictures = np.rint((pictures + 1) * 127.5)
-            np.save(folder / f"{name}.npy", pictures.astype(dtype))
+                images = np.rint((images + 1) * 127.5)
+            np.save(folder / f"{name}.npy", images.astype(dtype))
         ids = rng.permutation(test_count) + 1
         table = pd.DataFrame({"id": ids, "anomaly": (ids <= 5).astype(int)})
         table.to_csv(folder / "answers.csv", index=False)
@@ -80,14 +80,14 @@ def test_codes_are_drawn_in_training_and_the_mean_in_predict(hw10):
 
 
 def test_errors_are_summed_and_the_bound_is_theirs_and_the_divergence(hw10):
-    pictures, drawn = np.zeros((2, 4, 4, 3)), np.zeros((2, 4, 4, 3))
+    images, drawn = np.zeros((2, 4, 4, 3)), np.zeros((2, 4, 4, 3))
     drawn[1] = 0.5
-    np.testing.assert_allclose(hw10.vae.squared_error(pictures, drawn), [0, 48 * 0.25])
-    bound = hw10.vae.elbo(pictures, drawn, np.ones((2, 3)), np.zeros((2, 3)))
+    np.testing.assert_allclose(hw10.vae.squared_error(images, drawn), [0, 48 * 0.25])
+    bound = hw10.vae.elbo(images, drawn, np.ones((2, 3)), np.zeros((2, 3)))
     np.testing.assert_allclose(bound, [-1.5, -12 / (2 * hw10.vae.NOISE) - 1.5], rtol=1e-6)
 
 
-def test_scores_of_pictures_follow_the_network(hw10):
+def test_scores_of_images_follow_the_network(hw10):
     keras.utils.set_random_seed(1)
     model = hw10.model.prepared(hw10.model.build_model("vae", (8, 8, 3), 4))
     x = np.random.default_rng(0).uniform(-1, 1, (7, 8, 8, 3)).astype(np.float32)
@@ -130,7 +130,7 @@ def test_principal_components_as_an_autoencoder(hw10):
     )
 
 
-def test_a_picture_is_scored_alone_and_any_number_at_once(hw10):
+def test_a_image_is_scored_alone_and_any_number_at_once(hw10):
     """Batch normalisation with its running means: who else is in the batch does not matter."""
     keras.utils.set_random_seed(0)
     model = hw10.model.prepared(hw10.model.build_model("rotation", (8, 8, 3), 4))
@@ -146,10 +146,10 @@ def test_a_picture_is_scored_alone_and_any_number_at_once(hw10):
     np.testing.assert_allclose(together[-2:], np.asarray(model(x[-2:], training=False)), atol=1e-4)
 
 
-# --- turned pictures ---------------------------------------------------------------------------
+# --- turned images ---------------------------------------------------------------------------
 
 
-def test_pictures_are_turned_and_the_answers_follow(hw10):
+def test_images_are_turned_and_the_answers_follow(hw10):
     x = np.arange(2 * 3 * 3 * 3).reshape(2, 3, 3, 3)
     turns, quarters = hw10.rotation.turned(x)
     assert list(quarters) == [0, 0, 1, 1, 2, 2, 3, 3]
@@ -159,16 +159,16 @@ def test_pictures_are_turned_and_the_answers_follow(hw10):
     np.testing.assert_array_equal(turns[2][0], x[0][:, -1])  # counter-clockwise: the right edge comes up
 
 
-def test_surprise_is_summed_over_the_turns_of_one_picture(hw10):
+def test_surprise_is_summed_over_the_turns_of_one_image(hw10):
     probabilities = np.full((8, 4), 0.1)
     probabilities[np.arange(8), np.repeat(np.arange(4), 2)] = 0.7
-    probabilities[3] = [0.4, 0.3, 0.2, 0.1]  # the second picture, turned by one quarter: 0.3 right
+    probabilities[3] = [0.4, 0.3, 0.2, 0.1]  # the second image, turned by one quarter: 0.3 right
     scores = hw10.rotation.surprise(np.log(probabilities) + 5, np.repeat(np.arange(4), 2))
     np.testing.assert_allclose(scores, [-4 * np.log(0.7), -3 * np.log(0.7) - np.log(0.3)])
     assert np.isfinite(hw10.rotation.surprise(np.full((4, 4), 900.0), np.arange(4))).all()
 
 
-def test_pictures_are_moved_and_mirrored_in_training_alone(hw10):
+def test_images_are_moved_and_mirrored_in_training_alone(hw10):
     margin, x = hw10.rotation.MARGIN, np.zeros((400, 32, 32, 3), np.float32)
     x[:, 16, 10] = 1
     moved = hw10.rotation.jittered(x, np.random.default_rng(0))
@@ -209,19 +209,19 @@ def test_an_epoch_has_each_row_once_in_an_order_of_its_own(hw10):
         assert sorted(np.concatenate(found)) == list(rows)
         return [tuple(part) for part in found]
 
-    batches = hw10.batches.Pictures(x, rows, 8, training=True, seed=1)
+    batches = hw10.batches.Images(x, rows, 8, training=True, seed=1)
     first = epoch(batches)
     assert [len(part) for part in first] == [8] * 5 + [7]
     batches.on_epoch_end()
     second = epoch(batches)
     assert first != second
-    assert second == epoch(hw10.batches.Pictures(x, rows, 8, training=True, seed=1, epoch=1))
-    assert np.concatenate(epoch(hw10.batches.Pictures(x, rows, 8))).tolist() == list(rows)
+    assert second == epoch(hw10.batches.Images(x, rows, 8, training=True, seed=1, epoch=1))
+    assert np.concatenate(epoch(hw10.batches.Images(x, rows, 8))).tolist() == list(rows)
     inputs, outputs = batches[0]
     np.testing.assert_array_equal(inputs, outputs)
 
 
-def test_held_out_pictures_are_apart_and_follow_the_seed(hw10):
+def test_held_out_images_are_apart_and_follow_the_seed(hw10):
     rows, held_out = hw10.scoring.split(101, 3)
     assert sorted([*rows, *held_out]) == list(range(101))
     assert len(held_out) == 10
@@ -229,7 +229,7 @@ def test_held_out_pictures_are_apart_and_follow_the_seed(hw10):
     assert not np.array_equal(held_out, hw10.scoring.split(101, 4)[1])
 
 
-def test_nothing_is_learnt_from_held_out_pictures(hw10, tiny, tmp_path, monkeypatch):
+def test_nothing_is_learnt_from_held_out_images(hw10, tiny, tmp_path, monkeypatch):
     training, shown = np.load(tiny() / "train.npy"), {}
     rows, held_out = hw10.scoring.split(60, 0)
     args = hw10.train.parse_args(["--out-dir", str(tmp_path), "--code-size", "4"])
@@ -373,8 +373,8 @@ def test_the_hand_in_has_the_scores_that_were_judged(hw10, tiny, tmp_path, capsy
     hw10.predict.main(flags(folder, out, *answers, "--threshold", "0"))
     printed = capsys.readouterr().out
     assert f"ROC-AUC {metrics['score']:.4f}, " in printed
-    assert f"against held-out training pictures {metrics['against_training']:.4f}" in printed
-    assert "20 test pictures (100.00%) score 0 or more, and 100.00% of" in printed
+    assert f"against held-out training images {metrics['against_training']:.4f}" in printed
+    assert "20 test images (100.00%) score 0 or more, and 100.00% of" in printed
     table = pd.read_csv(out / "submission.csv")
     assert list(table.columns) == ["id", "anomaly"]
     assert list(table.id) == list(range(1, 21))
@@ -383,12 +383,12 @@ def test_the_hand_in_has_the_scores_that_were_judged(hw10, tiny, tmp_path, capsy
     assert hw10.scoring.auc(truth[table.id].to_numpy(), table.anomaly) == pytest.approx(metrics["score"])
     middle = table.anomaly.median()
     hw10.predict.main(flags(folder, out, "--threshold", str(middle)))
-    assert "10 test pictures (50.00%)" in capsys.readouterr().out
+    assert "10 test images (50.00%)" in capsys.readouterr().out
 
 
-def test_uint8_and_floats_are_the_same_pictures(hw10_light, tiny):
+def test_uint8_and_floats_are_the_same_images(hw10_light, tiny):
     folder = tiny(dtype=np.uint8)
-    whole = hw10_light.dataset.load_pictures(folder / "train.npy")
+    whole = hw10_light.dataset.load_images(folder / "train.npy")
     assert isinstance(whole, np.memmap)
     floats = hw10_light.dataset.as_floats(whole[:5])
     assert floats.dtype == np.float32
@@ -398,7 +398,7 @@ def test_uint8_and_floats_are_the_same_pictures(hw10_light, tiny):
 
 @pytest.mark.full
 def test_a_stopped_training_goes_on_as_if_it_had_not_been(hw10, tiny, tmp_path, monkeypatch):
-    training = hw10.dataset.load_pictures(tiny() / "train.npy")
+    training = hw10.dataset.load_images(tiny() / "train.npy")
     words = ["--method", "vae", "--epochs", "2", "--batch-size", "16", "--code-size", "4"]
 
     def fit(name, *more):
@@ -458,21 +458,21 @@ def with_value(value, dtype=None):
     [
         (lambda x: x[..., 0], ["(60, 8, 8)", "expected (N, height, width, 3)"]),
         (lambda x: x[..., :2], ["(60, 8, 8, 2)"]),
-        (lambda x: x[:0], ["holds no pictures"]),
+        (lambda x: x[:0], ["holds no images"]),
         (lambda x: x[:, :0], ["(60, 0, 8, 3)"]),
         (lambda x: x.astype(np.int64), ["int64", "expected floats from -1 to 1, or uint8"]),
         (lambda x: x.astype(complex), ["complex128"]),
         (lambda x: x.astype(object), ["no .npy array of numbers"]),
-        (with_value(np.nan), ["picture 4", "nan", "expected -1 to 1"]),
-        (with_value(-np.inf), ["picture 4", "-inf"]),
-        (with_value(1.5), ["picture 4", "1.5"]),
-        (lambda x: (x + 1) * 127.5, ["picture 1", "expected -1 to 1"]),
-        (lambda x: x[:19], ["19 and 20 pictures", "at least 20 and 10"]),
-        (lambda x: np.repeat(x[:1], 60, axis=0), ["train.npy holds one picture 60 times"]),
+        (with_value(np.nan), ["image 4", "nan", "expected -1 to 1"]),
+        (with_value(-np.inf), ["image 4", "-inf"]),
+        (with_value(1.5), ["image 4", "1.5"]),
+        (lambda x: (x + 1) * 127.5, ["image 1", "expected -1 to 1"]),
+        (lambda x: x[:19], ["19 and 20 images", "at least 20 and 10"]),
+        (lambda x: np.repeat(x[:1], 60, axis=0), ["train.npy holds one image 60 times"]),
         (lambda x: x[:, :, :4], ["test.npy", "(8, 8, 3)", "(8, 4, 3)"]),
     ],
 )
-def test_pictures_that_cannot_be_used(hw10_light, tiny, tmp_path, capsys, change, words):
+def test_images_that_cannot_be_used(hw10_light, tiny, tmp_path, capsys, change, words):
     folder = tiny()
     spoil(folder / "train.npy", change)
     check_sentence(hw10_light, capsys, flags(folder, tmp_path / "out"), *words)
@@ -482,7 +482,7 @@ def test_pictures_that_cannot_be_used(hw10_light, tiny, tmp_path, capsys, change
 def test_files_that_are_no_arrays(hw10_light, tiny, tmp_path, capsys):
     folder = tiny()
     whole = (folder / "test.npy").read_bytes()
-    np.savez(tmp_path / "archive.npz", pictures=np.zeros(3))
+    np.savez(tmp_path / "archive.npz", images=np.zeros(3))
     archive = (tmp_path / "archive.npz").read_bytes()
     for content, words in (
         (whole[:-100], "cut short"),
@@ -503,8 +503,8 @@ def test_files_that_are_no_arrays(hw10_light, tiny, tmp_path, capsys):
         ("id,anomaly\n1,0\n", ["has 1 ids", "1 to 20"]),
         ("id,anomaly\n" + "".join(f"{i},{i % 2}\n" for i in range(20)), ["each of 1 to 20"]),
         ("id,anomaly\n" + "".join(f"{i},{i}\n" for i in range(1, 21)), ["id 2 has 2", "0 or 1"]),
-        ("id,anomaly\n" + "".join(f"{i},1\n" for i in range(1, 21)), ["says 1 of every picture"]),
-        ("id,anomaly\n" + "".join(f"{i},True\n" for i in range(1, 21)), ["says 1 of every picture"]),
+        ("id,anomaly\n" + "".join(f"{i},1\n" for i in range(1, 21)), ["says 1 of every image"]),
+        ("id,anomaly\n" + "".join(f"{i},True\n" for i in range(1, 21)), ["says 1 of every image"]),
         ("id,anomaly\nfirst,0\n,1\n", ["has 2 ids", "1 to 20"]),
         ("id,anomaly\n" + "".join(f"{i},{'x01'[i % 3]}\n" for i in range(1, 21)), ["id 3 has x", "0 or 1"]),
     ],
@@ -571,7 +571,7 @@ def test_a_saved_model_that_does_not_fit(hw10, tiny, tmp_path, capsys):
     whole = shutil.copytree(folder, tmp_path / "whole")
     for name in ("train", "test"):
         spoil(folder / f"{name}.npy", lambda x: np.repeat(x, 2, axis=1))
-    sentence("model.keras was trained for pictures of (8, 8, 3)", "(16, 8, 3)")
+    sentence("model.keras was trained for images of (8, 8, 3)", "(16, 8, 3)")
     shutil.rmtree(folder)
     whole.rename(folder)
     for name, words in (
@@ -592,7 +592,7 @@ def test_a_saved_model_that_does_not_fit(hw10, tiny, tmp_path, capsys):
         sentence(out / name, "is missing; run train.py first")
         (out / name).write_bytes(content)
     spoil(folder / "train.npy", lambda x: x[:30])
-    sentence("codes.npz is of more pictures than train.npy has")
+    sentence("codes.npz is of more images than train.npy has")
 
 
 def test_metrics_that_were_edited_do_not_go_with_the_model(hw10, tiny, tmp_path, capsys):
@@ -612,15 +612,15 @@ def test_metrics_that_were_edited_do_not_go_with_the_model(hw10, tiny, tmp_path,
 
 @pytest.mark.parametrize("score", ["neighbours", "mahalanobis", "mixture", "comparison"])
 def test_a_network_that_sees_no_difference(hw10, score):
-    """Dead units give every picture one code; those of a network that exploded do not fit into a file."""
+    """Dead units give every image one code; those of a network that exploded do not fit into a file."""
     model = hw10.model.prepared(hw10.model.build_model("cnn", (8, 8, 3), 4))
     x = np.random.default_rng(0).uniform(-1, 1, (30, 8, 8, 3)).astype(np.float32)
     known = hw10.scoring.codes_of(model, x, np.arange(20))
     some = x, np.arange(20, 30), x, np.arange(10)
-    assert np.isfinite(hw10.scoring.score_pictures(model, score, known, *some)[0]).all()
+    assert np.isfinite(hw10.scoring.score_images(model, score, known, *some)[0]).all()
     for spoilt in (0 * known + 1, np.where(known == known[3, 2], np.inf, known)):
         with pytest.raises(hw10.scaffold.BadInput, match=f"--score {score}: the codes are all alike or"):
-            hw10.scoring.score_pictures(model, score, spoilt, *some)
+            hw10.scoring.score_images(model, score, spoilt, *some)
 
 
 def test_kept_scores_that_were_damaged(load_chapter, tmp_path):
@@ -634,7 +634,7 @@ def test_kept_scores_that_were_damaged(load_chapter, tmp_path):
 def test_metrics_without_answers_say_what_they_are(hw10, tiny, tmp_path):
     out = tmp_path / "out"
     found = hw10.train.main(flags(tiny(), out, "--method", "pca", "--code-size", "4"))
-    assert found["metric"] == "ROC-AUC of the test against held-out training pictures"
+    assert found["metric"] == "ROC-AUC of the test against held-out training images"
     assert json.loads((out / "metrics.json").read_text())["score"] == found["score"]
 
 
