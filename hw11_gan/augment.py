@@ -1,4 +1,4 @@
-"""Change true and generated pictures alike before the discriminator sees them: Zhao et al. 2020, DiffAugment.
+"""Change true and generated images alike before the discriminator sees them: Zhao et al. 2020, DiffAugment.
 
 With some thousand faces a discriminator soon knows each by heart, and has nothing left to teach. Changing the
 true faces alone would help it, and the generator would learn the changes. Changing both, by operations that
@@ -10,23 +10,23 @@ import tensorflow as tf
 SHIFT = 1 / 8  # of the side, at most
 
 
-def augment(pictures, seed):
-    """float32 (batch, h, w, 3), -1 to 1 -> the same shape: brightness, saturation, contrast, place.
+def augment(images, seed):
+    """float32 (batch, h, w, 3), -1 to 1 -> the same shape: brightness, saturation, contrast, position.
 
     seed : int32 (2,), which alone decides what is drawn.
     """
-    draws = tf.random.stateless_uniform((5, tf.shape(pictures)[0], 1, 1, 1), seed)  # 0 to 1
-    pictures += draws[0] - 0.5
-    grey = tf.reduce_mean(pictures, axis=-1, keepdims=True)
-    pictures = (pictures - grey) * (2 * draws[1]) + grey
-    mean = tf.reduce_mean(pictures, axis=(1, 2, 3), keepdims=True)
-    pictures = (pictures - mean) * (draws[2] + 0.5) + mean
-    size = pictures.shape[1]
+    draws = tf.random.stateless_uniform((5, tf.shape(images)[0], 1, 1, 1), seed)  # 0 to 1
+    images += draws[0] - 0.5
+    grey = tf.reduce_mean(images, axis=-1, keepdims=True)
+    images = (images - grey) * (2 * draws[1]) + grey
+    mean = tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True)
+    images = (images - mean) * (draws[2] + 0.5) + mean
+    size = images.shape[1]
     most = round(size * SHIFT)
     steps = tf.cast(tf.floor((2 * most + 1) * draws[3:, :, 0, 0]), tf.int32) - most  # (2, batch, 1)
     down, right = steps[0], steps[1]
-    pictures = tf.einsum("bij,bjkc->bikc", shifting(down, size), pictures)
-    return tf.einsum("bij,bkjc->bkic", shifting(right, size), pictures)
+    images = tf.einsum("bij,bjkc->bikc", shifting(down, size), images)
+    return tf.einsum("bij,bkjc->bkic", shifting(right, size), images)
 
 
 def shifting(steps, size):
@@ -37,7 +37,7 @@ def shifting(steps, size):
     return tf.one_hot(tf.range(size)[None] - steps, size)
 
 
-def flip(pictures, seed):
-    """Mirror half of the pictures, left and right; float32 (batch, h, w, 3)."""
-    mirrored = tf.random.stateless_uniform((tf.shape(pictures)[0], 1, 1, 1), seed) < 0.5
-    return tf.where(mirrored, tf.reverse(pictures, axis=[2]), pictures)
+def flip(images, seed):
+    """Mirror half of the images, left and right; float32 (batch, h, w, 3)."""
+    mirrored = tf.random.stateless_uniform((tf.shape(images)[0], 1, 1, 1), seed) < 0.5
+    return tf.where(mirrored, tf.reverse(images, axis=[2]), images)

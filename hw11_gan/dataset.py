@@ -3,7 +3,7 @@
 data/faces/*.jpg (or .jpeg, .png)    anime faces, RGB, 96x96; the course has some 70,000 of them
 
 There are no labels, and names mean nothing: files are read in the order of their sorted names. Any number of
-pictures will do, of any size and mode. A picture that is not square loses the ends of its longer side; then
+images will do, of any size and mode. An image that is not square loses the ends of its longer side; then
 all are resized, and what was done is said. Every so many-th face is kept aside: no training sees it, and what
 is generated is measured against it.
 """
@@ -28,9 +28,9 @@ def load_faces(folder, size):
     -------
     training : uint8 (n, size, size, 3), RGB
     aside : uint8 (m, size, size, 3), m = min(ASIDE, an eighth of all), evenly spaced among the sorted names
-    done : str, what had to be done to pictures that were of another size or mode than most; '' if nothing
+    done : str, what had to be done to images that were of another size or mode than most; '' if nothing
 
-    Raises BadInput when the folder is missing or has no picture, or a file is no whole picture.
+    Raises BadInput when the folder is missing or has no image, or a file is no whole image.
     """
     folder = folder / "faces"
     paths = image_files(folder)
@@ -67,7 +67,7 @@ def exceptions(kinds):
 def make_synthetic(folder, seed, count=192):
     """Write drawn faces as faces/00000.png ..., and features.keras to measure with; return the folder.
 
-    Each has one of six colours of hair, which a generator may well drop; eyes, skin, ground and place vary
+    Each has one of six colours of hair, which a generator may well drop; eyes, skin, ground and position vary
     without steps. features.keras is a small network with random weights: enough to tell drawn faces apart.
     """
     from device import start_keras  # here, so that who only reads images need not wait for Keras
@@ -86,10 +86,10 @@ def make_synthetic(folder, seed, count=192):
 
 
 def draw_face(rng):
-    """One face, a PIL picture of SYNTHETIC_SIZE pixels a side."""
+    """One face, a PIL image of SYNTHETIC_SIZE pixels a side."""
     scale = SYNTHETIC_SIZE * 2  # drawn large, then made small: smooth edges
-    picture = Image.new("RGB", (scale, scale), tuple(rng.integers(150, 256, 3).tolist()))
-    pen = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (scale, scale), tuple(rng.integers(150, 256, 3).tolist()))
+    pen = ImageDraw.Draw(image)
     x, y = scale * rng.uniform(0.45, 0.55, 2)
     skin = tuple((np.array([235, 200, 175]) + rng.integers(-18, 18)).tolist())
     eyes = tuple(rng.integers(20, 200, 3).tolist())
@@ -105,4 +105,4 @@ def draw_face(rng):
         ellipse(side * 0.12, 0.04, 0.055, 0.08, (255, 255, 255))
         ellipse(side * 0.12, 0.05, 0.04, 0.06, eyes)
     ellipse(0, 0.24, rng.uniform(0.03, 0.08), 0.02, (170, 60, 70))
-    return picture.resize((SYNTHETIC_SIZE, SYNTHETIC_SIZE), Image.Resampling.LANCZOS)
+    return image.resize((SYNTHETIC_SIZE, SYNTHETIC_SIZE), Image.Resampling.LANCZOS)

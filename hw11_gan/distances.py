@@ -4,17 +4,17 @@
 |-----------|--------------------------------------------------------------------------|--------------------|
 | kid       | squared maximum mean discrepancy, kernel (x.y / d + 1)^3, unbiased       | Binkowski 2018     |
 | fid       | Frechet distance of two normal distributions                             | Heusel et al. 2017 |
-| collapse  | mean distance of two generated pictures, as a share of two true pictures'|                    |
-|           | share of generated pictures with another nearer than a fifth of that     |                    |
+| collapse  | mean distance of two generated images, as a share of two true images'|                    |
+|           | share of generated images with another nearer than a fifth of that     |                    |
 
-The last two are for collapse: they look at generated pictures among themselves. The nearest of 500 true faces
+The last two are for collapse: they look at generated images among themselves. The nearest of 500 true faces
 is at some three fifths of the mean distance.
 """
 
 import numpy as np
 
-SUBSETS, SUBSET = 20, 250  # KID's mean and deviation are over so many draws of so many pictures
-NEAR = 0.2  # of the mean distance of two true pictures: what is nearer is a duplicate
+SUBSETS, SUBSET = 20, 250  # KID's mean and deviation are over so many draws of so many images
+NEAR = 0.2  # of the mean distance of two true images: what is nearer is a duplicate
 
 
 def kid(true, fake, seed=0):
@@ -32,7 +32,7 @@ def kid(true, fake, seed=0):
 
 
 def discrepancy(x, y):
-    """The unbiased estimate from x (n, d) and y (m, d): a picture is never compared with itself."""
+    """The unbiased estimate from x (n, d) and y (m, d): an image is never compared with itself."""
     of_x, of_y, between = kernel(x, x), kernel(y, y), kernel(x, y)
     n, m = len(x), len(y)
     within = (of_x.sum() - np.trace(of_x)) / (n * (n - 1)) + (of_y.sum() - np.trace(of_y)) / (m * (m - 1))
@@ -45,7 +45,7 @@ def kernel(x, y):
 
 
 def fid(true, fake):
-    """|mean - mean|^2 + trace(S + T - 2 (S T)^(1/2)), S and T the covariances. Few pictures make it larger.
+    """|mean - mean|^2 + trace(S + T - 2 (S T)^(1/2)), S and T the covariances. Few images make it larger.
 
     With S = A'A and T = B'B of the centred features A (n, d) and B (m, d), the trace of (S T)^(1/2) is the
     sum of the singular values of A B', which has n x m numbers where a matrix root would need d x d.
@@ -60,7 +60,7 @@ def fid(true, fake):
 
 
 def collapse(true, fake):
-    """Features -> spread and duplicates. A generator of one picture has 0 and 1."""
+    """Features -> spread and duplicates. A generator of one image has 0 and 1."""
     of_true, of_fake = distances(true), distances(fake)
     usual = of_true[np.isfinite(of_true)].mean()
     spread = of_fake[np.isfinite(of_fake)].mean() / usual

@@ -1,4 +1,4 @@
-"""A network that has learnt to see -> what it sees in a picture: the features that distances.py compares."""
+"""A network that has learnt to see -> what it sees in an image: the features that distances.py compares."""
 
 import hashlib
 from pathlib import Path
@@ -9,18 +9,42 @@ import keras
 import numpy as np
 from device import load_keras
 from distances import collapse, fid, kid
+from ruler import train_ruler
 
-INCEPTION = "inceptionv3"
+INCEPTION, RULER = "inceptionv3", "ruler.keras"
+
+
+def choose_features(args, folder, faces):
+    """What --feature-model asks for, as load_features() gives it, or None for "none".
+
+    "automatic" is InceptionV3 if it can be had, else the chapter's own, which is trained on the faces, uint8
+    (n, size, size, 3), and kept in <out-dir>/ruler.keras. Says what it is.
+    """
+    path = args.out_dir / RULER
+    if args.feature_model == "none":
+        return None
+    if args.feature_model not in ("automatic", "own"):
+        return load_features(args.feature_model, folder)
+    if args.feature_model == "automatic":
+        try:
+            return load_features(INCEPTION, folder)
+        except BadInput:
+            print("note: InceptionV3 cannot be downloaded; measured with the chapter's own features instead")
+    if not (args.resume and path.is_file()):
+        model = train_ruler(faces, args.seed)
+        with replacing(path) as temporary:
+            model.save(temporary)
+    return load_features(str(path), folder)
 
 
 def load_features(name, folder):
-    """The network of --feature-model, cut where it stops to look at places.
+    """A network, cut where its outputs have no positions any more.
 
     name : a whole Keras file, looked for as it stands and then in `folder`, that takes pixels 0 to 255; or
         inceptionv3, for keras.applications' with the weights of ImageNet, which is downloaded.
-    Returns a model of float32 (batch, h, w, 3), 0 to 255 -> float32 (batch, d): the mean over the places of
-    the last layer with maps (batch, rows, columns, d); without such a layer, the model's own outputs.
-    Raises BadInput when there is no such file or network, or it takes no pictures.
+    Returns a model of float32 (batch, h, w, 3), 0 to 255 -> float32 (batch, d): the mean over the positions
+    of the last layer with maps (batch, rows, columns, d); without such a layer, the model's own outputs.
+    Raises BadInput when there is no such file or network, or it takes no images.
     """
     if name == INCEPTION:
         try:
@@ -40,7 +64,8 @@ def load_features(name, folder):
     if len(outputs.shape) == 4:
         outputs = keras.layers.GlobalAveragePooling2D(dtype="float32")(outputs)
     outputs = keras.layers.Flatten(dtype="float32")(outputs)
-    model = keras.Model(pixels, outputs, name=INCEPTION if name == INCEPTION else "features")
+    kind = INCEPTION if name == INCEPTION else "own" if Path(name).name == RULER else "features"
+    model = keras.Model(pixels, outputs, name=kind)
     model.compile(jit_compile=False)  # compiling takes longer than looking
     return model
 
@@ -49,7 +74,7 @@ def inputs_and_maps(network, path):
     """The pixels that a network takes, and its last maps (batch, rows, columns, d), or else its outputs.
 
     Models inside of a model count as one layer, whose maps are what they give. Raises BadInput when the
-    network does not take RGB pictures of one size, or has several outputs.
+    network does not take RGB images of one size, or has several outputs.
     """
     shape = network.input_shape
     if not isinstance(shape, tuple) or len(shape) != 4 or shape[3] != 3 or None in shape[1:]:
@@ -75,20 +100,20 @@ def inputs_and_maps(network, path):
     return pixels, maps[-1] if maps else outputs[-1]
 
 
-def features_of(model, pictures, batch=50):
+def features_of(model, images, batch=50):
     """uint8 (n, h, w, 3) of any size -> float32 (n, d)."""
     size, parts = model.input_shape[1:3], []
-    for start in range(0, len(pictures), batch):
-        chunk = pictures[start : start + batch].astype(np.float32)
+    for start in range(0, len(images), batch):
+        chunk = images[start : start + batch].astype(np.float32)
         if chunk.shape[1:3] != size:
             chunk = keras.ops.convert_to_numpy(keras.ops.image.resize(chunk, size, antialias=True))
         parts.append(model.predict_on_batch(chunk))
     return np.concatenate(parts)
 
 
-def features_once(model, pictures, path):
-    """features_of(), kept in a file: the same pictures and the same network need no second look."""
-    digest = hashlib.sha256(pictures.tobytes())
+def features_once(model, images, path):
+    """features_of(), kept in a file: the same images and the same network need no second look."""
+    digest = hashlib.sha256(images.tobytes())
     for weight in model.get_weights():
         digest.update(weight.tobytes())
     if path.is_file():
@@ -98,20 +123,20 @@ def features_once(model, pictures, path):
                     return file["features"]
         except Exception:  # a damaged archive has many ways to say so
             pass  # the file is damaged: they are computed again
-    found = features_of(model, pictures)
+    found = features_of(model, images)
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, features=found, digest=np.array(digest.hexdigest()))
     return found
 
 
-def measure(model, aside, pictures, path):
-    """Compare generated pictures with the faces kept aside, whose features are kept in a file at `path`.
+def measure(model, aside, images, path):
+    """Compare generated images with the faces kept aside, whose features are kept in a file at `path`.
 
     Returns kid and its deviation, both times 1000, fid, spread and duplicates: see distances.py. The kernel
     of KID supposes features of about 1, as InceptionV3's are. Those of any other network are divided by one
     number, the root of their mean square over the true faces.
     """
-    true, fake = features_once(model, aside, path), features_of(model, pictures)
+    true, fake = features_once(model, aside, path), features_of(model, images)
     if model.name != INCEPTION:
         scale = np.sqrt(np.square(true).mean())
         true, fake = true / scale, fake / scale

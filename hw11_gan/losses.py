@@ -1,6 +1,6 @@
 """What the two networks are trained to. Both loops of this chapter take their losses from here.
 
-Numbers of the discriminator: `real` for true pictures, `fake` for generated ones, float32 (batch, 1).
+Numbers of the discriminator: `real` for true images, `fake` for generated ones, float32 (batch, 1).
 
 | loss    | the discriminator lowers                           | the generator lowers | beside that      |
 |---------|----------------------------------------------------|----------------------|------------------|
@@ -55,23 +55,23 @@ def generator_loss(name, discriminator, fake, noise, diversity=0.0):
     """fake : float32 (batch, h, w, 3), made of noise (batch, NOISE). Returns a scalar."""
     loss = tf.reduce_mean(LOSSES[name][1](discriminator(fake, training=True)))
     if diversity:
-        loss += diversity * sameness(fake, noise)
+        loss += diversity * mode_seeking_loss(fake, noise)
     return loss
 
 
 def gradient_penalty(critic, real, fake, mix):
-    """E[(|d critic / d picture| - 1)^2] at pictures between real and fake ones, drawn by mix."""
+    """E[(|d critic / d image| - 1)^2] at images between real and fake ones, drawn by mix."""
     between = mix * real + (1 - mix) * fake
     with tf.GradientTape() as tape:
         tape.watch(between)
         scores = critic(between, training=True)
-    slopes = tape.gradient(scores, between)  # (batch, h, w, 3): a picture's score depends on itself alone
-    lengths = tf.sqrt(tf.reduce_sum(tf.square(slopes), axis=(1, 2, 3)) + 1e-12)
+    gradients = tape.gradient(scores, between)  # (batch, h, w, 3): an image's score depends on itself alone
+    lengths = tf.sqrt(tf.reduce_sum(tf.square(gradients), axis=(1, 2, 3)) + 1e-12)
     return tf.reduce_mean(tf.square(lengths - 1))
 
 
-def sameness(fake, noise):
-    """How alike the pictures of different noises are: |difference of noise| / |difference of pictures|.
+def mode_seeking_loss(fake, noise):
+    """How alike the images of different noises are: |difference of noise| / |difference of images|.
 
     The mode-seeking loss of Mao et al. 2019, on neighbours in the batch.
     """

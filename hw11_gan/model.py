@@ -1,7 +1,7 @@
-"""The two networks, for pictures of 16, 32, 64 or 128 pixels a side; w is the width.
+"""The two networks, for images of 16, 32, 64 or 128 pixels a side; w is the width.
 
     generator, 64 x 64     what                             discriminator       what
-    (batch, 100)           noise of N(0, 1)                 (batch, 64, 64, 3)  picture, -1 to 1
+    (batch, 100)           noise of N(0, 1)                 (batch, 64, 64, 3)  image, -1 to 1
     (batch, 4, 4, 8 w)     dense, normalised, ReLU          (batch, 32, 32, w)  convolution, leaky ReLU
     (batch, 8, 8, 4 w)     transposed convolution, the same (batch, 16, 16, 2 w) the same, normalised
     (batch, 16, 16, 2 w)   the same                         (batch, 8, 8, 4 w)  the same
@@ -20,12 +20,12 @@ from device import load_keras
 from fused_batch_norm import FusedBatchNormalization
 from keras import layers
 
-NOISE = 100  # numbers that make a picture
-SETTLING = 10  # batches of noise that a generator's statistics are taken from
+NOISE = 100  # numbers that make an image
+RECALIBRATION = 10  # batches of noise that a generator's statistics are taken from
 
 
 def build_generator(size, width, kernel=4, momentum=0.9):
-    """noise (batch, NOISE) -> pictures float32 (batch, size, size, 3), -1 to 1."""
+    """noise (batch, NOISE) -> images float32 (batch, size, size, 3), -1 to 1."""
     stages = (size // 4).bit_length() - 1
     noise = keras.Input((NOISE,), name="noise")
     x = layers.Dense(4 * 4 * width * 2 ** (stages - 1), use_bias=False, kernel_initializer=normal())(noise)
@@ -38,11 +38,11 @@ def build_generator(size, width, kernel=4, momentum=0.9):
 
 
 def build_discriminator(size, width, kernel=4, normalise="batch"):
-    """pictures (batch, size, size, 3), -1 to 1 -> one number each, float32 (batch, 1).
+    """images (batch, size, size, 3), -1 to 1 -> one number each, float32 (batch, 1).
 
     normalise: "batch", but for the first layer, which reads pixels; "spectral", every layer; or None.
     """
-    pictures = x = keras.Input((size, size, 3), name="pictures")
+    images = x = keras.Input((size, size, 3), name="images")
     for stage in range((size // 4).bit_length() - 1):
         batch = normalise == "batch" and stage > 0
         options = {"padding": "same", "use_bias": not batch, "kernel_initializer": normal()}
@@ -52,7 +52,7 @@ def build_discriminator(size, width, kernel=4, normalise="batch"):
     last = layers.Dense(1, kernel_initializer=normal(), dtype="float32")
     x = layers.Flatten(dtype="float32")(x)
     outputs = (layers.SpectralNormalization(last, dtype="float32") if normalise == "spectral" else last)(x)
-    return keras.Model(pictures, outputs, name="discriminator")
+    return keras.Model(images, outputs, name="discriminator")
 
 
 def normal():
@@ -60,15 +60,17 @@ def normal():
     return keras.initializers.RandomNormal(stddev=0.02)
 
 
-def settle(generator, seed=0, batch=64):
-    """Take the statistics of batch normalisation anew, over SETTLING batches of noise.
+def recalibrate_batch_norm(generator, seed=0, batch=64):
+    """Take the statistics of batch normalisation anew, over RECALIBRATION batches of noise.
 
     The moving averages of training belong to many weights, all of them older. A generator whose weights are
     themselves an average has never been run at all.
     """
     normalisations = [layer for layer in generator.layers if isinstance(layer, FusedBatchNormalization)]
     momenta = [layer.momentum for layer in normalisations]
-    for number, noise in enumerate(draw_noise(SETTLING * batch, seed).reshape(SETTLING, batch, NOISE)):
+    for number, noise in enumerate(
+        draw_noise(RECALIBRATION * batch, seed).reshape(RECALIBRATION, batch, NOISE)
+    ):
         for layer in normalisations:
             layer.momentum = number / (number + 1)  # so that the average is the mean of all batches so far
         generator(noise, training=True)
@@ -84,12 +86,12 @@ def draw_noise(count, seed):
 def generate(generator, noise, batch=100, training=False):
     """noise (n, NOISE) -> uint8 (n, size, size, 3). `training`: normalise by each batch's own statistics."""
     chunks = [noise[start : start + batch] for start in range(0, len(noise), batch)]
-    pictures = []
+    images = []
     for chunk in chunks:
         padded = np.concatenate([chunk, np.zeros((batch - len(chunk), NOISE), np.float32)])
         values = np.asarray(generator(padded, training=training))[: len(chunk)]
-        pictures.append(np.rint((values + 1) * 127.5).astype(np.uint8))
-    return np.concatenate(pictures)
+        images.append(np.rint((values + 1) * 127.5).astype(np.uint8))
+    return np.concatenate(images)
 
 
 def load_generator(path):

@@ -6,7 +6,7 @@
 
 Written to <out-dir>: generated/00000.png ..., generated.png with the first hundred, walk.png, from one noise
 to another in each row, and nearest.png, eight faces above the training faces that are most like them. The
-same seed gives the same bytes on the same machine, and the first pictures are the same for every --count.
+same seed gives the same bytes on the same machine, and the first images are the same for every --count.
 """
 
 import shutil
@@ -25,7 +25,7 @@ SHOWN = 100  # in generated.png
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "predict", "folder that holds faces/")
-    parser.add_argument("--count", type=integer(1, 100_000), default=100, help="pictures to draw")
+    parser.add_argument("--count", type=integer(1, 100_000), default=100, help="images to draw")
     parser.add_argument("--seed", type=integer(0, 2**31 - 1), default=0, help="seed of their noise")
     return parser.parse(argv)
 
@@ -36,34 +36,34 @@ def main(argv=None):
     trained(args, "model.keras")
     start_keras(tensorflow=True)
     from model import draw_noise, generate, load_generator  # with Keras, for which --help need not wait
-    from pictures import nearest, sheet, walk
+    from sheets import nearest, sheet, walk
 
     generator = load_generator(args.out_dir / "model.keras")
     noise = draw_noise(max(args.count, 2 * ROWS), args.seed)
-    pictures = generate(generator, noise)
-    write_faces(args.out_dir / "generated", pictures[: args.count])
+    images = generate(generator, noise)
+    write_faces(args.out_dir / "generated", images[: args.count])
     walks = [walk(first, last, STEPS) for first, last in zip(noise[:ROWS], noise[ROWS:])]
-    faces, *_ = load_faces(data_dir, pictures.shape[1])
+    faces, *_ = load_faces(data_dir, images.shape[1])
     sheets = {
-        "generated.png": sheet(pictures[: min(args.count, SHOWN)], columns=10),
+        "generated.png": sheet(images[: min(args.count, SHOWN)], columns=10),
         "walk.png": sheet(generate(generator, np.concatenate(walks)), columns=STEPS),
-        "nearest.png": sheet(np.concatenate([pictures[:8], nearest(pictures[:8], faces)]), columns=8),
+        "nearest.png": sheet(np.concatenate([images[:8], nearest(images[:8], faces)]), columns=8),
     }
-    for name, picture in sheets.items():
+    for name, image in sheets.items():
         with replacing(args.out_dir / name) as path:
-            picture.save(path)
+            image.save(path)
     print(f"{args.count} faces of seed {args.seed}   {args.out_dir / 'generated.png'}")
-    return pictures[: args.count]
+    return images[: args.count]
 
 
-def write_faces(folder, pictures):
+def write_faces(folder, images):
     """Write 00000.png ... into a folder, which takes the place of an older one as a whole."""
     temporary = folder.with_name("half-written-" + folder.name)
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
-        for number, picture in enumerate(pictures):
-            Image.fromarray(picture).save(temporary / f"{number:05d}.png")
+        for number, image in enumerate(images):
+            Image.fromarray(image).save(temporary / f"{number:05d}.png")
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     finally:

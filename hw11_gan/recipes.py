@@ -1,4 +1,4 @@
-"""What suits a set of pictures, and what suits a loss."""
+"""What suits a set of images, and what suits a loss."""
 
 from dataclasses import dataclass, replace
 

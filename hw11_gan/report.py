@@ -21,10 +21,10 @@ import train
 from dataset import load_faces
 from device import start_keras
 from matplotlib.figure import Figure
-from pictures import GAP
 from PIL import Image
 from recipes import CRITICS
 from records import finished, publish, read_metrics
+from sheets import GAP
 
 ORIGINAL_EPOCHS, EARLY = 16, 2  # as many minutes as the default's; where the moving averages still lag
 LOSSES = "--image-size 32 --epochs 6"
@@ -35,13 +35,15 @@ COLLAPSES = {
     "five, and the mode-seeking loss": "--generator-steps 5 --diversity 1",
 }
 FLIPS = (1, 2, 5, 10, 25, 50)  # epochs shown in faces.jpg
-COLUMNS_OF_PICTURES = 8
+COLUMNS_OF_IMAGES = 8
 COLUMNS = ["table", "row", "kid", "fid", "spread", "duplicates", "seconds"]
 
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "report", "folder that holds faces/")
-    parser.add_argument("--feature-model", help="what measures, unless as in train.py")
+    parser.add_argument(
+        "--feature-model", default="inceptionv3", help="what measures all rows: that, or a .keras file"
+    )
     parser.set_defaults(seeds=3)
     return parser.parse(argv)
 
@@ -55,7 +57,7 @@ def main(argv=None):
         flags, folders = flags.split(), []
         flags += ["--epochs", str(args.epochs)] * bool(args.epochs)
         flags += ["--synthetic", "--image-size", "16"] * args.synthetic
-        flags += ["--feature-model", args.feature_model] if args.feature_model else []
+        flags += ["--feature-model", args.feature_model]
         for seed in range(seeds):
             argv = [*flags, "--seed", str(seed), "--data-dir", str(args.data_dir)]
             folder = args.out_dir / "report" / name_of(argv)
@@ -79,9 +81,9 @@ def main(argv=None):
 
     strips = {}
     for folder, epochs in ((early[0], EARLY), (original[0], ORIGINAL_EPOCHS)):
-        for way, pictures in normalised(folder).items():
-            rows.append(["normalisation", f"after {epochs} epochs: {way}", *distances_of(pictures)])
-            strips[f"{epochs} epochs, {way}"] = pictures
+        for way, images in normalised(folder).items():
+            rows.append(["normalisation", f"after {epochs} epochs: {way}", *distances_of(images)])
+            strips[f"{epochs} epochs, {way}"] = images
 
     results.mkdir(parents=True, exist_ok=True)
     strips_of = {
@@ -122,7 +124,7 @@ def cells(folders):
 
 
 def as_cells(found, seconds=None):
-    """COLUMNS from the third on, of one measurement: the deviation is KID's, over its draws of pictures."""
+    """COLUMNS from the third on, of one measurement: the deviation is KID's, over its draws of images."""
     return [
         f"{found['kid']:.1f} ± {found['kid_deviation']:.1f}",
         f"{found['fid']:.1f}",
@@ -140,7 +142,7 @@ def arguments_of(folder):
 
 
 def ruler(folder):
-    """What a training was measured with: distances_of(pictures) -> cells, and its faces and those aside."""
+    """What a training was measured with: distances_of(images) -> cells, and its faces and those aside."""
     from features import load_features, measure
 
     args = arguments_of(folder)
@@ -148,7 +150,7 @@ def ruler(folder):
     faces, aside, _ = load_faces(data_dir, args.image_size)
     model = load_features(args.feature_model, data_dir)
     return (
-        lambda pictures: as_cells(measure(model, aside, pictures, folder / train.FEATURES)),
+        lambda images: as_cells(measure(model, aside, images, folder / train.FEATURES)),
         faces,
         aside,
     )
@@ -159,15 +161,15 @@ def normalised(folder):
     start_keras(tensorflow=True)
     from checkpoint import Checkpoint
     from model import draw_noise, generate
-    from training import build_pair
+    from training import build_gan
 
     args = arguments_of(folder)
-    pair, noise = build_pair(args), draw_noise(train.GENERATED, args.seed)
-    Checkpoint(args, free=("loop", "feature_model")).restore(pair.variables)
+    gan, noise = build_gan(args), draw_noise(train.GENERATED, args.seed)
+    Checkpoint(args, free=("loop", "feature_model")).restore(gan.variables)
     return {
-        "moving averages": generate(pair.generator, noise),
-        "each batch's own": generate(pair.generator, noise, training=True),
-        "settled": drawn(folder),
+        "moving averages": generate(gan.generator, noise),
+        "each batch's own": generate(gan.generator, noise, training=True),
+        "recalibrated": drawn(folder),
     }
 
 
@@ -180,24 +182,24 @@ def drawn(folder):
 
 
 def flip_book(folder):
-    """The first row of the sheets of some epochs: {name: uint8 (COLUMNS_OF_PICTURES, size, size, 3)}."""
+    """The first row of the sheets of some epochs: {name: uint8 (COLUMNS_OF_IMAGES, size, size, 3)}."""
     strips = {}
     for epoch in FLIPS:
         path = folder / "samples" / f"epoch_{epoch:03d}.png"
         if path.is_file():
-            with Image.open(path) as picture:
-                cell = (picture.width + GAP) // COLUMNS_OF_PICTURES
-                row = np.asarray(picture)[: cell - GAP]
-            starts = range(0, cell * COLUMNS_OF_PICTURES, cell)
+            with Image.open(path) as image:
+                cell = (image.width + GAP) // COLUMNS_OF_IMAGES
+                row = np.asarray(image)[: cell - GAP]
+            starts = range(0, cell * COLUMNS_OF_IMAGES, cell)
             strips[f"epoch {epoch}"] = np.stack([row[:, start : start + cell - GAP] for start in starts])
     return strips
 
 
 def plot_strips(strips):
-    """A row of pictures for each name."""
+    """A row of images for each name."""
     figure = Figure(figsize=(8, 0.85 * len(strips)), layout="constrained", dpi=100)
-    for axes, (name, pictures) in zip(figure.subplots(len(strips), squeeze=False)[:, 0], strips.items()):
-        axes.imshow(np.concatenate(list(pictures[:COLUMNS_OF_PICTURES]), axis=1))
+    for axes, (name, images) in zip(figure.subplots(len(strips), squeeze=False)[:, 0], strips.items()):
+        axes.imshow(np.concatenate(list(images[:COLUMNS_OF_IMAGES]), axis=1))
         axes.set_ylabel(textwrap.fill(name, 14), rotation=0, ha="right", va="center", fontsize=8)
         axes.set(xticks=[], yticks=[])
     return figure

@@ -1,6 +1,6 @@
 """Let a forger and a detective grow up together: faces out of noise.
 
-    python hw11_gan/train.py                                       the default, measured with InceptionV3
+    python hw11_gan/train.py                                       the default, measured with what there is
     python hw11_gan/train.py --feature-model squeezenet.keras      measured with a network of your own
     python hw11_gan/train.py --synthetic                           the same on drawn faces, in seconds
     python hw11_gan/train.py --loss wgan-gp --loop fit             another loss, and Keras' own loop
@@ -22,7 +22,7 @@ from recipes import CRITICS, recipe_of
 from records import claim, learning_curve, record
 
 FEATURES = "real_features.npz"
-GENERATED = 500  # pictures that are measured
+GENERATED = 500  # images that are measured
 
 
 def parse_args(argv=None):
@@ -34,14 +34,15 @@ def parse_args(argv=None):
     add("--original", action="store_true", help="the course's networks, nothing augmented or averaged")
     add(
         "--feature-model",
-        default="inceptionv3",
-        help="what measures: that, or a .keras file, in --data-dir too",
+        default="automatic",
+        help="what measures: inceptionv3, own, none, or a .keras file, in --data-dir too; automatic: the "
+        "first if it can be downloaded, else the chapter's own",
     )
     add("--generator-steps", type=integer(1, 31), default=1, help="updates a step; many: collapse")
     add("--diversity", type=number(float, 0, 1e6), default=0.0, help="strength of the mode-seeking loss")
     add("--full-precision", action="store_true", help="compute in float32, not in bfloat16")
     args = parser.parse(argv, recipe_of)
-    if args.synthetic and args.feature_model == "inceptionv3":
+    if args.synthetic and args.feature_model in ("automatic", "inceptionv3"):
         args.feature_model = "features.keras"  # which --synthetic makes
     if args.batch_size < 2:
         parser.error(f"--batch-size {args.batch_size}: expected at least 2")
@@ -52,7 +53,6 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
-    began = time.perf_counter()
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     faces, aside, done = load_faces(data_dir, args.image_size)
@@ -63,15 +63,15 @@ def main(argv=None):
         )
     device = start_keras(args.seed, args.full_precision, tensorflow=True)
     from checkpoint import Checkpoint
-    from features import load_features, measure
+    from features import RULER, choose_features, measure
     from gradients import train_by_gradients
     from model import draw_noise, generate
     from trainer import train_by_fit
-    from training import build_pair, finisher
+    from training import build_gan, finisher
 
-    pair = build_pair(args)
-    features = load_features(args.feature_model, data_dir)
-    parameters = pair.generator.count_params(), pair.discriminator.count_params()
+    gan = build_gan(args)
+    features = choose_features(args, data_dir, faces)
+    parameters = gan.generator.count_params(), gan.discriminator.count_params()
     head(
         args,
         f"faces {faces.shape}, {len(aside)} more kept aside; {done or 'all of one size and mode'}",
@@ -80,36 +80,43 @@ def main(argv=None):
 
     checkpoint = Checkpoint(args, free=("loop", "feature_model"))
     if args.resume:
-        checkpoint.restore(pair.variables)
+        checkpoint.restore(gan.variables)
     train = train_by_gradients if args.loop == "gradients" else train_by_fit
-    finish = finisher(args, pair, checkpoint)
+    finish = finisher(args, gan, checkpoint)
     (args.out_dir / "samples").mkdir(exist_ok=True)
-    train(pair, faces, args.batch_size, len(checkpoint.rows), args.epochs, finish)
+    train(gan, faces, args.batch_size, len(checkpoint.rows), args.epochs, finish)
 
-    rows = checkpoint.rows
-    generated = generate(pair.averaged, draw_noise(GENERATED, args.seed))
+    rows, fitted = checkpoint.rows, time.perf_counter()
+    one_fit = sum(row["seconds"] for row in rows)
+    generated = generate(gan.averaged, draw_noise(GENERATED, args.seed))
+    own = features is not None and features.name == "own"
     metrics = {
-        "metric": "KID x 1000 to the faces kept aside",
-        **measure(features, aside, generated, args.out_dir / FEATURES),
+        "metric": "KID x 1000 to the faces kept aside" + (", by this training's own features" if own else ""),
+        **(measure(features, aside, generated, args.out_dir / FEATURES) if features else unmeasured(rows)),
         "parameters": sum(parameters),
         "seconds": {
-            "one_fit": sum(row["seconds"] for row in rows),
+            "one_fit": one_fit,
             "one_fit_of_all_cores": sum(row["processor_seconds"] for row in rows),
-            "all": time.perf_counter() - began,
+            "all": one_fit + time.perf_counter() - fitted,
         },
     }
-    metrics["score"] = metrics["kid"]
-    print("   ".join(f"{name} {metrics[name]:.3f}" for name in ("fid", "spread", "duplicates")))
+    if features:
+        metrics["score"] = metrics["kid"]
+        print("   ".join(f"{name} {metrics[name]:.3f}" for name in ("fid", "spread", "duplicates")))
     history = checkpoint.history()
     lines = {"discriminator": "discriminator", "generator": "generator"}
     files = {
-        "model.keras": pair.averaged.save,
+        "model.keras": gan.averaged.save,
+        **({RULER: None} if own else {}),
         "history.csv": history,
-        "learning_curve.png": learning_curve(
-            history, {"mean loss: it says little about the pictures": lines}
-        ),
+        "learning_curve.png": learning_curve(history, {"mean loss: it says little about the images": lines}),
     }
     return record(args, metrics, files)
+
+
+def unmeasured(rows):
+    """The metric and score of a training that nothing measures."""
+    return {"metric": "generator's loss, which says little about the faces", "score": rows[-1]["generator"]}
 
 
 if __name__ == "__main__":

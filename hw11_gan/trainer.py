@@ -4,17 +4,17 @@ import sys
 
 import keras
 import tensorflow as tf
+from gan import batches
 from losses import clip, discriminator_loss, generator_loss
-from pair import batches
 
 
-class GAN(keras.Model):
+class TrainableGAN(keras.Model):
     """Two networks as one model with two optimisers, for compile() and fit()."""
 
-    def __init__(self, pair):
+    def __init__(self, gan):
         super().__init__()
-        self.pair = pair
-        self.generator, self.discriminator = pair.generator, pair.discriminator
+        self.gan = gan
+        self.generator, self.discriminator = gan.generator, gan.discriminator
 
     def compile(self, generator_optimizer, discriminator_optimizer):
         super().compile(jit_compile=False)
@@ -25,29 +25,29 @@ class GAN(keras.Model):
         """(uint8 (batch, h, w, 3),), as fit() hands it over -> the two losses, by name."""
         (pixels,) = data
         of_discriminator = self.update_discriminator(pixels)
-        for turn in range(1, self.pair.generator_steps + 1):
+        for turn in range(1, self.gan.generator_steps + 1):
             of_generator = self.update_generator(tf.shape(pixels)[0], turn)
-        self.pair.average()
+        self.gan.average()
         return {"discriminator": of_discriminator, "generator": of_generator}
 
     def update_discriminator(self, pixels):
-        draws = self.pair.draw(tf.shape(pixels)[0], turn=0)
-        real = self.pair.real(pixels, draws.flips)
+        draws = self.gan.draw(tf.shape(pixels)[0], turn=0)
+        real = self.gan.real(pixels, draws.flips)
         fake = self.generator(draws.noise, training=True)
-        real, fake = (self.pair.shown(*both) for both in zip((real, fake), draws.changes))
+        real, fake = (self.gan.augment(*both) for both in zip((real, fake), draws.changes))
         with tf.GradientTape() as tape:
-            loss = discriminator_loss(self.pair.loss, self.discriminator, real, fake, draws.mix)
+            loss = discriminator_loss(self.gan.loss, self.discriminator, real, fake, draws.mix)
         weights = self.discriminator.trainable_weights
         self.discriminator_optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
-        if self.pair.loss == "wgan":
+        if self.gan.loss == "wgan":
             clip(self.discriminator)
         return loss
 
     def update_generator(self, batch_size, turn):
-        draws = self.pair.draw(batch_size, turn)
+        draws = self.gan.draw(batch_size, turn)
         with tf.GradientTape() as tape:
-            fake = self.pair.shown(self.generator(draws.noise, training=True), draws.changes[1])
-            loss = generator_loss(self.pair.loss, self.discriminator, fake, draws.noise, self.pair.diversity)
+            fake = self.gan.augment(self.generator(draws.noise, training=True), draws.changes[1])
+            loss = generator_loss(self.gan.loss, self.discriminator, fake, draws.noise, self.gan.diversity)
         weights = self.generator.trainable_weights
         self.generator_optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
         return loss
@@ -70,12 +70,12 @@ class EveryStep(keras.callbacks.Callback):
         self.finish(epoch + 1, self.losses)
 
 
-def train_by_fit(pair, faces, batch_size, first_epoch, epochs, finish):
+def train_by_fit(gan, faces, batch_size, first_epoch, epochs, finish):
     """Train until `epochs` are done; after each, call finish(its number from 1, [(loss, loss), ...])."""
-    gan = GAN(pair)
-    gan.compile(*pair.optimizers)
-    gan.fit(
-        ((pixels,) for pixels in batches(faces, batch_size, pair.seed, first_epoch)),
+    model = TrainableGAN(gan)
+    model.compile(*gan.optimizers)
+    model.fit(
+        ((pixels,) for pixels in batches(faces, batch_size, gan.seed, first_epoch)),
         steps_per_epoch=len(faces) // batch_size,
         initial_epoch=first_epoch,
         epochs=epochs,

@@ -6,20 +6,20 @@ from scaffold import BadInput, replacing
 
 import keras
 import numpy as np
+from gan import DECAY, GAN
 from losses import LOSSES
-from model import build_discriminator, build_generator, draw_noise, generate, settle
-from pair import DECAY, Pair
-from pictures import sheet
+from model import build_discriminator, build_generator, draw_noise, generate, recalibrate_batch_norm
 from recipes import CRITICS, recipe_of
+from sheets import sheet
 
-SHEET = 64  # pictures of an epoch's sheet
+SHEET = 64  # images of an epoch's sheet
 
 
-def build_pair(args):
+def build_gan(args):
     """The networks, optimisers and draws that the flags ask for, untrained."""
     recipe, critic = recipe_of(args), CRITICS[args.loss]
     try:
-        return Pair(
+        return GAN(
             build_generator(args.image_size, recipe.width, recipe.kernel, 0.99 if args.original else 0.9),
             build_discriminator(args.image_size, recipe.width, recipe.kernel, LOSSES[args.loss][-1]),
             args.loss,
@@ -35,13 +35,13 @@ def build_pair(args):
         keras.mixed_precision.set_global_policy("float32")  # what is built later measures
 
 
-def finisher(args, pair, checkpoint):
+def finisher(args, gan, checkpoint):
     """finish(epoch, losses): add a row, write the epoch's sheet, the checkpoint and a line."""
     noise, clocks = draw_noise(SHEET, args.seed), [time.perf_counter(), time.process_time()]
     (args.out_dir / "samples").mkdir(exist_ok=True)
 
     def finish(epoch, losses):
-        weights = [np.isfinite(weight).all() for weight in pair.averaged.get_weights()]
+        weights = [np.isfinite(weight).all() for weight in gan.averaged.get_weights()]
         if not (np.isfinite(losses).all() and all(weights)):
             raise BadInput(
                 f"epoch {epoch}: a loss is not a number, --learning-rate {args.learning_rate} may be too "
@@ -59,10 +59,10 @@ def finisher(args, pair, checkpoint):
         )
         print(f"epoch {epoch}/{args.epochs}   discriminator {of_discriminator:.3f}", end="   ")
         print(f"generator {of_generator:.3f}   {seconds:.1f} s", flush=True)
-        settle(pair.averaged)
+        recalibrate_batch_norm(gan.averaged)
         with replacing(args.out_dir / "samples" / f"epoch_{epoch:03d}.png") as path:
-            sheet(generate(pair.averaged, noise), columns=8).save(path)
-        checkpoint.save(pair.variables)
+            sheet(generate(gan.averaged, noise), columns=8).save(path)
+        checkpoint.save(gan.variables)
         clocks[:] = time.perf_counter(), time.process_time()
 
     return finish

@@ -20,7 +20,7 @@ def hw11(load_chapter):
 @pytest.fixture
 def hw11_light(load_chapter):
     """The modules that need no TensorFlow."""
-    return load_chapter(CHAPTER, "dataset", "distances", "pictures", "train", "predict")
+    return load_chapter(CHAPTER, "dataset", "distances", "sheets", "train", "predict")
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ def columns(*values):
 
 
 def build(chapter, loss="dcgan", normalise="batch", **options):
-    """A small pair for pictures of 16 pixels a side, in float32."""
+    """A small gan for images of 16 pixels a side, in float32."""
     import keras
 
     keras.utils.set_random_seed(0)
     generator = chapter.model.build_generator(16, 4)
     discriminator = chapter.model.build_discriminator(16, 4, 4, normalise)
-    return chapter.pair.Pair(generator, discriminator, loss, **options)
+    return chapter.gan.GAN(generator, discriminator, loss, **options)
 
 
 # --- the losses -----------------------------------------------------------
@@ -79,7 +79,7 @@ def test_losses_by_hand(hw11, loss, of_discriminator, of_generator):
 
 
 def linear(length):
-    """A critic with a slope of this length everywhere, of pictures (2, 2, 3)."""
+    """A critic with a slope of this length everywhere, of images (2, 2, 3)."""
     import keras
 
     weights = np.random.default_rng(0).normal(size=(12, 1))
@@ -102,11 +102,11 @@ def test_the_gradient_penalty_of_a_linear_critic(hw11, length, penalty):
     np.testing.assert_allclose(punished - plain, 10 * penalty, atol=1e-4)
 
 
-def test_the_gradient_penalty_looks_between_true_and_generated_pictures(hw11):
+def test_the_gradient_penalty_looks_between_true_and_generated_images(hw11):
     import tensorflow as tf
 
-    def critic(pictures, training):  # its slope at x is x
-        return tf.reduce_sum(tf.square(pictures), axis=(1, 2, 3))[:, None] / 2
+    def critic(images, training):  # its slope at x is x
+        return tf.reduce_sum(tf.square(images), axis=(1, 2, 3))[:, None] / 2
 
     real, fake = tf.ones((2, 1, 1, 4)), tf.zeros((2, 1, 1, 4))
     mix = tf.constant([0.25, 1.0])[:, None, None, None]
@@ -121,9 +121,9 @@ def test_the_spectral_norm_of_every_layer_is_at_most_one(hw11):
     for layer in discriminator.layers:
         if isinstance(layer, keras.layers.SpectralNormalization):
             layer.kernel.assign(100 * layer.kernel)
-    pictures = np.random.default_rng(0).uniform(-1, 1, (2, 16, 16, 3)).astype(np.float32)
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 16, 16, 3)).astype(np.float32)
     for _ in range(60):  # each call takes one step of the power iteration
-        discriminator(pictures, training=True)
+        discriminator(images, training=True)
     kernels = [weight for weight in discriminator.trainable_weights if "kernel" in weight.path]
     norms = [np.linalg.norm(np.reshape(kernel, (-1, kernel.shape[-1])), 2) for kernel in kernels]
     assert len(norms) == 3
@@ -131,19 +131,19 @@ def test_the_spectral_norm_of_every_layer_is_at_most_one(hw11):
 
 
 def test_clipped_weights(hw11):
-    pair = build(hw11, "wgan")
-    for variable in pair.discriminator.trainable_variables:
+    gan = build(hw11, "wgan")
+    for variable in gan.discriminator.trainable_variables:
         variable.assign(5 * variable - 0.001)
-    hw11.losses.clip(pair.discriminator)
-    largest = [np.abs(variable).max() for variable in pair.discriminator.trainable_variables]
+    hw11.losses.clip(gan.discriminator)
+    largest = [np.abs(variable).max() for variable in gan.discriminator.trainable_variables]
     np.testing.assert_allclose(max(largest), 0.01, rtol=1e-6)
 
 
-def test_sameness_is_the_noises_distance_by_the_pictures(hw11):
+def test_sameness_is_the_noises_distance_by_the_images(hw11):
     noise = np.array([[0.0, 2], [1, 2], [1, 0]], np.float32)
     fake = np.array([0.0, 1, 0], np.float32)[:, None, None, None] * np.ones((3, 2, 2, 3), np.float32)
-    # neighbours, in a ring: noise 0.5 + 1 + 1.5, pictures 1 + 1 + 0
-    np.testing.assert_allclose(hw11.losses.sameness(fake, noise), 3.0 / 2.0, rtol=1e-4)
+    # neighbours, in a ring: noise 0.5 + 1 + 1.5, images 1 + 1 + 0
+    np.testing.assert_allclose(hw11.losses.mode_seeking_loss(fake, noise), 3.0 / 2.0, rtol=1e-4)
 
 
 # --- the distances --------------------------------------------------------
@@ -200,7 +200,7 @@ def test_collapse(hw11_light):
     assert 0.45 < spread < 0.55
     spread, duplicates = hw11_light.distances.collapse(true, true)
     assert spread == pytest.approx(1)
-    assert duplicates == 0, "a picture was compared with itself"
+    assert duplicates == 0, "an image was compared with itself"
     pairs = np.concatenate([true[:60], true[:40] + 1e-3, rng.normal(size=(20, 30))])
     assert hw11_light.distances.collapse(true, pairs)[1] == pytest.approx(80 / 120)
     usual = np.mean([np.linalg.norm(true[i] - true[j]) for i in range(200) for j in range(i)])
@@ -215,45 +215,45 @@ def test_collapse(hw11_light):
 
 def test_batches_are_every_face_at_most_once_an_epoch_and_go_on_where_they_were(hw11):
     faces = np.arange(10, dtype=np.uint8)[:, None, None, None]
-    source = hw11.pair.batches(faces, 3, seed=1)
+    source = hw11.gan.batches(faces, 3, seed=1)
     epochs = [[next(source).ravel().tolist() for _ in range(3)] for _ in range(3)]
     for epoch in epochs:
         assert len({number for batch in epoch for number in batch}) == 9
     assert epochs[0] != epochs[1]
     assert len({number for epoch in epochs for batch in epoch for number in batch}) == 10
-    later = hw11.pair.batches(faces, 3, seed=1, first_epoch=2)
+    later = hw11.gan.batches(faces, 3, seed=1, first_epoch=2)
     assert [next(later).ravel().tolist() for _ in range(3)] == epochs[2]
-    other = hw11.pair.batches(faces, 3, seed=2)
+    other = hw11.gan.batches(faces, 3, seed=2)
     assert [next(other).ravel().tolist() for _ in range(3)] != epochs[0]
 
 
 def test_noise_is_of_one_distribution_in_training_and_in_sampling(hw11):
-    pair = build(hw11, seed=3)
-    first = np.asarray(pair.draw(200, 0).noise)
+    gan = build(hw11, seed=3)
+    first = np.asarray(gan.draw(200, 0).noise)
     for noise in (first, hw11.model.draw_noise(200, 0)):
         assert noise.shape == (200, hw11.model.NOISE)
         assert abs(noise.mean()) < 0.03
         assert abs(noise.std() - 1) < 0.03
         assert abs((noise**4).mean() - 3) < 0.3, "not normal"
     np.testing.assert_array_equal(hw11.model.draw_noise(5, 0), hw11.model.draw_noise(200, 0)[:5])
-    np.testing.assert_array_equal(pair.draw(200, 0).noise, first)
-    assert not np.allclose(pair.draw(200, 1).noise, first), "the generator's noise is the discriminator's"
-    pair.step.assign_add(1)
-    assert not np.allclose(pair.draw(200, 0).noise, first)
-    changes = pair.draw(200, 0).changes
-    assert not np.array_equal(*changes), "true and generated pictures would be changed alike"
+    np.testing.assert_array_equal(gan.draw(200, 0).noise, first)
+    assert not np.allclose(gan.draw(200, 1).noise, first), "the generator's noise is the discriminator's"
+    gan.step.assign_add(1)
+    assert not np.allclose(gan.draw(200, 0).noise, first)
+    changes = gan.draw(200, 0).changes
+    assert not np.array_equal(*changes), "true and generated images would be changed alike"
 
 
 def test_augmentation_moves_what_it_should(hw11):
     import tensorflow as tf
 
-    pictures = np.random.default_rng(0).uniform(-1, 1, (64, 16, 16, 3)).astype(np.float32)
+    images = np.random.default_rng(0).uniform(-1, 1, (64, 16, 16, 3)).astype(np.float32)
     down = hw11.augment.shifting(tf.constant([[2], [-1], [0]]), 16)
-    moved = np.einsum("bij,bjkc->bikc", down, pictures[:3])
-    np.testing.assert_allclose(moved[0, 2:], pictures[0, :-2])
+    moved = np.einsum("bij,bjkc->bikc", down, images[:3])
+    np.testing.assert_allclose(moved[0, 2:], images[0, :-2])
     np.testing.assert_allclose(moved[0, :2], 0)
-    np.testing.assert_allclose(moved[1, :-1], pictures[1, 1:])
-    np.testing.assert_allclose(moved[2], pictures[2])
+    np.testing.assert_allclose(moved[1, :-1], images[1, 1:])
+    np.testing.assert_allclose(moved[2], images[2])
 
     grey = np.zeros((500, 16, 16, 3), np.float32)
     changed = np.asarray(hw11.augment.augment(tf.constant(grey), [0, 1]))
@@ -265,7 +265,7 @@ def test_augmentation_moves_what_it_should(hw11):
     for steps in (indices // 16 - 8, indices % 16 - 8):
         assert sorted(set(steps.tolist())) == [-2, -1, 0, 1, 2]
     with tf.GradientTape() as tape:
-        x = tf.constant(pictures)
+        x = tf.constant(images)
         tape.watch(x)
         total = tf.reduce_sum(tf.square(hw11.augment.augment(x, [0, 1])))
     assert (np.abs(tape.gradient(total, x)).sum(axis=(1, 2, 3)) > 0).all()
@@ -274,21 +274,19 @@ def test_augmentation_moves_what_it_should(hw11):
 def test_flips_are_whole_mirrors_of_half(hw11):
     import tensorflow as tf
 
-    pictures = np.random.default_rng(0).uniform(-1, 1, (300, 4, 4, 3)).astype(np.float32)
-    flipped = np.asarray(hw11.augment.flip(tf.constant(pictures), [0, 1]))
-    same = (flipped == pictures).all(axis=(1, 2, 3))
+    images = np.random.default_rng(0).uniform(-1, 1, (300, 4, 4, 3)).astype(np.float32)
+    flipped = np.asarray(hw11.augment.flip(tf.constant(images), [0, 1]))
+    same = (flipped == images).all(axis=(1, 2, 3))
     assert 120 < same.sum() < 180
-    np.testing.assert_array_equal(flipped[~same], pictures[~same][:, :, ::-1])
+    np.testing.assert_array_equal(flipped[~same], images[~same][:, :, ::-1])
 
 
-def test_pictures_are_scaled_as_the_generator_draws_them(hw11):
-    pair = build(hw11)
+def test_images_are_scaled_as_the_generator_draws_them(hw11):
+    gan = build(hw11)
     ends = np.array([0, 255], np.uint8)[:, None, None, None] * np.ones((2, 16, 16, 3), np.uint8)
-    np.testing.assert_allclose(pair.real(ends, [0, 1])[:, 0, 0, 0], [-1, 1])
-    pictures = hw11.model.generate(
-        lambda noise, training: noise[:, :48].reshape(-1, 4, 4, 3), ends_of_noise()
-    )
-    np.testing.assert_array_equal(pictures[:, 0, 0, 0], [0, 255])
+    np.testing.assert_allclose(gan.real(ends, [0, 1])[:, 0, 0, 0], [-1, 1])
+    images = hw11.model.generate(lambda noise, training: noise[:, :48].reshape(-1, 4, 4, 3), ends_of_noise())
+    np.testing.assert_array_equal(images[:, 0, 0, 0], [0, 255])
 
 
 def ends_of_noise():
@@ -298,12 +296,12 @@ def ends_of_noise():
 # --- sampling -------------------------------------------------------------
 
 
-def test_settled_statistics_do_what_those_of_a_batch_do(hw11):
+def test_recalibrated_statistics_do_what_those_of_a_batch_do(hw11):
     generator = hw11.model.build_generator(16, 4, momentum=0.99)
     noise = hw11.model.draw_noise(1000, 5)
     by_batch = np.asarray(generator(noise, training=True))
     before = np.abs(np.asarray(generator(noise, training=False)) - by_batch).mean()
-    hw11.model.settle(generator)
+    hw11.model.recalibrate_batch_norm(generator)
     after = np.abs(np.asarray(generator(noise, training=False)) - by_batch).mean()
     assert after < 0.1 * before
     layer = next(
@@ -317,16 +315,16 @@ def test_settled_statistics_do_what_those_of_a_batch_do(hw11):
 
 
 def test_averaged_weights_by_hand(hw11):
-    pair = build(hw11, decay=0.5)
-    variable, mean = pair.generator.trainable_variables[0], pair.averaged.trainable_variables[0]
+    gan = build(hw11, decay=0.5)
+    variable, mean = gan.generator.trainable_variables[0], gan.averaged.trainable_variables[0]
     start = variable.numpy()
-    pair.step.assign(100)
+    gan.step.assign(100)
     variable.assign(start + 1)
-    pair.average()
+    gan.average()
     np.testing.assert_allclose(mean, start + 0.5, rtol=1e-5)
-    pair.average()
+    gan.average()
     np.testing.assert_allclose(mean, start + 0.75, rtol=1e-5)
-    assert int(pair.step) == 102
+    assert int(gan.step) == 102
     early = build(hw11, decay=0.998)
     early.generator.trainable_variables[0].assign(start + 1)
     early.average()  # at the first step the decay is 1/10
@@ -336,7 +334,7 @@ def test_averaged_weights_by_hand(hw11):
 def test_a_walk_stays_on_the_sphere(hw11_light):
     first, last = np.random.default_rng(0).normal(size=(2, 100))
     last *= np.linalg.norm(first) / np.linalg.norm(last)
-    steps = hw11_light.pictures.walk(first, last, 7)
+    steps = hw11_light.sheets.walk(first, last, 7)
     np.testing.assert_allclose(steps[[0, -1]], [first, last], rtol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(steps, axis=1), np.linalg.norm(first), rtol=1e-5)
     apart = np.linalg.norm(np.diff(steps, axis=0), axis=1)
@@ -344,12 +342,12 @@ def test_a_walk_stays_on_the_sphere(hw11_light):
 
 
 def test_sheet_and_nearest(hw11_light):
-    pictures = np.arange(3, dtype=np.uint8)[:, None, None, None] * np.full((3, 16, 16, 3), 60, np.uint8)
-    drawn = np.asarray(hw11_light.pictures.sheet(pictures, columns=2))
+    images = np.arange(3, dtype=np.uint8)[:, None, None, None] * np.full((3, 16, 16, 3), 60, np.uint8)
+    drawn = np.asarray(hw11_light.sheets.sheet(images, columns=2))
     assert drawn.shape == (2 * 18 - 2, 2 * 18 - 2, 3)
     assert [drawn[0, 0, 0], drawn[0, 18, 0], drawn[18, 0, 0], drawn[18, 18, 0]] == [0, 60, 120, 255]
-    found = hw11_light.pictures.nearest(pictures[[2, 0]] + 5, pictures)
-    np.testing.assert_array_equal(found, pictures[[2, 0]])
+    found = hw11_light.sheets.nearest(images[[2, 0]] + 5, images)
+    np.testing.assert_array_equal(found, images[[2, 0]])
 
 
 # --- the two loops --------------------------------------------------------
@@ -371,9 +369,9 @@ def test_both_loops_give_the_same_losses_step_by_step(hw11):
     faces = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 3)).astype(np.uint8)
     ends = []
     for train in (hw11.gradients.train_by_gradients, hw11.trainer.train_by_fit):
-        pair, heard = build(hw11, "wgan", generator_steps=2, diversity=1.0), []
-        train(pair, faces, 4, 1, 3, lambda epoch, losses, heard=heard: heard.append((epoch, losses)))
-        ends.append((heard, [variable.numpy() for variable in pair.variables]))
+        gan, heard = build(hw11, "wgan", generator_steps=2, diversity=1.0), []
+        train(gan, faces, 4, 1, 3, lambda epoch, losses, heard=heard: heard.append((epoch, losses)))
+        ends.append((heard, [variable.numpy() for variable in gan.variables]))
     (by_hand, variables), (by_fit, same) = ends
     assert [epoch for epoch, _ in by_hand] == [epoch for epoch, _ in by_fit] == [2, 3]
     assert [len(losses) for _, losses in by_hand] == [2, 2]
@@ -390,32 +388,32 @@ def test_the_discriminator_alone_learns_from_its_loss(hw11):
 
     pixels = tf.constant(np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3)).astype(np.uint8))
     for rates, still in (((0.0, 0.01), "generator"), ((0.01, 0.0), "discriminator")):
-        pair = build(hw11, learning_rates=rates)
-        networks = {"generator": pair.generator, "discriminator": pair.discriminator}
+        gan = build(hw11, learning_rates=rates)
+        networks = {"generator": gan.generator, "discriminator": gan.discriminator}
         before = {name: [v.numpy() for v in net.trainable_variables] for name, net in networks.items()}
-        losses = hw11.gradients.make_step(pair)(pixels)
+        losses = hw11.gradients.make_step(gan)(pixels)
         assert all(np.isfinite(losses))
         for name, net in networks.items():
             moved = [np.abs(v.numpy() - b).max() for v, b in zip(net.trainable_variables, before[name])]
             assert (max(moved) == 0) == (name == still)
 
 
-def test_the_mode_seeking_loss_keeps_a_generator_from_one_picture(hw11, whole_set):
-    """The claim: against a discriminator that stands still, one best picture would do; with the loss, not."""
+def test_the_mode_seeking_loss_keeps_a_generator_from_one_image(hw11, whole_set):
+    """The claim: against a discriminator that stands still, one best image would do; with the loss, not."""
     import tensorflow as tf
 
     faces, aside, _ = hw11.dataset.load_faces(whole_set, 16)
     found = []
     for strength in (0.0, 1.0):
-        pair = build(
+        gan = build(
             hw11, normalise=None, diversity=strength, learning_rates=(2e-3, 0.0), augmented=False, decay=0.0
         )
-        step = hw11.gradients.make_step(pair)
+        step = hw11.gradients.make_step(gan)
         for _ in range(100):
             step(tf.constant(faces[:16]))
-        hw11.model.settle(pair.averaged)
-        drawn = hw11.model.generate(pair.averaged, hw11.model.draw_noise(100, 0))
-        found.append(hw11.distances.collapse(*(hw11.pictures.shrunk(x, 2) for x in (aside, drawn))))
+        hw11.model.recalibrate_batch_norm(gan.averaged)
+        drawn = hw11.model.generate(gan.averaged, hw11.model.draw_noise(100, 0))
+        found.append(hw11.distances.collapse(*(hw11.sheets.shrunk(x, 2) for x in (aside, drawn))))
     (spread, duplicates), (kept_spread, kept_duplicates) = found
     assert kept_spread > 1.5 * spread
     assert kept_duplicates < 0.75 * duplicates
@@ -462,8 +460,8 @@ def test_a_training_in_two_parts_and_by_two_loops_is_one_training(hw11, tmp_path
     assert [len(files) for files in drawn] == [3, 60, 60]
     assert drawn[0] == drawn[1][:3]
     assert drawn[1] == drawn[2]
-    with Image.open(whole / "nearest.png") as picture:
-        assert picture.size == (8 * 18 - 2, 2 * 18 - 2)
+    with Image.open(whole / "nearest.png") as image:
+        assert image.size == (8 * 18 - 2, 2 * 18 - 2)
     (whole / "model.keras").write_bytes((whole / "model.keras").read_bytes()[:1000])
     argv = ["--synthetic", "--out-dir", whole]
     check_sentence(hw11, capsys, argv, "model.keras and metrics.json are of two", script="predict")
@@ -476,8 +474,8 @@ def test_losses_that_are_no_numbers_stop_the_run_and_keep_the_checkpoint(hw11, t
 
     args = hw11.train.parse_args([*TRIAL, "--out-dir", str(tmp_path)])
     (tmp_path / "samples").mkdir()
-    pair, checkpoint = hw11.training.build_pair(args), hw11.checkpoint.Checkpoint(args)
-    rows, finish = checkpoint.rows, hw11.training.finisher(args, pair, checkpoint)
+    gan, checkpoint = hw11.training.build_gan(args), hw11.checkpoint.Checkpoint(args)
+    rows, finish = checkpoint.rows, hw11.training.finisher(args, gan, checkpoint)
     finish(1, [(1.0, 2.0)])
     kept = (tmp_path / "checkpoint.npz").read_bytes()
     for losses in ([(1.0, 2.0), (np.nan, 2.0)], [(1.0, np.inf)]):
@@ -485,9 +483,7 @@ def test_losses_that_are_no_numbers_stop_the_run_and_keep_the_checkpoint(hw11, t
             hw11.scaffold.BadInput, match=r"epoch 2: a loss is not a number, .*checkpoint.npz"
         ):
             finish(2, losses)
-    pair.averaged.trainable_variables[0].assign_add(
-        tf.fill(pair.averaged.trainable_variables[0].shape, np.nan)
-    )
+    gan.averaged.trainable_variables[0].assign_add(tf.fill(gan.averaged.trainable_variables[0].shape, np.nan))
     with pytest.raises(hw11.scaffold.BadInput):
         finish(2, [(1.0, 2.0)])
     assert (tmp_path / "checkpoint.npz").read_bytes() == kept
@@ -502,13 +498,13 @@ def test_faces_kept_aside_are_in_no_training_and_the_same_whatever_the_order(hw1
     training, aside, done = hw11_light.dataset.load_faces(few_faces, 32)
     assert (training.shape, aside.shape, done) == ((70, 32, 32, 3), (10, 32, 32, 3), "")
     assert not {face.tobytes() for face in training} & {face.tobytes() for face in aside}
-    with Image.open(few_faces / "faces" / "00008.png") as picture:
-        expected = np.asarray(picture.resize((32, 32), Image.Resampling.LANCZOS))
+    with Image.open(few_faces / "faces" / "00008.png") as image:
+        expected = np.asarray(image.resize((32, 32), Image.Resampling.LANCZOS))
     np.testing.assert_array_equal(aside[1], expected)
     assert list(hw11_light.dataset.kept_aside(8000)[:3]) == [0, 16, 32]
 
 
-def test_pictures_of_other_sizes_and_modes_are_made_alike_and_it_is_said(hw11_light, few_faces):
+def test_images_of_other_sizes_and_modes_are_made_alike_and_it_is_said(hw11_light, few_faces):
     faces = few_faces / "faces"
     Image.new("L", (90, 60), 200).save(faces / "grey.png")
     Image.new("RGBA", (48, 48), (255, 0, 0, 255)).save(faces / "clear.PNG")
@@ -526,7 +522,7 @@ def test_bad_faces(hw11_light, few_faces, tmp_path, capsys):
     broken = few_faces / "faces" / "00003.png"
     check_sentence(hw11_light, capsys, [*flags, "--batch-size", 71], "70 faces", "--batch-size 71")
     whole = broken.read_bytes()
-    for content in (b"", b"no picture", whole[: len(whole) // 2]):
+    for content in (b"", b"no image", whole[: len(whole) // 2]):
         broken.write_bytes(content)
         check_sentence(hw11_light, capsys, flags, broken, "cannot be decoded as an image")
     for path in sorted((few_faces / "faces").iterdir())[10:]:
@@ -567,12 +563,10 @@ def test_a_model_in_a_model_and_a_sequential_one_can_measure(hw11, few_faces, ki
         model = keras.Model(pixels, layers.Dense(4)(layers.GlobalMaxPooling2D()(body(pixels))))
     model.save(few_faces / "own.keras")
     features = hw11.features.load_features("own.keras", few_faces)
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3)).astype(np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3)).astype(np.uint8)
     part = last if kind == "sequential" else body
-    maps = np.asarray(part(pictures / np.float32(255 if kind == "sequential" else 1)))
-    np.testing.assert_allclose(
-        hw11.features.features_of(features, pictures), maps.mean(axis=(1, 2)), rtol=1e-3
-    )
+    maps = np.asarray(part(images / np.float32(255 if kind == "sequential" else 1)))
+    np.testing.assert_allclose(hw11.features.features_of(features, images), maps.mean(axis=(1, 2)), rtol=1e-3)
 
 
 def test_a_model_of_two_outputs_cannot_measure(hw11, few_faces):
@@ -592,8 +586,8 @@ def test_inception_takes_pixels_from_minus_one_to_one_or_says_that_it_cannot_be_
     sums = keras.Model(pixels, keras.layers.AveragePooling2D(100)(total))
     monkeypatch.setattr(keras.applications, "InceptionV3", lambda include_top: sums)
     model = hw11.features.load_features("inceptionv3", None)
-    pictures = np.array([0, 255], np.uint8)[:, None, None, None] * np.ones((2, 16, 16, 3), np.uint8)
-    np.testing.assert_allclose(hw11.features.features_of(model, pictures), [[-3], [3]], rtol=1e-5)
+    images = np.array([0, 255], np.uint8)[:, None, None, None] * np.ones((2, 16, 16, 3), np.uint8)
+    np.testing.assert_allclose(hw11.features.features_of(model, images), [[-3], [3]], rtol=1e-5)
     assert model.name == "inceptionv3"
 
     def no_network(include_top):
@@ -612,17 +606,17 @@ def test_features_are_the_means_of_the_last_maps_and_kept_in_a_file(hw11, few_fa
     outputs = keras.layers.Dense(4)(keras.layers.GlobalMaxPooling2D()(maps))
     keras.Model(pixels, outputs).save(few_faces / "own.keras")
     model = hw11.features.load_features("own.keras", few_faces)
-    pictures = np.random.default_rng(0).integers(0, 256, (53, 8, 8, 3)).astype(np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (53, 8, 8, 3)).astype(np.uint8)
     kernel, bias = keras.saving.load_model(few_faces / "own.keras").get_layer("maps").get_weights()
-    window = np.lib.stride_tricks.sliding_window_view(pictures.astype(float), (3, 3), axis=(1, 2))
+    window = np.lib.stride_tricks.sliding_window_view(images.astype(float), (3, 3), axis=(1, 2))
     expected = np.einsum("nyxcij,ijcf->nf", window, kernel) / 36 + bias
-    found = hw11.features.features_once(model, pictures, tmp_path / "kept.npz")
+    found = hw11.features.features_once(model, images, tmp_path / "kept.npz")
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-2)
     model.predict_on_batch = None  # a second look would fail
-    again = hw11.features.features_once(model, pictures, tmp_path / "kept.npz")
+    again = hw11.features.features_once(model, images, tmp_path / "kept.npz")
     np.testing.assert_array_equal(again, found)
-    with pytest.raises(TypeError):  # other pictures are looked at
-        hw11.features.features_once(model, pictures[::-1], tmp_path / "kept.npz")
+    with pytest.raises(TypeError):  # other images are looked at
+        hw11.features.features_once(model, images[::-1], tmp_path / "kept.npz")
 
 
 @pytest.mark.parametrize(
@@ -653,13 +647,57 @@ def test_other_bad_flags(hw11_light, capsys, tmp_path):
     )
 
 
+def test_the_own_ruler_knows_a_face_again(hw11):
+    """In views that it was not trained on, far more often than a random network of the same kind."""
+    rng = np.random.default_rng(0)
+    import keras
+
+    faces = np.stack([np.asarray(hw11.dataset.draw_face(rng).resize((16, 16))) for _ in range(64)])
+    shares = []
+    for steps in (1, 60):
+        keras.utils.set_random_seed(0)
+        model = hw11.ruler.train_ruler(faces, 0, steps)
+        views = [
+            model(hw11.ruler.view(faces.astype(np.float32), np.int32([[seed, 1], [seed, 2]])))
+            .numpy()
+            .mean((1, 2))
+            for seed in (10**6, 10**6 + 1)
+        ]
+        first, second = (codes / np.linalg.norm(codes, axis=1, keepdims=True) for codes in views)
+        shares.append(np.mean((first @ second.T).argmax(axis=1) == np.arange(64)))
+    assert shares[1] > shares[0] + 0.1, shares
+
+
+def test_training_needs_no_network_that_measures(hw11, few_faces, tmp_path, monkeypatch, capsys):
+    """automatic takes the chapter's own features where InceptionV3 cannot be had; none measures nothing."""
+    import keras
+
+    def offline(*args, **kwargs):
+        raise OSError("no network")
+
+    monkeypatch.setattr(keras.applications, "InceptionV3", offline)
+    monkeypatch.setattr(hw11.ruler.train_ruler, "__defaults__", (2,))
+    argv = ["--data-dir", str(few_faces), "--out-dir", str(tmp_path / "out"), "--image-size", "16"]
+    argv += ["--epochs", "1", "--batch-size", "16", "--full-precision"]
+    metrics = hw11.train.main(argv)
+    assert metrics["metric"].endswith("by this training's own features")
+    assert "ruler.keras" in metrics["files"]
+    assert "InceptionV3 cannot be downloaded" in capsys.readouterr().out
+    ruler = (tmp_path / "out" / "ruler.keras").read_bytes()
+    assert hw11.train.main([*argv, "--resume"])["kid"] == metrics["kid"]
+    assert (tmp_path / "out" / "ruler.keras").read_bytes() == ruler
+    bare = hw11.train.main([*argv, "--feature-model", "none"])
+    assert "kid" not in bare
+    assert np.isfinite(bare["score"])
+
+
 def test_only_inceptions_features_are_taken_as_they_are(hw11, tmp_path, monkeypatch):
     from types import SimpleNamespace
 
     rng = np.random.default_rng(0)
     true, fake = 7 * rng.normal(1, 1, (40, 5)), 7 * rng.normal(0, 1, (40, 5))
-    monkeypatch.setattr(hw11.features, "features_once", lambda model, pictures, path: true)
-    monkeypatch.setattr(hw11.features, "features_of", lambda model, pictures: fake)
+    monkeypatch.setattr(hw11.features, "features_once", lambda model, images, path: true)
+    monkeypatch.setattr(hw11.features, "features_of", lambda model, images: fake)
     for name, scale in (("inceptionv3", 1.0), ("features", np.sqrt((true**2).mean()))):
         found = hw11.features.measure(SimpleNamespace(name=name), None, None, None)
         mean, deviation = hw11.distances.kid(true / scale, fake / scale)

@@ -1,4 +1,4 @@
-"""What both loops train: two networks, their optimisers, and all that is drawn by lot.
+"""What both loops train: two networks, their optimisers, and all that is random.
 
 Each draw depends on the seed and on the number of the step, and on nothing else. So both loops draw the same,
 and so does a training that was stopped and goes on.
@@ -19,8 +19,9 @@ Draws = namedtuple("Draws", "flips noise mix changes")
 
 
 @dataclass
-class Pair:
-    """The two networks with what belongs to them; `averaged` is the generator that one samples from."""
+class GAN:
+    """The state of a training: both networks, their optimisers, the number of the step, and `averaged`, the
+    generator that one samples from."""
 
     generator: keras.Model
     discriminator: keras.Model
@@ -28,7 +29,7 @@ class Pair:
     learning_rates: tuple = (2e-4, 2e-4)  # of the generator and the discriminator
     beta_1: float = 0.5  # Adam's: the usual 0.9 remembers an opponent that is gone
     generator_steps: int = 1  # updates of the generator for each of the discriminator
-    diversity: float = 0.0  # strength of losses.sameness
+    diversity: float = 0.0  # strength of losses.mode_seeking_loss
     augmented: bool = True
     decay: float = DECAY  # of the averaged weights; 0: they are the generator's
     seed: int = 0
@@ -54,9 +55,9 @@ class Pair:
         pixels = tf.ensure_shape(pixels, self.generator.output_shape)  # fit() knows no size beforehand
         return flip(tf.cast(pixels, tf.float32) / 127.5 - 1, seed)
 
-    def shown(self, pictures, seed):
-        """The pictures as the discriminator sees them."""
-        return augment(pictures, seed) if self.augmented else pictures
+    def augment(self, images, seed):
+        """The images as the discriminator sees them."""
+        return augment(images, seed) if self.augmented else images
 
     def average(self):
         """Move the averaged weights towards the generator's, at first by more: end of a step."""

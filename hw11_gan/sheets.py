@@ -1,20 +1,20 @@
-"""Sheets of pictures: uint8 arrays (n, size, size, 3) -> one picture."""
+"""Sheets of images: uint8 arrays (n, size, size, 3) -> one image."""
 
 import numpy as np
 from PIL import Image
 
-GAP = 2  # white pixels between two pictures
+GAP = 2  # white pixels between two images
 
 
-def sheet(pictures, columns):
-    """Rows of `columns` pictures each, as a PIL picture; the last row may be shorter."""
-    size = pictures.shape[1]
-    rows = -(-len(pictures) // columns)
+def sheet(images, columns):
+    """Rows of `columns` images each, as a PIL image; the last row may be shorter."""
+    size = images.shape[1]
+    rows = -(-len(images) // columns)
     cell = size + GAP
     canvas = np.full((rows * cell - GAP, columns * cell - GAP, 3), 255, np.uint8)
-    for number, picture in enumerate(pictures):
+    for number, image in enumerate(images):
         top, left = number // columns * cell, number % columns * cell
-        canvas[top : top + size, left : left + size] = picture
+        canvas[top : top + size, left : left + size] = image
     return Image.fromarray(canvas)
 
 
@@ -31,18 +31,18 @@ def walk(first, last, steps):
     return between.astype(np.float32)
 
 
-def nearest(pictures, faces):
-    """For each picture the face that is nearest to it, pixel by pixel, both seen at an eighth of the size.
+def nearest(images, faces):
+    """For each image the face that is nearest to it, pixel by pixel, both seen at an eighth of the size.
 
-    Shows whether a generator repeats what it has seen. Returns uint8 of the shape of `pictures`.
+    Shows whether a generator repeats what it has seen. Returns uint8 of the shape of `images`.
     """
-    small = [shrunk(array) for array in (pictures, faces)]
+    small = [shrunk(array) for array in (images, faces)]
     squares = np.square(small[1]).sum(axis=1) - 2 * small[0] @ small[1].T
     return faces[np.argmin(squares, axis=1)]
 
 
-def shrunk(pictures, times=8):
+def shrunk(images, times=8):
     """uint8 (n, size, size, 3) -> float64 (n, numbers): the means of squares of `times` pixels a side."""
-    count, size = pictures.shape[:2]
-    squares = pictures.reshape(count, size // times, times, size // times, times, 3)
+    count, size = images.shape[:2]
+    squares = images.reshape(count, size // times, times, size // times, times, 3)
     return squares.mean(axis=(2, 4)).reshape(count, -1)
