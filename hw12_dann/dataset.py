@@ -1,12 +1,12 @@
-"""A pair of domains in folders of pictures -> arrays. The course's pair is real_or_drawing:
+"""A pair of domains in folders of images -> arrays. The course's pair is real_or_drawing:
 
 train_data/0/*.bmp .. train_data/9/*.bmp   photographs, 32x32 in colour; the folder's number is the label
 test_data/0/00000.bmp, 00001.bmp, ...      drawings, 28x28 in grey, white on black, without labels; the
                                            file's number is the id of the submission
-answers.csv                                not of the course: id,label of the test pictures. Where it is there
+answers.csv                                not of the course: id,label of the test images. Where it is there
                                            it scores, and no training chooses anything by it
 
-Any number of classes from 0 on, of pictures, and any one size will do; .png and .jpg are read too. Pictures
+Any number of classes from 0 on, of images, and any one size will do; .png and .jpg are read too. Images
 of another size than most are resized to it, and modes are made one, with a line that says so.
 """
 
@@ -16,19 +16,21 @@ from scaffold import HELP, BadInput, replacing
 
 import numpy as np
 import pandas as pd
-from images import image_files, image_size, number_of, open_image, read_images
-from PIL import Image
+from images import cut_out, image_files, image_size, number_of, open_image, read_images
+from PIL import Image, ImageFilter, ImageOps
 from shapes import SHAPES, coloured_shapes, drawings, photographs, white_shapes
 
 MAX_SIDE = 256  # pixels: larger sets are shrunk
-NAMES = {  # of the classes of real_or_drawing, by how many there are: the course's, and README's stand-in's
+LARGE, OWN = 224, 28  # pixels a side of a person's own drawing, before and after it is shrunk
+NAMES = {  # of the classes of real_or_drawing, by how many there are: the course's, and those of stand-ins
     10: ["horse", "bed", "clock", "apple", "cat", "plane", "television", "dog", "dolphin", "spider"],
+    8: ["plane", "car", "bird", "cat", "dog", "frog", "horse", "ship"],
     9: ["plane", "car", "bird", "cat", "dog", "frog", "horse", "ship", "truck"],
 }
 
 
 def load_source(folder):
-    """train_data -> pictures uint8 (n, h, w, 3), or (n, h, w, 1) if all are grey, and labels int64 (n,)."""
+    """train_data -> images uint8 (n, h, w, 3), or (n, h, w, 1) if all are grey, and labels int64 (n,)."""
     root = folder / "train_data"
     if not root.is_dir():
         raise BadInput(f"{root} is missing; {HELP}.")
@@ -48,11 +50,11 @@ def load_source(folder):
         found = image_files(folder / "train_data" / name)
         paths += found
         labels += [int(name)] * len(found)
-    return read_pictures(paths, "photographs"), np.array(labels, np.int64)
+    return read_at_one_size(paths, "photographs"), np.array(labels, np.int64)
 
 
 def load_target(folder):
-    """test_data/0, in the order of the files' numbers -> pictures uint8 (n, h, w, 3) or (n, h, w, 1)."""
+    """test_data/0, in the order of the files' numbers -> images uint8 (n, h, w, 3) or (n, h, w, 1)."""
     paths = image_files(folder / "test_data" / "0")
     for path in paths:
         if number_of(path) is None:
@@ -61,7 +63,7 @@ def load_target(folder):
     for number, path in enumerate(paths):
         if number_of(path) != number:
             raise BadInput(f"{path}: expected the number {number} next, without a gap; {HELP}.")
-    return read_pictures(paths, "drawings")
+    return read_at_one_size(paths, "drawings")
 
 
 def load_answers(path, count, classes):
@@ -79,10 +81,10 @@ def load_answers(path, count, classes):
     return table.label.to_numpy(np.int64)
 
 
-def read_pictures(paths, what):
+def read_at_one_size(paths, what):
     """Read files with a progress bar: uint8 (n, h, w, 1) if all are grey, else (n, h, w, 3).
 
-    The size is that of most pictures, at most MAX_SIDE pixels a side; the others are resized to it.
+    The size is that of most images, at most MAX_SIDE pixels a side; the others are resized to it.
     """
     most, _ = Counter(image_size(path) for path in paths).most_common(1)[0]
     scale = min(1, MAX_SIDE / max(most))
@@ -90,19 +92,30 @@ def read_pictures(paths, what):
     others = Counter()
 
     def read(path):
-        picture = open_image(path, mode=None)
-        others[picture.size != size] += 1
-        return picture.mode, np.asarray(picture.resize(size, Image.Resampling.BILINEAR))
+        image = open_image(path, mode=None)
+        others[image.size != size] += 1
+        return image.mode, np.asarray(image.resize(size, Image.Resampling.BILINEAR))
 
-    modes, pictures = zip(*read_images(paths, read, what))
+    modes, images = zip(*read_images(paths, read, what))
     grey = set(modes) == {"L"}
     if len(set(modes)) > 1:
-        print(f"{paths[0].parent}: pictures of the modes L, RGB were all made RGB")
+        print(f"{paths[0].parent}: images of the modes L, RGB were all made RGB")
     if others[True]:
-        print(f"{paths[0].parent}: {others[True]} pictures of another size were made {size[0]}x{size[1]}")
+        print(f"{paths[0].parent}: {others[True]} images of another size were made {size[0]}x{size[1]}")
     if grey:
-        return np.stack(pictures)[..., None]
-    return np.stack([np.stack([one] * 3, axis=-1) if one.ndim == 2 else one for one in pictures])
+        return np.stack(images)[..., None]
+    return np.stack([np.stack([one] * 3, axis=-1) if one.ndim == 2 else one for one in images])
+
+
+def read_drawing(path):
+    """A person's own drawing, dark on light or light on dark, as the target has them: uint8 (1, s, s, 1).
+
+    White on black, squared; what differs from the border's grey is drawn. Raises BadInput if nothing is.
+    """
+    drawing = ImageOps.pad(cut_out(path, 1 / 4, "a drawing"), (LARGE, LARGE), color=0)
+    thick = drawing.filter(ImageFilter.MaxFilter(1 + 2 * (LARGE // 56)))  # thin lines survive the shrinking
+    small = np.asarray(thick.resize((OWN, OWN), Image.Resampling.BOX), np.float32)
+    return np.uint8(255 * small / small.max())[None, :, :, None]
 
 
 def class_names(pair, count):
@@ -115,7 +128,7 @@ def make_synthetic(folder, seed, count=240):
     """Write two pairs of four shapes in the course's format, with answers.csv, and return the folder.
 
     real_or_drawing: coloured shapes, and their outlines. mnist_to_mnistm: white shapes on black, and shapes
-    by the recipe of MNIST-M, on coloured grounds. `count` pictures in each domain.
+    by the recipe of MNIST-M, on coloured grounds. `count` images in each domain.
     """
     rng = np.random.default_rng(seed)
     painters = {
@@ -125,18 +138,18 @@ def make_synthetic(folder, seed, count=240):
     for pair, (source, target) in painters.items():
         labels = np.arange(count) % len(SHAPES)
         numbers = [0] * len(SHAPES)
-        for picture, label in zip(source(rng, labels), labels):
-            write_picture(folder / pair / "train_data" / str(label) / f"{numbers[label]:05d}.bmp", picture)
+        for image, label in zip(source(rng, labels), labels):
+            write_image(folder / pair / "train_data" / str(label) / f"{numbers[label]:05d}.bmp", image)
             numbers[label] += 1
         labels = rng.integers(0, len(SHAPES), count)
-        for number, picture in enumerate(target(rng, labels)):
-            write_picture(folder / pair / "test_data" / "0" / f"{number:05d}.bmp", picture)
+        for number, image in enumerate(target(rng, labels)):
+            write_image(folder / pair / "test_data" / "0" / f"{number:05d}.bmp", image)
         with replacing(folder / pair / "answers.csv") as path:
             pd.DataFrame({"id": range(count), "label": labels}).to_csv(path, index=False)
     return folder
 
 
-def write_picture(path, picture):
+def write_image(path, image):
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        Image.fromarray(picture.squeeze()).save(temporary)
+        Image.fromarray(image.squeeze()).save(temporary)

@@ -3,9 +3,10 @@
     python hw12_dann/report.py                 on both pairs, into results/
     python hw12_dann/report.py --synthetic     on made-up shapes, into out/results/
 
-Each method on each pair, what the features look like without and with the adversary, and how well the domains
-can be told apart over the epochs. A row is train.main() run with some seeds. Trainings are kept, so an
-interrupted report goes on. Remove <out-dir>/report to measure all anew.
+Each method on each pair, what the features look like without and with the adversary, how well the domains
+can be told apart over the epochs, the accuracy of each class where there are answers, and a sheet of
+photographs, their edges and the drawings that are read as the same. A row is train.main() run with some
+seeds. Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
 from scaffold import HERE, Parser, replacing, run
@@ -13,7 +14,7 @@ from scaffold import HERE, Parser, replacing, run
 import numpy as np
 import pandas as pd
 import train
-from dataset import make_synthetic
+from dataset import class_names, load_source, make_synthetic
 from matplotlib.figure import Figure
 from records import finished, publish, read_metrics
 
@@ -22,7 +23,9 @@ PAIRS = {  # pair: flags, methods
     "real_or_drawing": ("", ["source-only", "dann", "pseudo-labels"]),
 }
 HEADLINE = "mnist_to_mnistm"  # the pair whose answers are known
-EMBEDDED = 500  # pictures of each domain in the t-SNE
+DRAWN = "real_or_drawing"
+EMBEDDED = 500  # images of each domain in the t-SNE
+SHOWN = 6  # drawings of each class in the sheet
 COLUMNS = [
     "table",
     "row",
@@ -33,6 +36,7 @@ COLUMNS = [
     "seeds_agree",
     "rarest",
     "seconds",
+    "seeds",
 ]
 
 
@@ -61,9 +65,18 @@ def main(argv=None):
         rows.append([pair, method, *("" if name in hidden else cell for name, cell in cells.items())])
 
     results.mkdir(parents=True, exist_ok=True)
-    shown = {method: folders[HEADLINE, method] for method in ("source-only", "dann")}
-    with replacing(results / "features.png") as path:
-        plot_features(shown, pairs[HEADLINE]).savefig(path)
+    for pair, adapted, name in (
+        (HEADLINE, "dann", "features.png"),
+        (DRAWN, "pseudo-labels", "features_drawings.png"),
+    ):
+        with replacing(results / name) as path:
+            shown = {method: folders[pair, method] for method in ("source-only", adapted)}
+            plot_features(shown, pairs[pair]).savefig(path, dpi=80)
+    with replacing(results / "sheet.png") as path:
+        guesses = np.load(folders[DRAWN, "pseudo-labels"][0] / "guesses.npy")
+        plot_sheet(load_source(data_dir / DRAWN)[0], pairs[DRAWN], guesses).savefig(path, dpi=80)
+    with replacing(results / "by_class.csv") as path:
+        by_class(folders, pairs[HEADLINE][3]).to_csv(path, index_label="class")
     with replacing(results / "domains.png") as path:
         plot_domains(folders).savefig(path)
     default = folders[HEADLINE, train.parse_args([]).method]
@@ -100,7 +113,18 @@ def summary(folders, target):
         "seeds_agree": f"{np.mean((guesses == guesses[0]).all(axis=0)):.3f}" * (len(runs) > 1),
         "rarest": f"{(counts.min(axis=1) / len(target)).mean():.3f}",
         "seconds": f"{np.median([found['seconds']['processor'] for found in runs]):.0f}",
+        "seeds": len(runs),
     }
+
+
+def by_class(folders, answers):
+    """The accuracy of each class of the headline's target, the mean of the seeds; a column a method."""
+    columns = {}
+    for (pair, method), found in folders.items():
+        if pair == HEADLINE and method != "target":
+            right = np.mean([np.load(folder / "guesses.npy") == answers for folder in found], axis=0)
+            columns[method] = [f"{right[answers == label].mean():.3f}" for label in range(answers.max() + 1)]
+    return pd.DataFrame(columns)
 
 
 def first_and_mean(folders):
@@ -118,12 +142,14 @@ def plot_features(runs, pair):
     source, labels, target, answers = pair
     rng = np.random.default_rng(0)
     some, others = (rng.permutation(len(x))[:EMBEDDED] for x in (source, target))
-    pictures = np.concatenate([source[some], target[others]])
+    images = np.concatenate([source[some, 0], target[others]])
+    if answers is None:
+        answers = np.load(runs["source-only"][0] / "guesses.npy")
     classes = np.concatenate([labels[some], answers[others]])
-    is_target = np.arange(len(pictures)) >= len(some)
+    is_target = np.arange(len(images)) >= len(some)
     figure = Figure(figsize=(7.5, 7), layout="constrained")
     for row, (method, folders) in zip(figure.subplots(len(runs), 2, squeeze=False), runs.items()):
-        _, features = outputs_of(load_model(folders[0] / "model.keras"), pictures)
+        _, features = outputs_of(load_model(folders[0] / "model.keras"), images)
         plane = TSNE(perplexity=30, random_state=0).fit_transform(features)  # (1000, 2)
         for chosen, name in ((~is_target, "source"), (is_target, "target")):
             row[0].scatter(*plane[chosen].T, s=3, label=name)
@@ -133,6 +159,23 @@ def plot_features(runs, pair):
         row[1].set_title(f"{method}: by class")
         for axes in row:
             axes.set(xticks=[], yticks=[])
+    return figure
+
+
+def plot_sheet(photographs, pair, guesses):
+    """A row a class: a photograph, all variants of its edges, and drawings that are read as its class."""
+    edges, labels, drawings, _ = pair
+    names = class_names(DRAWN, labels.max() + 1)
+    figure = Figure(figsize=(8, 0.56 * len(names)), layout="constrained")
+    rows = figure.subplots(len(names), 1 + edges.shape[1] + SHOWN)
+    for label, row in enumerate(rows):
+        first = np.flatnonzero(labels == label)[0]
+        found = drawings[guesses == label][:SHOWN]
+        for axes in row:
+            axes.axis("off")
+        for axes, image in zip(row, [photographs[first], *edges[first], *found]):
+            axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+        row[0].set_title(names[label], fontsize=7, loc="left", pad=1)
     return figure
 
 

@@ -7,7 +7,7 @@ PEN = 1.2  # pixels: half the width of a drawing's line
 
 
 def distances(rng, labels, size):
-    """How far each pixel lies outside of its picture's shape, in pixels, below 0 inside: (n, size, size)."""
+    """How far each pixel lies outside of its image's shape, in pixels, below 0 inside: (n, size, size)."""
     count = len(labels)
     middle_y, middle_x = size / 2 + rng.uniform(-0.08, 0.08, (2, count, 1, 1)) * size
     radius = rng.uniform(0.24, 0.38, (count, 1, 1)) * size
@@ -54,7 +54,7 @@ def white_shapes(rng, labels, size=28):
 def coloured_shapes(rng, labels, size=28):
     """The difference of a white shape and a coloured ground, as MNIST-M: uint8 (n, size, size, 3).
 
-    The ground is rather dark, so that most shapes stay brighter: a few hundred pictures must teach it.
+    The ground is rather dark, so that most shapes stay brighter: a few hundred images must teach it.
     """
     slope = rng.uniform(-40, 40, (len(labels), 1, 1, 3)) * np.linspace(-1, 1, size)[:, None]
     ground = rng.uniform(0, 120, (len(labels), 1, 1, 3)) + slope

@@ -1,16 +1,24 @@
-"""The three networks in one model, and its training by fit()."""
+"""The three networks in one model, and its training by fit().
+
+The first epochs learn from the source and the adversary; the last ones, with --method pseudo-labels, also
+from what the teacher says of the target, of ever more images. It is asked again before each epoch.
+"""
 
 import sys
 
 import keras
 import numpy as np
-from adversary import DomainAdversary
+from augmentation import COLOURS, EDGES
 from batches import Pairs
 from checkpoint import Checkpoint
-from model import build_extractor, build_head
-from views import COLOURS, EDGES
+from dann import DomainAdversary
+from model import build_extractor, build_head, outputs_of, settle, whole_model
+from pseudo_labels import pseudo_labels
 
 MOMENTUM = 0.5  # Adam's first: with 0.9 extractor and discriminator overshoot each other
+DECAY = 0.001  # of the weights
+BEFORE = 0.75  # of the epochs are without pseudo-labels
+FEWEST, MOST = 0.3, 0.9  # of the target have one, in the first and the last epoch of the others
 
 
 def strength(args):
@@ -29,20 +37,19 @@ def build(args, shape, training):
     keras.mixed_precision.set_global_policy("float32")
     means, deviations = zip(*((domain.mean(), domain.std()) for domain in (source, target)))
     extractor = build_extractor(shape, float(np.mean(means)), float(np.mean(deviations)), precision)
-    size, shares = extractor.output_shape[-1], np.bincount(labels) / len(labels)
+    size, classes = extractor.output_shape[-1], int(labels.max()) + 1
     steps = args.epochs * len(Pairs(*training, args.batch_size // 2, args.seed))
     model = DomainAdversary(
         extractor,
-        build_head(size, len(shares), "predictor", precision),
+        build_head(size, classes, "predictor", precision),
         build_head(size, 1, "discriminator", precision),
         COLOURS if args.no_edges else EDGES,
         steps,
         strength(args),
-        shares.astype(np.float32) if args.method == "pseudo-labels" else None,
         seed=args.seed,
     )
     rate = keras.optimizers.schedules.CosineDecay(args.learning_rate, steps)
-    model.compile(keras.optimizers.Adam(rate, beta_1=MOMENTUM), jit_compile=False)
+    model.compile(keras.optimizers.AdamW(rate, weight_decay=DECAY, beta_1=MOMENTUM))
     model.optimizer.build(model.trainable_variables)
     return model
 
@@ -52,13 +59,35 @@ def fit(args, model, training):
     checkpoint, variables = Checkpoint(args), [*model.variables, *model.optimizer.variables]
     if args.resume:
         checkpoint.restore(variables)
-    done = len(checkpoint.rows)
-    model.fit(
-        Pairs(*training, args.batch_size // 2, args.seed, epoch=done),
-        initial_epoch=done,
-        epochs=args.epochs,
-        shuffle=False,  # the batches are mixed already
-        verbose=1 if sys.stdout.isatty() else 2,
-        callbacks=[checkpoint.callback(variables)],
+    pairs = Pairs(*training, args.batch_size // 2, args.seed)
+    begin = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: pairs.begin(epoch, believed(args, model, training, epoch))
     )
+    for model.believes, end in ((False, first_with_labels(args)), (True, args.epochs)):
+        model.compile(model.optimizer, jit_compile=False)  # the step is another one
+        model.fit(
+            pairs,
+            initial_epoch=len(checkpoint.rows),
+            epochs=end,
+            shuffle=False,  # the batches are mixed already
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[begin, checkpoint.callback(variables)],
+        )
     return checkpoint.history()
+
+
+def first_with_labels(args):
+    """The first epoch, from 0 on, with pseudo-labels; the number of epochs if there is none."""
+    return round(BEFORE * args.epochs) if args.method == "pseudo-labels" else args.epochs
+
+
+def believed(args, model, training, epoch):
+    """The target's pseudo-labels in an epoch, from 0 on: int32 (m,), -1 for none."""
+    _, labels, target = training
+    first, shares = first_with_labels(args), np.bincount(labels) / len(labels)
+    if epoch < first:
+        return np.full(len(target), -1, np.int32)
+    portion = FEWEST + (MOST - FEWEST) * (epoch - first) / max(args.epochs - 1 - first, 1)
+    settle(model.teacher[0], target)
+    logs, features = outputs_of(whole_model(*model.teacher), target)
+    return pseudo_labels(np.exp(logs), features, shares, portion)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import check_sentence
-from PIL import Image
+from PIL import Image, ImageDraw
 
 CHAPTER = "hw12_dann"
 
@@ -42,13 +42,18 @@ def dense(sizes, name):
     return keras.Model(inputs, keras.layers.Dense(sizes[-1])(hidden), name=name)
 
 
-def on_vectors(hw12, strength, steps, seed=0, shares=None, rate=0.01):
+def none(count):
+    """No pseudo-labels."""
+    return np.full(count, -1, np.int32)
+
+
+def on_vectors(hw12, strength, steps, seed=0, rate=0.01):
     """A DomainAdversary of points in the plane, two classes, compiled."""
     import keras
 
     keras.utils.set_random_seed(seed)
     parts = dense((2, 16, 8), "extractor"), dense((8, 2), "predictor"), dense((8, 16, 1), "discriminator")
-    model = hw12.adversary.DomainAdversary(*parts, Same(), steps, strength, shares, seed=seed)
+    model = hw12.dann.DomainAdversary(*parts, Same(), steps, strength, seed=seed)
     model.compile(keras.optimizers.Adam(rate, beta_1=0.5), jit_compile=False)
     model.optimizer.build(model.trainable_variables)
     return model
@@ -67,7 +72,7 @@ def test_the_reversal_is_the_identity_forward_and_minus_lambda_backward(hw12, st
     @tf.function
     def forward_and_backward(strength):
         with tf.GradientTape() as tape:
-            out = hw12.reversal.reverse_gradient(values * 2, strength)
+            out = hw12.dann.reverse_gradient(values * 2, strength)
             total = tf.reduce_sum(out * factors)
         return out, tape.gradient(total, values)
 
@@ -78,7 +83,7 @@ def test_the_reversal_is_the_identity_forward_and_minus_lambda_backward(hw12, st
 
 def test_the_schedule_of_the_paper(hw12):
     progress = np.array([0.0, 0.1, 0.5, 1.0], np.float32)
-    found = np.array(hw12.reversal.schedule(progress))
+    found = np.array(hw12.dann.schedule(progress))
     np.testing.assert_allclose(found, np.tanh(5 * progress), rtol=1e-5, atol=1e-7)  # the same, rewritten
 
 
@@ -86,7 +91,7 @@ def test_the_strength_follows_the_steps_of_the_training(hw12):
     model = on_vectors(hw12, None, steps=4)
     x, y = np.zeros((8, 2), np.float32), np.zeros(8, np.int32)
     assert float(model.current_strength()) == 0
-    model.fit((x, x), y, batch_size=4, epochs=1, verbose=0)
+    model.fit((x, x, none(8)), y, batch_size=4, epochs=1, verbose=0)
     assert float(model.step) == 2
     assert float(model.current_strength()) == pytest.approx(np.tanh(5 * 0.5))
 
@@ -120,7 +125,7 @@ def test_at_lambda_0_dann_is_training_on_the_source_alone(hw12):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     classifier.compile(keras.optimizers.Adam(0.01, beta_1=0.5), loss, jit_compile=False)
     before = classifier.get_weights()
-    dann.fit((source, target), labels, batch_size=16, epochs=4, shuffle=False, verbose=0)
+    dann.fit((source, target, none(64)), labels, batch_size=16, epochs=4, shuffle=False, verbose=0)
     classifier.fit(source, labels, batch_size=16, epochs=4, shuffle=False, verbose=0)
     ours = [*dann.extractor.get_weights(), *dann.predictor.get_weights()]
     for one, other, start in zip(ours, classifier.get_weights(), before, strict=True):
@@ -135,7 +140,7 @@ def test_a_shift_of_two_gaussians_is_undone(hw12):
     found = {}
     for strength in (0.0, None):
         model = on_vectors(hw12, strength, steps=8 * 30)
-        model.fit((source, target), labels, batch_size=32, epochs=30, verbose=0)
+        model.fit((source, target, none(256)), labels, batch_size=32, epochs=30, verbose=0)
         found[strength] = accuracy(model, target, answers)
         assert accuracy(model, source, labels) > 0.95
     assert found[0.0] < 0.7
@@ -146,83 +151,121 @@ def test_a_shift_of_two_gaussians_is_undone(hw12):
 # --- pseudo-labels --------------------------------------------------------
 
 
-def test_pseudo_labels_are_what_is_sure_and_teach_the_strong_view(hw12):
+def test_the_loss_of_pseudo_labels_is_of_those_that_are_there(hw12):
     import keras
 
-    model = on_vectors(hw12, None, 1, shares=np.array([0.5, 0.5], np.float32))
-    weak = np.array([[4.0, 0.0], [0.0, 4.0], [0.1, 0.0]], np.float32)
-    strong = np.array([[1.0, 0.0], [1.0, 0.0], [9.0, 0.0]], np.float32)
-    model.threshold.assign(0.9)
-    loss, share = model.pseudo_loss(keras.ops.convert_to_tensor(weak), keras.ops.convert_to_tensor(strong))
+    logits = keras.ops.convert_to_tensor(np.array([[1.0, 0.0], [1.0, 0.0], [9.0, 0.0]], np.float32))
+    loss = hw12.dann.pseudo_loss(keras.ops.convert_to_tensor(np.array([0, 1, -1], np.int32)), logits)
     right, wrong = np.log(1 + np.exp(-1)), np.log(1 + np.exp(1))
-    assert float(share) == pytest.approx(2 / 3)  # the third is not sure
     assert float(loss) == pytest.approx((right + wrong) / 3, rel=1e-5)
 
 
-def test_sure_is_what_is_surer_than_the_mean(hw12):
-    """However unsure all are: 0.65 is more than the mean of 0.65 and 0.55, and 0.55 is less."""
-    import keras
-
-    model = on_vectors(hw12, None, 1, shares=np.array([0.5, 0.5], np.float32))
-    p = np.array([0.65, 0.35, 0.55, 0.45], np.float32)  # the classes are even, so nothing is aligned
-    weak = keras.ops.convert_to_tensor(np.log(np.stack([p, 1 - p], axis=1)))
-    for _ in range(200):
-        _, share = model.pseudo_loss(weak, weak)
-    assert float(model.threshold) == pytest.approx(0.6, rel=0.01)
-    assert float(share) == 0.5
-
-
-def test_pseudo_labels_send_no_gradient_through_the_guess(hw12):
-    import tensorflow as tf
-
-    model = on_vectors(hw12, None, 1, shares=np.array([0.5, 0.5], np.float32))
-    weak, strong = (tf.Variable([[4.0, 0.0]]) for _ in range(2))
-    with tf.GradientTape() as tape:
-        loss, _ = model.pseudo_loss(weak, strong)
-    through_guess, through_strong = tape.gradient(loss, [weak, strong])
-    assert through_guess is None
-    unsure = 1 / (1 + np.exp(4))
-    np.testing.assert_allclose(through_strong, [[-unsure, unsure]], rtol=1e-3)
+def test_pseudo_labels_are_learnt_from_strong_views_when_they_are_believed(hw12):
+    found = {}
+    for believes in (False, True):
+        model = on_vectors(hw12, 0.0, steps=100)
+        model.believes = believes
+        model.compile(model.optimizer, jit_compile=False)
+        (source, labels), (target, _) = clouds(64, 0.0, 0), clouds(64, (0.0, 9.0), 1)
+        model.fit((source, target, np.ones(64, np.int32)), labels, batch_size=16, epochs=25, verbose=0)
+        found[believes] = accuracy(model, target, 1)
+        assert float(model.means["pseudo_loss"].result()) < 0.2
+    assert found[True] == 1
+    assert found[False] < 0.9
 
 
-def test_guesses_are_aligned_with_the_shares_of_the_source(hw12):
-    """A class that is guessed too often needs a stronger guess: here all are of the first."""
-    import keras
+def test_the_teacher_is_the_mean_of_the_weights(hw12):
+    model = on_vectors(hw12, 0.0, steps=100)
+    assert not any(copy.trainable_variables for copy in model.teacher)
+    seen, (points, labels) = [], clouds(64, 0.0, 0)
 
-    model = on_vectors(hw12, None, 1, shares=np.array([0.5, 0.5], np.float32))
-    weak = keras.ops.convert_to_tensor(np.tile(np.array([[2.4, 0.0]], np.float32), (4, 1)))
-    shares = []
-    for _ in range(61):
-        model.threshold.assign(0.9)
-        shares.append(float(model.pseudo_loss(weak, weak)[1]))
-    assert (shares[0], shares[-1]) == (1, 0)  # 0.917 is sure enough, and then no longer
-    memory, p = hw12.adversary.MEMORY**61, 1 / (1 + np.exp(-2.4))
-    assert float(model.guessed[0]) == pytest.approx(memory * 0.5 + (1 - memory) * p, rel=1e-4)
+    class Watch(hw12.training.keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            seen.append(model.extractor.get_weights())
+
+    model.fit((points, points, none(64)), labels, batch_size=16, epochs=2, verbose=0, callbacks=[Watch()])
+    for kept, *weights in zip(model.teacher[0].get_weights(), *seen, strict=True):
+        np.testing.assert_allclose(kept, np.mean(weights, axis=0), atol=1e-5)
+
+
+def test_a_class_that_is_predicted_too_often_is_lowered(hw12):
+    p = np.array([[0.8, 0.2], [0.6, 0.4], [0.7, 0.3], [0.7, 0.3]])
+    found = hw12.pseudo_labels.balanced(p, np.array([0.5, 0.5]))
+    ratio = np.sqrt(0.5 / 0.7) / np.sqrt(0.5 / 0.3)  # the root of the classes' shares
+    np.testing.assert_allclose(found[:, 0] / found[:, 1], ratio * p[:, 0] / p[:, 1], rtol=1e-6)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+
+
+def test_the_surest_of_each_class_are_chosen_and_no_more(hw12):
+    p = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6], [0.95, 0.05]])
+    assert hw12.pseudo_labels.chosen(p, [2, 3]).tolist() == [0, -1, -1, 1, 0]
+
+
+def test_images_that_look_alike_get_one_label(hw12):
+    """Two bundles of features; in each a few probabilities are for the other class."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(200) % 2
+    features = np.stack([8.0 * truth - 4, np.full(200, 1.0)], axis=1) + rng.normal(0, 0.3, (200, 2))
+    own = np.where(rng.random(200) < 0.2, 0.45, 0.7)  # one in five is wrong
+    first = np.where(truth == 0, own, 1 - own)
+    p = np.stack([first, 1 - first], axis=1)
+    assert 0.75 < np.mean(p.argmax(axis=1) == truth) < 0.85
+    found = hw12.pseudo_labels.pseudo_labels(p, features.astype(np.float32), np.array([0.5, 0.5]), 1.5)
+    assert np.mean(found == truth) > 0.95
+    some = hw12.pseudo_labels.pseudo_labels(p, features.astype(np.float32), np.array([0.5, 0.5]), 0.1)
+    assert sorted(some[some >= 0]) == [0] * 10 + [1] * 10
+
+
+def test_pseudo_labels_come_late_and_are_more_each_epoch(hw12, pair):
+    source, labels, target, _ = pair
+    args = hw12.train.parse_args([*FEW, "--epochs", "8"])
+    model = hw12.training.build(args, source.shape[2:], (source, labels, target))
+    counts = [
+        int((hw12.training.believed(args, model, (source, labels, target), epoch) >= 0).sum())
+        for epoch in range(8)
+    ]
+    assert counts[:6] == [0] * 6
+    assert 0 < counts[6] < counts[7] <= len(target)
+    dann = hw12.train.parse_args([*FEW[:-2], "--method", "dann", "--epochs", "8"])
+    assert (hw12.training.believed(dann, model, (source, labels, target), 7) == -1).all()
+
+
+def test_batch_normalisation_settles_on_the_images_whatever_it_saw_before(hw12):
+    extractor = hw12.model.build_extractor((16, 16, 1), 0.0, 1.0)
+    images = np.random.default_rng(0).integers(0, 256, (64, 16, 16, 1)).astype(np.uint8)
+    extractor.trainable = False
+    found = []
+    for some in (images, images // 4, images):
+        hw12.model.settle(extractor, some, batch=64)
+        found.append(np.concatenate([weight.ravel() for weight in extractor.get_weights()]))
+    assert not extractor.trainable
+    first, other, again = found
+    assert np.linalg.norm(first - again) < 0.01 * np.linalg.norm(first - other)
 
 
 # --- views and edges ------------------------------------------------------
 
 
-def view(hw12, pictures, strong=0, **changes):
-    """What a Views without any change but these makes of pictures, as an array."""
+def view(hw12, images, strong=0, **changes):
+    """What a Views without any change but these makes of images, as an array."""
     import keras
 
     still = {"degrees": (0, 0), "scales": ((1, 1), (1, 1)), "shifts": (0, 0)}
     still |= {"mirror": False, "colours": False, "fill": "constant"}
-    views = hw12.views.Views(**still | changes)
+    views = hw12.augmentation.Augmentation(**still | changes)
     generator = keras.random.SeedGenerator(0)
-    return np.array((views.strong if strong else views.weak)(pictures.astype(np.float32), generator))
+    return np.array((views.strong if strong else views.weak)(images.astype(np.float32), generator))
 
 
 @pytest.fixture
 def corner():
-    """Eight pictures 9x9 with one white pixel up and left of the middle."""
-    pictures = np.zeros((8, 9, 9, 1), np.float32)
-    pictures[:, 2, 3] = 255
-    return pictures
+    """Eight images 9x9 with one white pixel up and left of the middle."""
+    images = np.zeros((8, 9, 9, 1), np.float32)
+    images[:, 2, 3] = 255
+    return images
 
 
-def test_a_view_without_changes_is_the_picture(hw12, corner):
+def test_a_view_without_changes_is_the_image(hw12, corner):
     np.testing.assert_allclose(view(hw12, corner), corner, atol=1e-3)
 
 
@@ -246,18 +289,22 @@ def test_a_view_mirrors_half_and_shifts_each_by_its_own(hw12, corner):
 
 
 def test_strong_views_of_colours_are_inverted_half_the_time(hw12):
-    pictures = np.full((200, 4, 4, 3), 255.0)
-    assert np.ptp(view(hw12, pictures, strong=1)) == 0
-    found = view(hw12, pictures, strong=1, colours=True)
+    images = np.full((200, 4, 4, 3), 255.0)
+    assert np.ptp(view(hw12, images, strong=1)) == 0
+    found = view(hw12, images, strong=1, colours=True)
     assert 0.4 < (found.mean(axis=(1, 2, 3)) < 127.5).mean() < 0.6
     assert np.ptp(found, axis=3).max() > 10
     np.testing.assert_allclose(np.ptp(found, axis=(1, 2)), 0, atol=1e-2)
 
 
 def test_edges_of_a_square_are_its_border(hw12_light):
-    picture = np.zeros((1, 32, 32, 3), np.uint8)
-    picture[:, 8:24, 8:24] = 200
-    (edges,) = hw12_light.edges.edges_of(picture)[..., 0]
+    image = np.zeros((1, 32, 32, 3), np.uint8)
+    image[:, 8:24, 8:24] = 200
+    (variants,) = hw12_light.edges.edges_of(image)[..., 0]
+    assert len(variants) == hw12_light.edges.VARIANTS
+    for edges in variants[-len(hw12_light.edges.GRADIENTS) :]:
+        assert edges[8, 16] > 200 > 20 > edges[16, 16]
+    edges = variants[0]  # Canny's, with its own thresholds
     assert edges[13:19, 13:19].max() == 0
     assert edges[:4].max() == edges[-4:].max() == 0
     for line in (edges[16], edges[:, 16]):
@@ -267,15 +314,15 @@ def test_edges_of_a_square_are_its_border(hw12_light):
 
 
 def test_what_is_drawn_is_moved_to_the_middle(hw12_light):
-    pictures = np.zeros((3, 32, 32, 1), np.uint8)
-    pictures[0, :10, 20:, 0] = np.arange(1, 121).reshape(10, 12) + 100  # in a corner
-    pictures[1, 11:21, 10:22] = 200  # in the middle already
-    before = pictures.copy()
-    moved = hw12_light.edges.centred(pictures)
+    images = np.zeros((3, 32, 32, 1), np.uint8)
+    images[0, :10, 20:, 0] = np.arange(1, 121).reshape(10, 12) + 100  # in a corner
+    images[1, 11:21, 10:22] = 200  # in the middle already
+    before = images.copy()
+    moved = hw12_light.edges.centred(images)
     np.testing.assert_array_equal(moved[0, 11:21, 10:22], before[0, :10, 20:])
     assert moved[0].sum() == before[0].sum()
     np.testing.assert_array_equal(moved[1:], before[1:])  # the last is empty
-    np.testing.assert_array_equal(pictures, before)
+    np.testing.assert_array_equal(images, before)
 
 
 def test_the_domains_are_brought_to_one_form(hw12_light, capsys):
@@ -283,10 +330,10 @@ def test_the_domains_are_brought_to_one_form(hw12_light, capsys):
     target = np.zeros((4, 28, 28, 1), np.uint8)
     target[:, :14] = 255
     shapes = [tuple(x.shape for x in hw12_light.edges.prepare(source, target, edges)) for edges in (1, 0)]
-    assert shapes == [((3, 32, 32, 1), (4, 32, 32, 1)), ((3, 32, 32, 3), (4, 32, 32, 3))]
+    assert shapes == [((3, 8, 32, 32, 1), (4, 32, 32, 1)), ((3, 1, 32, 32, 3), (4, 32, 32, 3))]
     assert capsys.readouterr().out.count("made 32x32") == 2
     kept, larger = hw12_light.edges.prepare(source, target, False)
-    np.testing.assert_array_equal(kept, source)
+    np.testing.assert_array_equal(kept[:, 0], source)
     assert (larger[:, :15] == 255).all()
     assert (larger[:, 17:] == 0).all()
     grey = hw12_light.edges.with_channels(np.array([[[[255, 0, 0], [0, 255, 0], [0, 0, 255]]]], np.uint8), 1)
@@ -296,18 +343,25 @@ def test_the_domains_are_brought_to_one_form(hw12_light, capsys):
 # --- batches, splits, going on --------------------------------------------
 
 
-def test_batches_show_the_larger_domain_once_and_pair_pictures_with_their_labels(hw12):
-    source, target = np.arange(10, dtype=np.uint8)[:, None], np.arange(100, 125, dtype=np.uint8)[:, None]
+def test_batches_show_the_larger_domain_once_and_pair_images_with_their_labels(hw12):
+    source = np.stack([np.arange(10), np.arange(50, 60)], axis=1).astype(np.uint8)[..., None]  # two variants
+    target = np.arange(100, 125, dtype=np.uint8)[:, None]
     batches = hw12.batches.Pairs(source, np.arange(10) % 3, target, half=5, seed=0)
     seen = [batches[number] for number in range(len(batches))]
     assert sorted(np.concatenate([pair[1].ravel() for pair, _ in seen])) == list(range(100, 125))
     shown = np.concatenate([pair[0].ravel() for pair, _ in seen]).astype(int)
-    assert (np.bincount(shown) >= 2).all()
-    np.testing.assert_array_equal(np.concatenate([labels for _, labels in seen]), shown % 3)
-    batches.on_epoch_end()
-    assert not np.array_equal(batches[0][0][1], seen[0][0][1])
-    later = hw12.batches.Pairs(source, np.arange(10) % 3, target, half=5, seed=0, epoch=1)
-    np.testing.assert_array_equal(batches[0][0][1], later[0][0][1])
+    assert (np.bincount(shown % 50) >= 2).all()
+    assert 0 < (shown >= 50).sum() < len(shown)
+    np.testing.assert_array_equal(np.concatenate([labels for _, labels in seen]), shown % 50 % 3)
+    assert all((pair[2] == -1).all() for pair, _ in seen)
+
+    pseudo = np.where(np.arange(25) < 4, np.arange(25), -1).astype(np.int32)
+    batches.begin(1, pseudo)
+    later = [batches[number][0] for number in range(len(batches))]
+    assert not np.array_equal(later[0][1], seen[0][0][1])
+    labelled = np.concatenate([pair[1].ravel() for pair in later]).astype(int)
+    assert set(labelled) == {100, 101, 102, 103}  # the others have no label
+    np.testing.assert_array_equal(np.concatenate([pair[2] for pair in later]), labelled - 100)
 
 
 def test_what_is_scored_takes_no_part_in_training(hw12_light):
@@ -361,7 +415,7 @@ def test_a_training_that_was_stopped_ends_with_the_same_numbers(hw12, pair, tmp_
     pd.testing.assert_frame_equal(*timeless)
 
 
-def test_a_checkpoint_of_other_flags_or_pictures(hw12, pair, tmp_path, capsys):
+def test_a_checkpoint_of_other_flags_or_images(hw12, pair, tmp_path, capsys):
     model = on_vectors(hw12, None, 1)
     model.optimizer.build(model.trainable_variables)
     model.optimizer.learning_rate = 0.0
@@ -370,7 +424,7 @@ def test_a_checkpoint_of_other_flags_or_pictures(hw12, pair, tmp_path, capsys):
     hw12.checkpoint.Checkpoint(args).save(variables)
     for flags, words in (
         (["--method", "dann"], ["--method pseudo-labels", "expected dann"]),
-        (["--lambda", "0.1"], ["--lambda schedule", "expected 0.1"]),
+        (["--lambda", "0.2"], ["--lambda 0.1", "expected 0.2"]),
         ([], ["another network or other classes"]),
     ):
         argv = ["--out-dir", tmp_path, *flags, "--resume"]
@@ -389,11 +443,13 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_epoch(hw12, tmp_path):
     model.optimizer.build(model.trainable_variables)
     variables = [*model.variables, *model.optimizer.variables]
     callback = hw12.checkpoint.Checkpoint(args).callback(variables)
-    model.fit((x, x), y, batch_size=4, verbose=0, callbacks=[callback])
+    model.fit((x, x, none(8)), y, batch_size=4, verbose=0, callbacks=[callback])
     good = (tmp_path / "checkpoint.npz").read_bytes()
     model.predictor.set_weights([weight * np.nan for weight in model.predictor.get_weights()])
     with pytest.raises(hw12.scaffold.BadInput, match="epoch 2: the loss is not a number"):
-        model.fit((x, x), y, batch_size=4, initial_epoch=1, epochs=2, verbose=0, callbacks=[callback])
+        model.fit(
+            (x, x, none(8)), y, batch_size=4, initial_epoch=1, epochs=2, verbose=0, callbacks=[callback]
+        )
     assert (tmp_path / "checkpoint.npz").read_bytes() == good
 
 
@@ -436,7 +492,7 @@ SPOIL = {
     "an empty target": (emptied, ["test_data/0"], ["holds no images"]),
     "no number": (renamed, ["train_data/2", "cats"], ["class's number"]),
     "a gap": (renamed, ["train_data/2", "7"], ["[0, 1, 3, 7]", "without a gap"]),
-    "no picture": (rewritten, [FIRST, "text"], ["cannot be decoded as an image"]),
+    "no image": (rewritten, [FIRST, "text"], ["cannot be decoded as an image"]),
     "another file": (rewritten, ["train_data/1/notes.txt", "text"], ["is no image", ".bmp"]),
     "not numbered": (renamed, ["test_data/0/00003.bmp", "last.bmp"], ["named by its number"]),
     "a number missing": (renamed, ["test_data/0/00003.bmp", "00999.bmp"], ["expected the number"]),
@@ -488,12 +544,12 @@ def test_mixed_sizes_and_modes_are_made_one_and_said(hw12_light, spoilt, capsys)
     folder, _ = spoilt
     Image.new("RGB", (40, 20), (10, 20, 30)).save(folder / "test_data/0/00002.bmp")
     Image.new("P", (28, 28)).save(folder / "test_data/0/00003.bmp")
-    pictures = hw12_light.dataset.load_target(folder)
-    assert pictures.shape == (240, 28, 28, 3)
-    assert pictures[2].tolist() == np.full((28, 28, 3), [10, 20, 30]).tolist()
+    images = hw12_light.dataset.load_target(folder)
+    assert images.shape == (240, 28, 28, 3)
+    assert images[2].tolist() == np.full((28, 28, 3), [10, 20, 30]).tolist()
     said = capsys.readouterr().out
     assert "modes L, RGB were all made RGB" in said
-    assert "1 pictures of another size were made 28x28" in said
+    assert "1 images of another size were made 28x28" in said
 
 
 def test_targets_are_in_the_order_of_their_numbers(hw12_light, tmp_path):
@@ -511,8 +567,8 @@ def test_classes_are_in_the_order_of_their_numbers(hw12_light, tmp_path):
         path = tmp_path / "train_data" / str(label) / "0.bmp"
         path.parent.mkdir(parents=True)
         Image.new("L", (8, 8), label).save(path)
-    pictures, labels = hw12_light.dataset.load_source(tmp_path)
-    np.testing.assert_array_equal(pictures[:, 0, 0, 0], labels)
+    images, labels = hw12_light.dataset.load_source(tmp_path)
+    np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
     assert labels.tolist() == list(range(11))
 
 
@@ -533,12 +589,43 @@ def test_predict_says_what_is_missing_or_broken(hw12_light, spoilt, tmp_path, ca
     check_sentence(hw12_light, capsys, argv, "model.keras is no whole Keras model", script="predict")
 
 
-def test_one_large_picture_does_not_set_the_size_of_all(hw12_light, spoilt, capsys):
+def test_predictions_are_those_that_were_scored_and_own_drawings_are_named(hw12, tmp_path, capsys):
+    """Also where the target's drawings lie aside, as what is drawn is moved to the middle in training."""
+    data = hw12.dataset.make_synthetic(tmp_path / "data", 0)
+    target = data / "real_or_drawing" / "test_data" / "0"
+    for path in target.iterdir():
+        image = np.roll(np.asarray(Image.open(path)), (5, -4), axis=(0, 1))
+        Image.fromarray(image).save(path)
+    argv = ["--data-dir", str(data), "--out-dir", str(tmp_path)]
+    metrics = hw12.train.main([*argv, "--epochs", "1", "--method", "source-only"])
+    capsys.readouterr()
+    table = hw12.predict.main(argv)
+    np.testing.assert_array_equal(table.label, np.load(tmp_path / "guesses.npy"))
+    assert f"accuracy {metrics['score']:.4f} by" in capsys.readouterr().out
+    drawings = []
+    for name, paper, ink in (("one.png", 255, 0), ("other.png", 20, 240)):
+        image = Image.new("L", (300, 200), paper)
+        ImageDraw.Draw(image).ellipse((90, 30, 210, 150), outline=ink, width=3)
+        image.save(tmp_path / name)
+        drawings.append(hw12.dataset.read_drawing(tmp_path / name))
+    assert drawings[0].shape == (1, 28, 28, 1)
+    np.testing.assert_allclose(*map(np.float64, drawings), atol=3)  # white on black, whatever it was
+    assert drawings[0][0, 14, 14] == 0
+    assert drawings[0].max() == 255
+    own = ["--picture", str(tmp_path / "one.png"), str(tmp_path / "other.png")]
+    found = hw12.predict.main([*argv, *own])
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
+    assert f"one.png: {found.iloc[0].idxmax()} {found.iloc[0].max():.3f}," in capsys.readouterr().out
+    Image.new("L", (20, 20), 90).save(tmp_path / "one.png")
+    check_sentence(hw12, capsys, [*argv, *own], "one.png is of one colour", script="predict")
+
+
+def test_one_large_image_does_not_set_the_size_of_all(hw12_light, spoilt, capsys):
     folder, _ = spoilt
     Image.new("RGB", (3000, 3000), "white").save(folder / FIRST)
-    pictures, _ = hw12_light.dataset.load_source(folder)
-    assert pictures.shape[1:3] == (32, 32)
-    assert "1 pictures of another size were made 32x32" in capsys.readouterr().out
+    images, _ = hw12_light.dataset.load_source(folder)
+    assert images.shape[1:3] == (32, 32)
+    assert "1 images of another size were made 32x32" in capsys.readouterr().out
 
 
 # --- the claim ------------------------------------------------------------

@@ -1,6 +1,6 @@
-"""Views of a picture that show the same thing: turned, scaled, shifted, mirrored, in other colours.
+"""Augmentation, weak and strong: an image turned, scaled, shifted, mirrored, in other colours.
 
-Pictures are float32 (n, h, w, c), pixels 0..255, in and out. Everything is in Keras' operations, so it runs
+Images are float32 (n, h, w, c), pixels 0..255, in and out. Everything is in Keras' operations, so it runs
 inside the compiled step on any backend.
 """
 
@@ -13,8 +13,8 @@ GREY = 127.5  # the middle of the pixels
 
 
 @dataclass(frozen=True)
-class Views:
-    """What training sees of a picture. Of each pair the first is for weak views, the second for strong."""
+class Augmentation:
+    """How far an image is changed. Of each pair the first is for weak augmentation, the second for strong."""
 
     degrees: tuple  # turned by as much, either way
     scales: tuple  # (smallest, largest)
@@ -23,15 +23,15 @@ class Views:
     colours: bool  # strong views: inverted and stretched
     fill: str  # of what comes in from outside: affine_transform's fill_mode, with zeros for "constant"
 
-    def weak(self, pictures, generator):
-        return self.moved(pictures, generator, 0)
+    def weak(self, images, generator):
+        return self.moved(images, generator, 0)
 
-    def strong(self, pictures, generator):
-        pictures = self.moved(pictures, generator, 1)
-        return recoloured(pictures, generator) if self.colours else pictures
+    def strong(self, images, generator):
+        images = self.moved(images, generator, 1)
+        return recoloured(images, generator) if self.colours else images
 
-    def moved(self, pictures, generator, strong):
-        count, height, width, _ = ops.shape(pictures)
+    def moved(self, images, generator, strong):
+        count, height, width, _ = ops.shape(images)
 
         def uniform(low, high):
             return random.uniform((count,), low, high, seed=generator)
@@ -49,18 +49,22 @@ class Views:
         zero = ops.zeros((count,))
         transform = ops.stack([a, b, e, c, d, f, zero, zero], axis=1)  # (n, 8)
         return ops.image.affine_transform(
-            pictures, transform, interpolation="bilinear", fill_mode=self.fill, fill_value=0.0
+            images, transform, interpolation="bilinear", fill_mode=self.fill, fill_value=0.0
         )
 
 
-def recoloured(pictures, generator):
-    """Invert half of the pictures; stretch and shift each channel: light on dark, or dark on light."""
-    count, _, _, channels = ops.shape(pictures)
+def recoloured(images, generator):
+    """Invert half of the images; stretch and shift each channel: light on dark, or dark on light."""
+    count, _, _, channels = ops.shape(images)
     side = ops.sign(random.uniform((count, 1, 1, 1), -1.0, 1.0, seed=generator))
     gain = random.uniform((count, 1, 1, channels), 0.4, 1.2, seed=generator)
     offset = random.uniform((count, 1, 1, channels), -0.4, 0.4, seed=generator)
-    return GREY * (1 + offset) + (pictures - GREY) * side * gain
+    return GREY * (1 + offset) + (images - GREY) * side * gain
 
 
-EDGES = Views((15, 30), ((0.8, 1.15), (0.6, 1.25)), (0.08, 0.15), mirror=True, colours=False, fill="constant")
-COLOURS = Views((10, 20), ((0.9, 1.1), (0.8, 1.2)), (0.07, 0.1), mirror=False, colours=True, fill="nearest")
+EDGES = Augmentation(
+    (15, 30), ((0.8, 1.15), (0.6, 1.25)), (0.08, 0.15), mirror=True, colours=False, fill="constant"
+)
+COLOURS = Augmentation(
+    (10, 20), ((0.9, 1.1), (0.8, 1.2)), (0.07, 0.1), mirror=False, colours=True, fill="nearest"
+)

@@ -1,0 +1,61 @@
+"""Labels that a network gives to the target itself, chosen so that they do not only repeat its mistakes.
+
+1. balanced: alone, a network gives most drawings to a few classes, and would teach itself to. A class that is
+   predicted more often than it is in the source has its probabilities lowered (Berthelot et al. 2020).
+2. smoothed: what looks alike has one label. Each image's probabilities are averaged with those of its
+   neighbours in the features (Yang et al. 2021).
+3. chosen: the surest of each class come first, as many of one class as of another, and more when the network
+   has learnt from these (Zou et al. 2018).
+"""
+
+import numpy as np
+
+POWER = 0.5  # of the ratio of shares: with 1, a class that is hardly recognised would take others' images
+NEIGHBOURS = 12
+ROUNDS = 3  # of smoothing
+PROJECTED = 128  # numbers of the features that neighbours are looked for in
+
+
+def pseudo_labels(probabilities, features, shares, portion):
+    """Which of the target's m images to learn from, and as what: int32 (m,), -1 for none.
+
+    probabilities : float (m, classes). features : float (m, d). shares : (classes,), the source's
+    portion : 0..1, of each class's expected images
+    """
+    own = result = balanced(probabilities, shares)
+    near = neighbours(features)
+    for _ in range(ROUNDS):
+        result = balanced((own + result[near].mean(axis=1)) / 2, shares)
+    return chosen(result, np.ceil(portion * shares * len(result)).astype(int))
+
+
+def balanced(probabilities, shares):
+    """(m, classes), each column multiplied by (its class's share / its mean) ** POWER, rows that sum to 1."""
+    result = np.asarray(probabilities, np.float64) + 1e-9
+    result = result * (shares / result.mean(axis=0)) ** POWER
+    return result / result.sum(axis=1, keepdims=True)
+
+
+def neighbours(features):
+    """The images nearest to each by the angle between features (m, d), itself one of them: int64 (m, k).
+
+    Angles are kept well enough by a random projection (Johnson and Lindenstrauss), which is faster.
+    """
+    count, size = features.shape
+    projection = np.random.default_rng(0).standard_normal((size, PROJECTED)).astype(np.float32)
+    points = features @ projection
+    points -= points.mean(axis=0)
+    points /= np.linalg.norm(points, axis=1, keepdims=True) + 1e-9
+    k = min(NEIGHBOURS, count)
+    parts = [points[start : start + 1000] @ points.T for start in range(0, count, 1000)]
+    return np.concatenate([np.argpartition(-part, k - 1, axis=1)[:, :k] for part in parts])
+
+
+def chosen(probabilities, counts):
+    """The likeliest class of each row, int32 (m,), but -1 where it is not among the surest of its class."""
+    labels, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    result = np.full(len(labels), -1, np.int32)
+    for label, count in enumerate(counts):
+        rows = np.flatnonzero(labels == label)
+        result[rows[np.argsort(-confidence[rows], kind="stable")[:count]]] = label
+    return result
