@@ -11,10 +11,11 @@ from scaffold import HELP, BadInput, replacing
 
 import numpy as np
 import pandas as pd
-from images import image_files, open_image, read_images
-from PIL import Image, ImageDraw
+from images import SUFFIXES, image_files, open_image, read_images, read_ink
+from PIL import Image, ImageDraw, ImageOps
 
 SIZE = 28  # pixels a side, of what the network sees
+TEST_SEED = 1_000_000  # of the tasks that score, in train.py and predict.py alike
 SYNTHETIC = {"Arcs": 10, "Lines": 12, "Loops": 12}  # alphabet: characters
 
 
@@ -45,6 +46,40 @@ def read_drawing(path):
     return 255 - np.asarray(open_image(path, "L").resize((SIZE, SIZE), Image.Resampling.BOX))
 
 
+def load_own_drawings(folder):
+    """A person's own drawings, of any size, dark on light or light on dark.
+
+    Returns {name of a sub-folder: uint8 (n, SIZE, SIZE)} and {file name: uint8 (SIZE, SIZE)} of the files
+    beside the sub-folders; 255 is ink. Raises BadInput if one of the two is missing.
+    """
+    if not folder.is_dir():
+        raise BadInput(f"--drawings {folder} is no folder; {HELP}.")
+    found = [path for path in sorted(folder.iterdir()) if path.name[0] != "."]
+    characters = {
+        path.name: np.stack([read_own_drawing(file) for file in image_files(path)])
+        for path in found
+        if path.is_dir()
+    }
+    drawings = {
+        path.name: read_own_drawing(path)
+        for path in found
+        if path.is_file() and path.suffix.lower() in SUFFIXES
+    }
+    if not characters:
+        raise BadInput(f"{folder} has no sub-folders, expected one for each character, of drawings; {HELP}.")
+    if not drawings:
+        raise BadInput(f"{folder} has no images beside its sub-folders, expected those to read; {HELP}.")
+    return characters, drawings
+
+
+def read_own_drawing(path):
+    """Read an image: uint8 (SIZE, SIZE), 255 is ink; what most of its border is, is paper."""
+    ink = Image.fromarray(read_ink(path).astype(np.uint8))
+    square = ImageOps.pad(ink, (max(ink.size),) * 2, color=0)
+    small = np.asarray(square.resize((SIZE, SIZE), Image.Resampling.BOX), np.float32)
+    return np.uint8(255 * small / max(small.max(), 1))  # thin lines of a large image are as dark as others
+
+
 def load_points(path):
     """Read a CSV with the columns x and y: float32 (n, 1) each, n at least 2. Raises BadInput."""
     if not path.is_file():
@@ -71,26 +106,27 @@ def alphabets(characters):
 
 
 def split(characters, held_out):
-    """Part the characters by whole alphabets: those to learn from, those to judge by. Both are dicts.
+    """Part the characters by whole alphabets: those to learn from, those to test on. Both are dicts.
 
-    held_out: names with commas between; None: the smallest alphabet, so that most are left to learn from, and
-    of several as small the last. Raises BadInput if there is none of a name.
+    held_out: names with commas between; None: every sixth alphabet, from the third on, or of fewer than three
+    the last; "random": a sixth of the characters of all alphabets, as the papers part them. Raises BadInput
+    if there is none of a name.
     """
     names = alphabets(characters)
-    sizes = [sum(name.split("/")[0] == alphabet for name in characters) for alphabet in names]
-    smallest = [name for name, size in zip(names, sizes) if size == min(sizes)]
-    chosen = held_out.split(",") if held_out else smallest[-1:]
-    for name in chosen:
-        if name not in names:
-            raise BadInput(f"--held-out {name}: expected some of {', '.join(names)}.")
-    if characters and set(chosen) == set(names):
-        raise BadInput(
-            f"--held-out {held_out}: expected an alphabet less, so that one is left to learn from."
-        )
-    parts = {True: {}, False: {}}
-    for name, drawings in characters.items():
-        parts[name.split("/")[0] in chosen][name] = drawings
-    return parts[False], parts[True]
+    chosen = held_out.split(",") if held_out else names[2::6] or names[-1:]
+    if held_out == "random":
+        held = set(np.random.default_rng(0).permutation(list(characters))[::6])
+    else:
+        held = {name for name in characters if name.split("/")[0] in chosen}
+        for name in chosen:
+            if name not in names:
+                raise BadInput(f"--held-out {name}: expected some of {', '.join(names)}.")
+        if characters and len(held) == len(characters):
+            raise BadInput(
+                f"--held-out {','.join(chosen)}: expected an alphabet less, so that one is left to learn by."
+            )
+    seen = {name: drawings for name, drawings in characters.items() if name not in held}
+    return seen, {name: characters[name] for name in characters if name in held}
 
 
 def make_synthetic(folder, seed, drawings=12):

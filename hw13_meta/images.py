@@ -14,6 +14,10 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 SYSTEM_FILES = ("thumbs.db", "desktop.ini")  # and all that begins with a dot: no user put them there
 MAX_PIXELS = 100_000_000  # of one image; Pillow's own limit only warns
 MAX_NUMBER = 1_000_000_000  # in a file's name
+FOOD_11 = (
+    *("bread", "dairy", "dessert", "egg", "fried food", "meat"),
+    *("noodles or pasta", "rice", "seafood", "soup", "vegetable or fruit"),
+)
 Image.MAX_IMAGE_PIXELS = None
 
 
@@ -74,6 +78,31 @@ def labelled_files(folder):
     return paths, np.array(labels, np.int64)
 
 
+def class_names(folder, classes):
+    """The names of the classes: those of classes.txt in the folder, else food-11's, or numbers: list of str.
+
+    Raises BadInput if the file does not name so many.
+    """
+    path = folder / "classes.txt"
+    if not path.is_file():
+        return list(FOOD_11) if classes == len(FOOD_11) else [str(label) for label in range(classes)]
+    try:
+        names = [line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 text ({error}); save it so.") from error
+    if len(names) != classes or len(set(names)) != classes:
+        raise BadInput(
+            f"{path} has {len(set(names))} different names on {len(names)} lines, expected a line for each "
+            f"of the {classes} classes."
+        )
+    return names
+
+
+def write_class_names(path, names):
+    """Write what class_names() reads."""
+    path.write_text("".join(f"{name}\n" for name in names), "utf-8")
+
+
 def open_image(path, mode="RGB", side=None):
     """One image, upright, as a PIL image of the mode "RGB" or "L"; mode None: "L" if it is grey, else "RGB".
 
@@ -99,6 +128,29 @@ def open_image(path, mode="RGB", side=None):
         raise
     except Exception as error:  # Pillow has many words for another format, or a damaged file
         raise BadInput(f"{path} cannot be decoded as an image ({error}); {HELP}.") from error
+
+
+def read_ink(path):
+    """What is drawn, dark on light or light on dark: float32 (h, w), how far each pixel is from the paper.
+
+    The paper's grey is the median of the border's. Raises BadInput as open_image does.
+    """
+    grey = np.asarray(open_image(path, "L"), np.float32)
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    return np.abs(grey - np.median(border))
+
+
+def cut_out(path, threshold, what):
+    """The box around the ink that is above this share of its largest, white on black: an image of mode "L".
+
+    Raises BadInput, which names `what` was expected, if nothing is drawn.
+    """
+    ink = read_ink(path)
+    if ink.max() < 16:
+        raise BadInput(f"{path} is of one colour, expected {what} on it.")
+    rows, columns = (np.flatnonzero((ink > ink.max() * threshold).any(axis=axis)) for axis in (1, 0))
+    box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return Image.fromarray((255 * box / ink.max()).astype(np.uint8))
 
 
 def image_size(path):

@@ -1,10 +1,17 @@
-"""The methods of --method: what each descends, as one compiled update."""
+"""The methods of --method: what each descends, as one compiled update.
+
+Trainer.update(batch)            a compiled Trainer.step: the optimiser's outer step
+    gradients(start, factors, batch) the loss and its gradients with respect to the initial weights
+        query_loss                       of maml.py: adapt to the supports, then the queries' loss
+            adapt, inner_step                the inner steps, through which the tape differentiates
+    reptile(start, factors, batch)   the same for Reptile, which has no outer gradient
+"""
 
 from dataclasses import dataclass
 
 import keras
 import tensorflow as tf
-from maml import query_loss, reptile_direction, spread
+from maml import query_loss, replicate, reptile_direction
 
 REPTILE_BATCH = 10  # points or drawings of an inner step; it sees others in the next
 
@@ -13,20 +20,23 @@ WORTH_TRACING, WORTH_COMPILING = 20, 300  # uses; XLA takes up to half a minute,
 
 @dataclass(frozen=True)
 class Method:
-    """How one learns to learn."""
+    """What a method does otherwise than MAML."""
 
     second_order: bool = True  # differentiates through the inner gradients
-    head_only: bool = False  # a task adapts the head alone
+    adapts: str = "all"  # what a task adapts: "all", "head" or "nothing"
+    prototypes: bool = False  # omniglot's head begins as the classes' means, not as zeros
     learnt_rates: bool = False  # each single weight has an inner rate, which is learnt too
     episodic: bool = True  # learns from tasks at all
 
 
 METHODS = {
     "maml": Method(),
+    "proto-maml": Method(prototypes=True),
     "meta-sgd": Method(learnt_rates=True),
     "fomaml": Method(second_order=False),
-    "anil": Method(head_only=True),
+    "anil": Method(adapts="head"),
     "reptile": Method(second_order=False),
+    "protonet": Method(adapts="nothing", prototypes=True),
     "pretrain": Method(episodic=False),
 }
 
@@ -54,52 +64,50 @@ def loss_of(learner):
 class Trainer:
     """Descends by Adam. `update(batch)` is a compiled step and returns the loss.
 
-    inner_steps: of a task; iterations: how long the learning rate takes to fall to 0; classes: characters to
-    learn from, which ordinary training tells from each other with a head of its own. The head that omniglot's
-    tasks begin with stays 0.
+    inner_steps: of a task; iterations: how long the learning rate takes to fall to 0; ways: classes of a
+    task; classes: characters to learn from, which ordinary training tells from each other with a head of its
+    own.
     """
 
-    def __init__(self, learner, name, inner_steps, iterations, learning_rate, classes=0):
-        self.learner, self.name, self.method = learner, name, METHODS[name]
+    def __init__(self, learner, name, inner_steps, iterations, learning_rate, ways, classes=0):
+        self.learner, self.method, self.ways = learner, METHODS[name], ways
         self.inner_steps, self.loss = inner_steps, loss_of(learner)
-        self.start = list(learner.start)
-        self.learnt = len(self.start)  # so many of them, from the first
-        if learner.task == "omniglot" and self.method.episodic:
-            self.learnt -= 2
-        elif learner.task == "omniglot":
-            features = learner.start[-2].shape[0]
-            self.start[-2:] = [keras.Variable(tf.zeros(shape)) for shape in ((features, classes), (classes,))]
-        self.weights = self.start[: self.learnt]
-        if self.method.learnt_rates:
-            self.weights += learner.factors
+        self.descend = self.reptile if name == "reptile" else self.gradients
+        self.weights = list(learner.start)
+        if learner.task == "omniglot" and not self.method.episodic:
+            head = [(learner.width, classes), (classes,)]
+            self.weights += [keras.Variable(tf.zeros(shape)) for shape in head]
+        self.learnt = [*self.weights, *(learner.factors if self.method.learnt_rates else [])]
         self.optimizer = keras.optimizers.Adam(
             keras.optimizers.schedules.CosineDecay(learning_rate, iterations)
         )
-        self.optimizer.build(self.weights)
-        self.variables = [*self.weights, *self.optimizer.variables]
+        self.optimizer.build(self.learnt)
+        self.variables = [*self.learnt, *self.optimizer.variables]
         self.update = worth_compiling(self.step, iterations)
 
     def step(self, batch):
-        start = [tf.convert_to_tensor(weight) for weight in self.start]
+        start = [tf.convert_to_tensor(weight) for weight in self.weights]
         factors = [tf.convert_to_tensor(factor) for factor in self.learner.factors]
-        descend = self.reptile if self.name == "reptile" else self.descend
-        loss, gradients = descend(start, factors, batch)
-        self.optimizer.apply(gradients, self.weights)
+        loss, gradients = self.descend(start, factors, batch)
+        self.optimizer.apply(gradients, self.learnt)
         return loss
 
-    def descend(self, start, factors, batch):
+    def begin(self, start, batch):
+        return self.learner.initial(start, batch.support_x, batch.support_y, self.ways)
+
+    def gradients(self, start, factors, batch):
         """The loss of a batch of tasks, and its gradients."""
-        known = [*start[: self.learnt], *(factors if self.method.learnt_rates else [])]
+        variables = [*start, *(factors if self.method.learnt_rates else [])]
         with tf.GradientTape() as tape:
-            tape.watch(known)
+            tape.watch(variables)
             if self.method.episodic:
-                rates = self.learner.rates(factors)
-                order = (self.learner.moving, self.method.second_order)
-                loss = query_loss(self.loss, start, rates, batch, self.inner_steps, *order)
+                begin, rates = self.begin(start, batch), self.learner.rates(factors)
+                order = (self.learner.adapted, self.method.second_order)
+                loss = query_loss(self.loss, begin, rates, batch, self.inner_steps, *order)
             else:  # no task has weights of its own
-                tasks = spread(start, batch.query_x.shape[0])
+                tasks = replicate(start, batch.query_x.shape[0])
                 loss = tf.reduce_mean(self.loss(tasks, batch.query_x, batch.query_y))
-        return loss, tape.gradient(loss, known, unconnected_gradients="zero")
+        return loss, tape.gradient(loss, variables, unconnected_gradients="zero")
 
     def reptile(self, start, factors, batch):
         """The loss before adaptation, and the direction that Reptile takes for a gradient.
@@ -111,6 +119,7 @@ class Trainer:
         size = min(REPTILE_BATCH, x.shape[1])
         firsts = [step % (x.shape[1] // size) * size for step in range(self.inner_steps)]
         batches = [(x[:, first : first + size], y[:, first : first + size]) for first in firsts]
-        before = tf.reduce_mean(self.loss(spread(start, x.shape[0]), *batches[0]))
-        direction = reptile_direction(self.loss, start, self.learner.rates(factors), batches)
-        return before, direction[: self.learnt]
+        begin, rates = self.begin(start, batch), self.learner.rates(factors)
+        before = tf.reduce_mean(self.loss(begin, *batches[0]))
+        direction = reptile_direction(self.loss, begin, rates, batches)
+        return before, direction[: len(start)]

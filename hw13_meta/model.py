@@ -17,7 +17,8 @@ T tasks with n items each; every weight has the task first, so that all tasks ar
 | -> logits (T, n, ways)                          | (128, ways), (ways,)    |
 
 A block is a 3x3 convolution of stride 2, batch statistics, scale and offset, ReLU (Finn et al. 2017, with
-half the filters). The last two weights are the head, all others the body.
+half the filters). The last two weights are the head, all others the body. Omniglot's head is no variable:
+every task begins with one made anew, for as many ways as it has.
 """
 
 from scaffold import BadInput
@@ -25,10 +26,12 @@ from scaffold import BadInput
 import keras
 import tensorflow as tf
 from device import load_keras
+from maml import replicate
 
 UNITS = 40  # of a hidden layer of the sine network
 FILTERS = 32  # of a block
 BLOCKS = 4
+FEATURES = 4  # of each filter, that are left after the blocks: 2 x 2
 EPSILON = 1e-3  # added to a variance
 
 
@@ -36,78 +39,120 @@ EPSILON = 1e-3  # added to a variance
 class Learner(keras.Model):
     """A network, with the weights that every task begins from.
 
-    task: "sine" or "omniglot"; ways: the outputs, 1 for sine; inner_rate: the learning rate of a step of
-    adaptation, times a factor for each single weight; head_only: adaptation leaves the body as it
-    is; characters: the names of those that it learnt from.
+    task: "sine" or "omniglot"; ways: classes of an episode, unless another number is given, or 1 for sine;
+    inner_rate: the learning rate of a step of adaptation, times a factor for each single weight, or for each
+    feature of the head; adapts: "all", "head" or "nothing"; prototypes: what omniglot's head begins as, see
+    initial(); characters: the names of those that it learnt from.
     """
 
-    def __init__(self, task, ways, inner_rate, head_only=False, characters=(), **keywords):
+    def __init__(self, task, ways, inner_rate, adapts="all", prototypes=False, characters=(), **keywords):
         super().__init__(**keywords)
         self.settings = {
             "task": task,
             "ways": ways,
             "inner_rate": inner_rate,
-            "head_only": head_only,
+            "adapts": adapts,
+            "prototypes": prototypes,
             "characters": list(characters),
         }
         self.task, self.ways, self.characters = task, ways, set(characters)
+        self.prototypes, self.width = prototypes, FEATURES * FILTERS
         self.start = [
             self.add_weight(shape=shape, initializer=initializer, name=name)
-            for name, shape, initializer in weights_of(task, ways)
+            for name, shape, initializer in weights_of(task)
         ]
+        shapes = {weight.name: weight.shape for weight in self.start}
+        if task == "omniglot":
+            shapes |= {"head_kernel": (self.width, 1), "head_bias": (1,)}
         self.factors = [
-            self.add_weight(shape=weight.shape, initializer="ones", name=f"{weight.name}_factor")
-            for weight in self.start
+            self.add_weight(shape=shape, initializer="ones", name=f"{name}_factor")
+            for name, shape in shapes.items()
         ]
-        count = len(self.start)
-        self.moving = range(count - 2, count) if head_only else range(count)  # what a task adapts
+        count = len(self.factors)
+        first = {"all": 0, "head": count - 2, "nothing": count}[adapts]
+        self.adapted = range(first, count)  # indices of the weights that a task adapts
         self.built = True
 
+    def initial(self, start, support_x, support_y, ways):
+        """The weights that tasks begin from, (T, ...): `start`, of the variables, and for omniglot a head.
+
+        A head of zeros prefers no class: the first step makes each class's column from the features of its
+        own drawings. With `prototypes` p, the means of each class's features, a query q gets the logits
+
+            2 q.p - |p|^2 = |q|^2 - |q - p|^2
+
+        so that the nearest prototype wins, before any adaptation.
+        """
+        tasks = support_x.shape[0]
+        weights = replicate(start, tasks)
+        if self.task == "sine":
+            return weights
+        if not self.prototypes:
+            return [*weights, tf.zeros((tasks, self.width, ways)), tf.zeros((tasks, ways))]
+        p = class_means(features(weights, support_x), support_y, ways)
+        return [*weights, 2 * tf.linalg.matrix_transpose(p), -tf.reduce_sum(tf.square(p), axis=2)]
+
     def rates(self, factors):
-        """The learning rates of a step of adaptation, shaped as the weights."""
+        """The learning rates of a step of adaptation, which broadcast to the weights."""
         return [self.settings["inner_rate"] * factor for factor in factors]
 
     def get_config(self):
         return {"name": self.name, **self.settings}
 
-    def forward(self, weights, x, known=None):
+    def forward(self, weights, x, support_size=None):
         """The outputs for T tasks with their own weights: x (T, n, ...) -> float32 (T, n, ways).
 
-        The batch statistics of a task are those of its first `known` items; None: of all n.
+        support_size: see features().
         """
         if self.task == "sine":
-            for layer in range(3):
-                kernel, bias = weights[2 * layer : 2 * layer + 2]
-                x = x @ kernel + bias[:, None]
-                x = tf.nn.relu(x) if layer < 2 else x
-            return x
-        tasks, items, side = x.shape[0], x.shape[1], x.shape[2]
-        x = tf.reshape(x, (tasks * items, side, side, 1))
-        for block in range(BLOCKS):
-            kernel, scale, offset = weights[3 * block : 3 * block + 3]
-            x = patches(x)  # (T n, s, s, 9 C)
-            side = x.shape[1]
-            x = tf.reshape(x, (tasks, items * side * side, x.shape[-1])) @ kernel  # (T, n s s, F)
-            seen = x[:, : known * side * side] if known else x
-            # Not tf.nn.moments: it stops a gradient, which is right for the first derivative alone.
-            mean = tf.reduce_mean(seen, axis=1, keepdims=True)
-            variance = tf.reduce_mean(tf.square(seen - mean), axis=1, keepdims=True)
-            x = (x - mean) * tf.math.rsqrt(variance + EPSILON) * scale[:, None] + offset[:, None]
-            x = tf.reshape(tf.nn.relu(x), (tasks * items, side, side, x.shape[-1]))
+            return wave_network(weights, x)
         kernel, bias = weights[-2:]
-        return tf.reshape(x, (tasks, items, -1)) @ kernel + bias[:, None]
+        return features(weights, x, support_size) @ kernel + bias[:, None]
 
     def call(self, x):
-        """The outputs before any adaptation: x (n, ...) -> (n, ways)."""
-        return self.forward([weight[None] for weight in self.start], x[None])[0]
+        """Before any adaptation: x (n, 1) -> y (n, 1), or drawings (n, 28, 28, 1) -> their features."""
+        network = wave_network if self.task == "sine" else features
+        return network([weight[None] for weight in self.start], x[None])[0]
 
 
-def weights_of(task, ways):
-    """Name, shape and initialiser of each weight, the head last. An omniglot head begins as zeros.
+def wave_network(weights, x):
+    """x (T, n, 1) -> y (T, n, 1), by three layers with weights of their own for each task."""
+    for layer in range(3):
+        kernel, bias = weights[2 * layer : 2 * layer + 2]
+        x = x @ kernel + bias[:, None]
+        x = tf.nn.relu(x) if layer < 2 else x
+    return x
 
-    With zeros no class is preferred: the first step makes each class's row of the head from the features of
-    its own drawings.
+
+def features(weights, x, support_size=None):
+    """Drawings (T, n, 28, 28, 1) -> what the blocks make of them, (T, n, FEATURES * FILTERS).
+
+    The batch statistics of a task are those of its first `support_size` items; None: of all n.
     """
+    tasks, items, side = x.shape[0], x.shape[1], x.shape[2]
+    x = tf.reshape(x, (tasks * items, side, side, 1))
+    for block in range(BLOCKS):
+        kernel, scale, offset = weights[3 * block : 3 * block + 3]
+        x = patches(x)  # (T n, s, s, 9 C)
+        side = x.shape[1]
+        x = tf.reshape(x, (tasks, items * side * side, x.shape[-1])) @ kernel  # (T, n s s, F)
+        counted = x[:, : support_size * side * side] if support_size else x
+        # Not tf.nn.moments: it stops a gradient, which is right for the first derivative alone.
+        mean = tf.reduce_mean(counted, axis=1, keepdims=True)
+        variance = tf.reduce_mean(tf.square(counted - mean), axis=1, keepdims=True)
+        x = (x - mean) * tf.math.rsqrt(variance + EPSILON) * scale[:, None] + offset[:, None]
+        x = tf.reshape(tf.nn.relu(x), (tasks * items, side, side, x.shape[-1]))
+    return tf.reshape(x, (tasks, items, -1))
+
+
+def class_means(support, y, ways):
+    """The prototypes: support (T, n, d), y int (T, n) -> (T, ways, d). Snell, Swersky, Zemel 2017."""
+    members = tf.one_hot(y, ways, axis=1, dtype=support.dtype)  # (T, ways, n)
+    return members @ support / tf.reduce_sum(members, axis=2, keepdims=True)
+
+
+def weights_of(task):
+    """Name, shape and initialiser of each variable."""
     if task == "sine":
         shapes = [(1, UNITS), (UNITS,), (UNITS, UNITS), (UNITS,), (UNITS, 1), (1,)]
         return [
@@ -119,7 +164,7 @@ def weights_of(task, ways):
         rows.append((f"block_{block}_kernel", (9 * (FILTERS if block else 1), FILTERS), "he_normal"))
         rows.append((f"block_{block}_scale", (FILTERS,), "ones"))
         rows.append((f"block_{block}_offset", (FILTERS,), "zeros"))
-    return [*rows, ("head_kernel", (4 * FILTERS, ways), "zeros"), ("head_bias", (ways,), "zeros")]
+    return rows
 
 
 def patches(x):

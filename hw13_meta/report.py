@@ -3,8 +3,8 @@
     python hw13_meta/report.py                 on the course's files, into results/: most of an hour
     python hw13_meta/report.py --synthetic     without them, into out/results/
 
-How far does each method come in about the same time, with drawings and with waves? What do more steps of
-adaptation bring, and more shots? What does the second order cost? A row is train.main() run with some seeds.
+How far does each method come, with drawings and with waves? What do more steps of adaptation bring, more
+shots, and more classes? What does the second order cost? A row is train.main() run with some seeds.
 Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
@@ -17,18 +17,22 @@ import numpy as np
 import pandas as pd
 import predict
 import train
-from dataset import load_characters, make_synthetic, split
+from dataset import TEST_SEED, alphabets, load_characters, make_synthetic, split
 from device import start_keras
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from records import finished, measured_since, publish, read_metrics
 
-MORE_SHOTS = 5
-ALPHABETS = ("Greek", "Balinese")  # held out in turn; the first is the default's
+SETTINGS = {"5-way 1-shot": (5, 1), "5-way 5-shot": (5, 5), "20-way 1-shot": (20, 1)}
+SETTINGS_OF_SYNTHETIC = SETTINGS | {"20-way 1-shot": (6, 1)}  # there are so many characters
 COUNTED = (20, 3)  # updates timed, and warmed up with, for the costs
+COLUMNS = ["after_1", "after_5", "after_10", "interval", "inductive", "by_seed", "seconds"]
 
 
 def parse_args(argv=None):
-    return Parser(__doc__, "report", "folder of Omniglot/", epochs="iterations").parse(argv)
+    parser = Parser(__doc__, "report", "folder of Omniglot/", epochs="iterations")
+    parser.set_defaults(seeds=3)
+    return parser.parse(argv)
 
 
 def main(argv=None):
@@ -40,58 +44,112 @@ def main(argv=None):
     start_keras(tensorflow=True)
     common = ["--data-dir", str(data_dir), *["--synthetic"] * args.synthetic]
     trial = ["--iterations", str(args.iterations)] if args.iterations else []
+    settings = SETTINGS_OF_SYNTHETIC if args.synthetic else SETTINGS
     rows = []
 
-    def trained(table, row, flags, seeds):
-        """Add a row: train.main() with these flags and so many seeds. Return the runs' folders."""
+    def trained(flags, seeds):
+        """train.main() with these flags and so many seeds; the runs' folders."""
         found = []
         for seed in range(seeds):
-            found.append(args.out_dir / "report" / f"{table}_{row}_{seed}")
+            name = " ".join([flags.replace("--", "") or "default", str(seed)]).replace(" ", "_")
+            found.append(args.out_dir / "report" / name)
             own = ["--seed", str(seed), "--out-dir", str(found[-1])]
             argv = [*common, *flags.split(), *trial, *own]
             if not finished(train.parse_args(argv)):
                 train.main([*argv, "--resume"])
-        rows.append([table, row, *summary(table, found, characters)])
         return found
 
-    names = ["Arcs", "Lines"] if args.synthetic else ALPHABETS
-    default, *_ = [trained("alphabets", name, f"--held-out {name}", 1) for name in names]
+    defaults = trained("", args.seeds)
+    rows += [["default", name, *episodes(defaults, characters, *shape)] for name, shape in settings.items()]
+    by_alphabet = {
+        alphabet: episodes(defaults, characters, *settings["5-way 1-shot"], alphabet)
+        for alphabet in alphabets(split(characters, None)[1])
+    }
+    with replacing(results / "alphabets.csv") as path:
+        table = pd.DataFrame.from_dict(by_alphabet, orient="index", columns=COLUMNS)
+        table.drop(columns="seconds").to_csv(path, index_label="alphabet")
+    mixed = trained("--held-out random", 1)
+    rows += [["mixed", name, *episodes(mixed, characters, *shape)] for name, shape in settings.items()]
+
     curves = {"omniglot": {}, "sine": {}}
-    for method in train.METHODS:
-        curves["sine"][method] = trained("sine", method, f"--task sine --method {method}", args.seeds)
-    for method in train.METHODS:
-        flags = f"--method {method} --held-out {names[0]}"
-        curves["omniglot"][method] = trained("omniglot", method, flags, 1)
+    for method in train.METHOD_NAMES:
+        one = trained(f"--method {method}", 1) if method != train.DEFAULTS["omniglot"] else defaults[:1]
+        curves["omniglot"][method] = one
+        rows.append(["omniglot", method, *summary(one)])
+    for phase, methods in (
+        ("2pi", train.SINE_METHODS),
+        ("pi", ("maml", "meta-sgd")),
+    ):
+        for method in methods:
+            folders = trained(f"--task sine --method {method} --phase {phase}", 1)
+            rows.append([f"sine {phase}", method, *summary(folders)])
+            if phase == "2pi":
+                curves["sine"][method] = folders
     plot_curves(curves, results / "curves.png")
 
-    predict.main([*common, "--out-dir", str(default[0])])
-    wave = curves["sine"]["meta-sgd"][0]
-    predict.main([*common, "--out-dir", str(wave), "--steps", "2"])
-    for folder, name in ((default[0], "episode.png"), (wave, "curve.png")):
-        with replacing(results / name) as path:
-            path.write_bytes((folder / name).read_bytes())
+    predict.main([*common, "--out-dir", str(defaults[0])])
+    with replacing(results / "episode.png") as path:
+        path.write_bytes((defaults[0] / "episode.png").read_bytes())
+    with replacing(results / "curve.png") as path:
+        plot_wave({name: curves["sine"][name][0] for name in ("meta-sgd", "maml", "pretrain")}).savefig(path)
     with replacing(results / "cost.csv") as path:
         costs(characters, args.iterations).to_csv(path, index=False)
 
-    columns = ["table", "row", "after_1", "after_5", "after_10", "alone", "five_shots", "by_seed", "seconds"]
-    publish(results, pd.DataFrame(rows, columns=columns), mean_score(default))
-    print(pd.read_csv(results / "cost.csv", dtype=str).to_string(index=False))
+    publish(results, pd.DataFrame(rows, columns=["table", "row", *COLUMNS]), mean_score(defaults))
+    for name in ("alphabets", "cost"):
+        print(pd.read_csv(results / f"{name}.csv", dtype=str).to_string(index=False))
 
 
-def summary(table, folders, characters):
-    """What stands in a row: means over the seeds; see README.md for the columns."""
-    from training import SCORE_TASKS, STEPS, SYNTHETIC_TASKS
-
+def summary(folders):
+    """What stands in a row of trainings: means over the seeds of what each wrote itself."""
     runs = [read_metrics(folder) for folder in folders]
-    task = "sine" if table == "sine" else "omniglot"
-    tasks = SYNTHETIC_TASKS if runs[0]["arguments"]["synthetic"] else SCORE_TASKS
-    scores = {way: pd.DataFrame([found["scores"][way] for found in runs]).mean() for way in runs[0]["scores"]}
+    scores = {kind: pd.DataFrame([run["scores"][kind] for run in runs]).mean() for kind in runs[0]["scores"]}
+    last = scores["inductive"].iloc[-1] if "inductive" in scores else None
     return [
-        *(readable(scores["together"][str(step)]) for step in STEPS[task]),
-        readable(scores["alone"]["10"]) if task == "omniglot" else "",
-        readable(more_shots(folders, characters, tasks)) if table == "alphabets" else "",
-        " / ".join(readable(found["score"]) for found in runs),
-        "" if table == "alphabets" else f"{np.mean([found['seconds']['processor'] for found in runs]):.0f}",
+        *(readable(score) for score in scores["transductive"]),
+        readable(np.mean([run["interval"] for run in runs])),
+        readable(last) if last is not None else "",
+        " / ".join(readable(run["score"]) for run in runs),
+        f"{np.mean([run['seconds']['processor'] for run in runs]):.0f}",
+    ]
+
+
+def episodes(folders, characters, ways, shots, alphabet=None):
+    """The same for models of omniglot in other episodes: of characters never seen, or of one alphabet."""
+    from model import load_learner
+    from scoring import Evaluator, interval
+    from tasks import Episodes
+    from training import QUERIES, SCORE_TASKS, SCORED, STEPS, SYNTHETIC_TASKS
+
+    found, steps = [], STEPS["omniglot"]
+    for folder in folders:
+        file = folder / f"episodes-{ways}-{shots}-{alphabet or 'all'}.json"
+        if not measured_since(file):
+            learner = load_learner(folder / "model.keras")
+            synthetic = read_metrics(folder)["arguments"]["synthetic"]
+            unseen = {
+                name: drawings
+                for name, drawings in characters.items()
+                if name not in learner.characters and alphabet in (None, name.split("/")[0])
+            }
+            sampler = Episodes(unseen, ways, shots, QUERIES["omniglot"])
+            count = SYNTHETIC_TASKS if synthetic else SCORE_TASKS
+            batch = sampler.draw(np.random.default_rng(TEST_SEED), count)
+            scores = Evaluator(learner, steps, count, ways).score(batch)
+            scored = scores["transductive"][steps.index(SCORED["omniglot"])]
+            with replacing(file) as path:
+                content = {kind: rows.mean(axis=1).tolist() for kind, rows in scores.items()}
+                path.write_text(json.dumps({**content, "score": scored.mean(), "interval": interval(scored)}))
+        try:
+            found.append(json.loads(file.read_text("utf-8")))
+        except (ValueError, RecursionError) as error:
+            raise BadInput(f"{file} is damaged; remove it, and it is made anew.") from error
+    return [
+        *(readable(score) for score in np.mean([one["transductive"] for one in found], axis=0)),
+        readable(np.mean([one["interval"] for one in found])),
+        readable(np.mean([one["inductive"][-1] for one in found])),
+        " / ".join(readable(one["score"]) for one in found),
+        f"{np.mean([read_metrics(folder)['seconds']['processor'] for folder in folders]):.0f}",
     ]
 
 
@@ -99,49 +157,19 @@ def readable(number):
     return f"{number:.4f}" if abs(number) < 10 else f"{number:.1f}" if abs(number) < 1000 else "diverges"
 
 
-def more_shots(folders, characters, tasks):
-    """Accuracy with MORE_SHOTS drawings to adapt to, by the same models."""
-    from model import load_learner
-    from scoring import Judge
-    from tasks import Episodes
-    from training import JUDGE_SEED, QUERIES
-
-    found = []
-    for folder in folders:
-        learner, file = load_learner(folder / "model.keras"), folder / "more_shots.json"
-        if not measured_since(file):
-            unseen = {
-                name: drawings for name, drawings in characters.items() if name not in learner.characters
-            }
-            episodes = Episodes(unseen, learner.ways, MORE_SHOTS, QUERIES["omniglot"])
-            batch = episodes.draw(np.random.default_rng(JUDGE_SEED), tasks)
-            scores = Judge(learner, [10], tasks).score(batch)["together"]
-            with replacing(file) as path:
-                path.write_text(json.dumps(float(scores.mean())))
-        try:
-            found.append(float(json.loads(file.read_text("utf-8"))))
-        except (ValueError, TypeError, RecursionError) as error:
-            raise BadInput(f"{file} is damaged; remove it, and it is made anew.") from error
-    return np.mean(found)
-
-
 def costs(characters, trial):
     """Milliseconds of an update of first and of second order, alternating, the median: a DataFrame."""
-    from methods import Trainer
-    from model import Learner
-    from training import samplers
+    from training import build_trainer, samplers
 
     rows, counted = [], (1, 1) if trial else COUNTED
     for task in ("omniglot", "sine"):
         timers = {}
         for method in ("fomaml", "maml"):
-            args = train.parse_args(
-                ["--task", task, "--method", "maml", *["--inner-steps", "1"] * bool(trial)]
-            )
+            args = train.parse_args(["--task", task, "--method", "maml"])
             seen, unseen = split(characters if task == "omniglot" else {}, None)
             training, _ = samplers(args, seen, unseen)
-            learner = Learner(task, args.ways if seen else 1, args.inner_rate)
-            trainer = Trainer(learner, method, args.inner_steps, trial or args.iterations, args.learning_rate)
+            args.method, args.iterations = method, trial or args.iterations
+            trainer = build_trainer(args, seen)
             timers[method] = (trainer, training.draw(np.random.default_rng(0), args.batch_size), [])
         for turn in range(sum(counted)):
             for trainer, batch, seconds in timers.values():
@@ -169,21 +197,53 @@ def mean_score(runs):
 
 
 def plot_curves(curves, path):
-    """What is held out against seconds of training, a panel for each task, seed 0."""
+    """What is held out against the processor's seconds of training, a panel for each task, seed 0."""
     from training import SCORED
 
     figure = Figure(figsize=(10, 4), layout="constrained")
     for axes, (task, methods) in zip(figure.subplots(1, len(curves)), curves.items()):
         for method, folders in methods.items():
             history = pd.read_csv(folders[0] / "history.csv")
-            axes.plot(history.seconds.cumsum(), history.held_out, ".-", label=method)
+            axes.plot(history.processor.cumsum(), history.held_out, ".-", label=method)
         steps = SCORED[task]
         name = "accuracy" if task == "omniglot" else "mean squared error"
-        axes.set(xlabel="seconds", ylabel=f"{name} after {steps} step{'s' * (steps > 1)}", title=task)
+        axes.set(
+            xlabel="processor seconds",
+            ylabel=f"{name} after {steps} step{'s' * (steps > 1)}",
+            title=task,
+            xscale="log",
+        )
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.3)
         axes.legend()
     with replacing(path) as temporary:
         figure.savefig(temporary)
+
+
+def plot_wave(folders):
+    """One wave never seen, and what models make of its ten points after a step: {method: folder}."""
+    from model import load_learner
+    from scoring import Evaluator
+    from tasks import RANGE, Batch
+
+    grid, rng = np.linspace(*RANGE, 201, dtype=np.float32), np.random.default_rng(1)
+    amplitude, phase = 3.0, 1.0
+    points = np.sort(rng.uniform(*RANGE, 10)).astype(np.float32)
+    batch = Batch(
+        *(points[None, :, None], amplitude * np.sin(points - phase)[None, :, None]),
+        *(grid[None, :, None], np.zeros((1, len(grid), 1), np.float32)),
+    )
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(grid, amplitude * np.sin(grid - phase), "k--", label="the wave")
+    for method, folder in folders.items():
+        answers = Evaluator(load_learner(folder / "model.keras"), [1], 1).predict(batch)
+        axes.plot(grid, answers["transductive"][0, 0, :, 0], label=f"{method}, after 1 step")
+    axes.plot(batch.support_x[0, :, 0], batch.support_y[0, :, 0], "k^", label="points adapted to")
+    axes.set(xlabel="x", ylabel="y")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
 
 
 if __name__ == "__main__":

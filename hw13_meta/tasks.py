@@ -1,4 +1,4 @@
-"""Tasks to learn from: each is drawn anew, with a support set to adapt to and a query set to be judged by."""
+"""Tasks to learn from: each is drawn anew, with a support set to adapt to and a query set to test on."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,8 @@ from scaffold import BadInput
 import keras
 import numpy as np
 
-AMPLITUDE, PHASE, RANGE = (0.1, 5.0), (0.0, 2 * np.pi), (-5.0, 5.0)  # of the sine waves
+AMPLITUDE, RANGE = (0.1, 5.0), (-5.0, 5.0)  # of the sine waves
+PHASES = {"2pi": 2 * np.pi, "pi": np.pi}  # the largest: the course's, and that of Finn et al. 2017
 SAME_ALPHABET = 0.5  # share of the training episodes whose characters are all of one alphabet
 # The largest changes of whole characters and of single drawings: degrees, logarithm, ratio, pixels.
 OF_A_CHARACTER = {"angle": 15, "stretch": 0.08, "slant": 0.1, "shift": 0.0}
@@ -24,14 +25,14 @@ class Batch(NamedTuple):
 
 
 class Waves:
-    """Draws sine tasks y = A sin(x - phase), with points anywhere from -5 to 5."""
+    """Draws sine tasks y = A sin(x - phase), with points anywhere from -5 to 5. phase: a key of PHASES."""
 
-    def __init__(self, shots, queries):
-        self.shots, self.queries = shots, queries
+    def __init__(self, shots, queries, phase="2pi"):
+        self.shots, self.queries, self.phases = shots, queries, (0.0, PHASES[phase])
 
     def draw(self, rng, tasks):
         """A Batch of x and y float32 (tasks, points, 1)."""
-        amplitude, phase = (rng.uniform(*bounds, (tasks, 1, 1)) for bounds in (AMPLITUDE, PHASE))
+        amplitude, phase = (rng.uniform(*bounds, (tasks, 1, 1)) for bounds in (AMPLITUDE, self.phases))
         x = rng.uniform(*RANGE, (tasks, self.shots + self.queries, 1))
         y = amplitude * np.sin(x - phase)
         x, y = x.astype(np.float32), y.astype(np.float32)
@@ -43,7 +44,7 @@ class Episodes:
 
     vary: characters are turned, mirrored, stretched and slanted into others, each drawing is moved a little,
     and half of the episodes take all their characters from one alphabet. So of these no copy may be among the
-    characters that judge: split first. Raises BadInput when there are too few characters or drawings.
+    test characters: split first. Raises BadInput when there are too few characters or drawings.
     """
 
     def __init__(self, characters, ways, shots, queries, vary=False):
@@ -66,7 +67,7 @@ class Episodes:
         self.alphabets = [group for group in groups if len(group) >= ways]
 
     def choose(self, rng, tasks):
-        """Characters int64 (tasks, ways), and places of their drawings in the pool (tasks, each, ways)."""
+        """Characters int64 (tasks, ways), and indices of their drawings in the pool (tasks, each, ways)."""
         each = self.shots + self.queries
         chosen = np.empty((tasks, self.ways), np.int64)
         indices = np.empty((tasks, each, self.ways), np.int64)
@@ -101,7 +102,7 @@ class Episodes:
         return self.gather(x)
 
 
-class Pictures:
+class Characters:
     """Draws what ordinary training sees: one task that has every character for a class, and queries alone."""
 
     def __init__(self, characters):
@@ -144,9 +145,9 @@ def matrices(*entries):
 
 
 def transform(x, maps):
-    """Pictures float32 (..., h, w, 1) by maps (..., 3, 3) of a place in the new picture to one in the old.
+    """Images float32 (..., h, w, 1) by maps (..., 3, 3) of a point in the new image to one in the old.
 
-    Places are x, y, 1 in pixels from the middle. What comes from outside is paper, 0.
+    Points are x, y, 1 in pixels from the middle. What comes from outside is paper, 0.
     """
     middle = (x.shape[-2] - 1) / 2
     there, back = np.eye(3), np.eye(3)

@@ -1,9 +1,9 @@
 """Learn to learn: find weights from which a few steps suffice for a new task.
 
-    python hw13_meta/train.py                              Meta-SGD on Omniglot, 5-way 1-shot
+    python hw13_meta/train.py                              Proto-MAML on Omniglot, 5-way 1-shot
     python hw13_meta/train.py --synthetic                  the same on invented characters
     python hw13_meta/train.py --task sine --method maml    waves; needs no files
-    python hw13_meta/train.py --method fomaml              or reptile, anil, maml, pretrain
+    python hw13_meta/train.py --method fomaml              or maml, anil, reptile, protonet ...
     python hw13_meta/train.py --resume                     go on after the last row of the history
 
 The score is the accuracy of 600 episodes of characters from alphabets that the training never saw, or the
@@ -32,49 +32,63 @@ class Recipe:
     inner_steps: int
     inner_rate: float
     shots: int = 1  # drawings of a character, or points of a wave
+    training_ways: int = 20  # characters of an episode to learn from; more make better features
 
 
 SINE = Recipe(4000, 25, 0.003, queries=40, inner_steps=5, inner_rate=0.01, shots=10)
-OMNIGLOT = Recipe(5000, 4, 0.008, queries=5, inner_steps=2, inner_rate=0.4)
+OMNIGLOT = Recipe(5000, 4, 0.008, queries=2, inner_steps=1, inner_rate=0.4)
 RECIPES = {
-    ("sine", "maml"): replace(SINE, iterations=10_000, learning_rate=0.01, inner_steps=1),
-    ("sine", "meta-sgd"): replace(SINE, iterations=20_000, inner_steps=1),
+    ("sine", "maml"): replace(SINE, iterations=20_000, learning_rate=0.01, inner_steps=1),
+    ("sine", "meta-sgd"): replace(SINE, iterations=30_000, inner_steps=1),
     ("sine", "fomaml"): replace(SINE, iterations=6000),
     ("sine", "anil"): replace(SINE, iterations=6000),
     ("sine", "reptile"): replace(SINE, learning_rate=0.002, inner_steps=10),
     ("sine", "pretrain"): replace(SINE, iterations=8000),
-    ("omniglot", "maml"): replace(OMNIGLOT, iterations=10_000),
+    ("omniglot", "proto-maml"): replace(OMNIGLOT, iterations=10_000, inner_rate=0.1),
+    ("omniglot", "protonet"): replace(OMNIGLOT, iterations=10_000),
+    ("omniglot", "maml"): OMNIGLOT,
     ("omniglot", "meta-sgd"): OMNIGLOT,
-    ("omniglot", "fomaml"): replace(OMNIGLOT, iterations=7000),
-    ("omniglot", "anil"): replace(OMNIGLOT, iterations=8000),
-    ("omniglot", "reptile"): replace(OMNIGLOT, iterations=3000, queries=9, inner_steps=8, inner_rate=0.2),
-    ("omniglot", "pretrain"): replace(OMNIGLOT, batch_size=1, inner_rate=0.1),
+    ("omniglot", "fomaml"): replace(OMNIGLOT, queries=5, inner_steps=2, training_ways=5),
+    ("omniglot", "anil"): OMNIGLOT,
+    ("omniglot", "reptile"): replace(
+        OMNIGLOT, iterations=3000, queries=9, inner_steps=8, inner_rate=0.2, training_ways=5
+    ),
+    ("omniglot", "pretrain"): replace(OMNIGLOT, iterations=1500, batch_size=1, inner_rate=0.1),
 }
-METHODS = [method for task, method in RECIPES if task == "sine"]
-SYNTHETIC_ITERATIONS = 400  # enough for invented characters
+DEFAULTS = {"omniglot": "proto-maml", "sine": "meta-sgd"}
+SINE_METHODS = [method for task, method in RECIPES if task == "sine"]
+METHOD_NAMES = list(dict.fromkeys(method for _, method in RECIPES))
+SYNTHETIC = {"iterations": 120, "training_ways": 10}  # enough for invented characters, which are few
 
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "train", "folder of Omniglot/", epochs="iterations", resume=True)
     parser.add_argument("--task", choices=["omniglot", "sine"], default="omniglot", help="what to learn")
-    parser.add_argument("--method", choices=METHODS, default="meta-sgd", help="of meta learning")
-    parser.add_argument("--ways", type=integer(2, 1000), default=5, help="omniglot: characters of an episode")
+    parser.add_argument("--method", choices=METHOD_NAMES, help="of meta learning: proto-maml, sine meta-sgd")
+    parser.add_argument("--ways", type=integer(2, 1000), default=5, help="omniglot: characters to score by")
+    parser.add_argument(
+        "--training-ways", type=integer(2, 1000), help="omniglot: characters of an episode to learn from"
+    )
     parser.add_argument("--shots", type=integer(1, 1000), help="points or drawings of a class to adapt to")
-    parser.add_argument("--queries", type=integer(1, 1000), help="points or drawings to be judged by")
+    parser.add_argument("--queries", type=integer(1, 1000), help="points or drawings of a query set")
     parser.add_argument("--inner-steps", type=integer(1, 1000), help="of adaptation, in training")
     parser.add_argument("--inner-rate", type=positive(), help="learning rate of a step of adaptation")
     parser.add_argument(
-        "--held-out", help="omniglot: alphabets to score by, with commas between; else the smallest of all"
+        "--held-out", help="omniglot: alphabets to score by, with commas between; else every sixth"
     )
+    parser.add_argument("--phase", choices=["2pi", "pi"], default="2pi", help="sine: the largest")
     args = parser.parse(argv, recipe)
+    args.method = args.method or DEFAULTS[args.task]
+    if args.task == "sine" and args.method not in SINE_METHODS:
+        parser.error(f"--method {args.method}: expected with omniglot alone")
     if args.task == "sine" and args.held_out:
         parser.error(f"--held-out {args.held_out}: expected with omniglot alone")
     return args
 
 
 def recipe(args):
-    chosen = RECIPES[args.task, args.method]
-    return replace(chosen, iterations=SYNTHETIC_ITERATIONS) if args.synthetic else chosen
+    chosen = RECIPES.get((args.task, args.method or DEFAULTS[args.task]), SINE)
+    return replace(chosen, **SYNTHETIC) if args.synthetic else chosen
 
 
 def main(argv=None):
@@ -88,24 +102,26 @@ def main(argv=None):
     device = start_keras(args.seed, tensorflow=True)
     from training import SCORE_TASKS, SCORED, SYNTHETIC_TASKS, build_trainer, fit, samplers, score
 
-    training, judging = samplers(args, seen, unseen)
+    training, test_sampler = samplers(args, seen, unseen)
     trainer = build_trainer(args, seen)
     learner = trainer.learner
     head(
         args,
-        f"{len(seen)} characters to learn from, {len(unseen)} of {', '.join(alphabets(unseen))} to judge by"
+        f"{len(seen)} characters to learn from, {len(unseen)} of {', '.join(alphabets(unseen))} held out"
         if characters
         else f"waves of {args.shots} points",
         f"{args.method}, {learner.count_params()} parameters, on {device}",
     )
 
-    history = fit(args, trainer, training, judging)
+    history = fit(args, trainer, training, test_sampler)
     fitted, one_fit = time.perf_counter(), float(history.seconds.sum())
     tasks = SYNTHETIC_TASKS if args.synthetic else SCORE_TASKS
-    scores = score(learner, judging, tasks)
+    scores, intervals = score(learner, test_sampler, tasks)
+    steps = str(SCORED[args.task])
     metrics = {
         "metric": "MSE after 1 step" if args.task == "sine" else f"accuracy of {tasks} episodes",
-        "score": scores["together"][str(SCORED[args.task])],
+        "score": scores["transductive"][steps],
+        "interval": intervals["transductive"][steps],
         "scores": scores,
         "parameters": learner.count_params(),
         "seconds": {
@@ -116,12 +132,12 @@ def main(argv=None):
     }
     name = "mean squared error" if args.task == "sine" else "accuracy"
     panels = {"loss of the training tasks": {"loss": "training"}, name: {"held_out": "tasks held out"}}
-    known = pd.DataFrame([(name, name in seen) for name in characters], columns=["character", "learnt_from"])
+    listed = pd.DataFrame([(name, name in seen) for name in characters], columns=["character", "learnt_from"])
     files = {
         "model.keras": learner.save,
         "history.csv": history,
         "learning_curve.png": learning_curve(history, panels),
-        "characters.csv": lambda path: known.to_csv(path, index=False),
+        "characters.csv": lambda path: listed.to_csv(path, index=False),
     }
     return record(args, metrics, files)
 
