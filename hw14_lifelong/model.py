@@ -2,7 +2,7 @@
 
 | network for | shapes                                                                         | parameters |
 |-------------|--------------------------------------------------------------------------------|-----------:|
-| pictures    | (32, 32, 3) -> (16, 16, 16) -> (8, 8, 32) -> (4, 4, 64) -> 128 -> logits (10,) |    156,074 |
+| images    | (32, 32, 3) -> (16, 16, 16) -> (8, 8, 32) -> (4, 4, 64) -> 128 -> logits (10,) |    156,074 |
 | permuted    | (28, 28, 1) -> 784 -> 400 -> 400 -> logits (10,)                               |    478,410 |
 
 ReLU in between; the convolutions are 3x3 with stride 2. There is no batch normalisation: its running means
@@ -25,8 +25,8 @@ UNITS = 400  # of both layers of the network for permuted pixels
 
 
 def build_model(shape, permuted):
-    """shape: (h, w, c) of a picture. Returns a model of pixels 0..255 (n, h, w, c) -> logits (n, 10)."""
-    inputs = keras.Input(shape, name="picture")
+    """shape: (h, w, c) of an image. Returns a model of pixels 0..255 (n, h, w, c) -> logits (n, 10)."""
+    inputs = keras.Input(shape, name="image")
     hidden = layers.Rescaling(1 / 255, name="to_unit")(inputs)
     if permuted:
         hidden = layers.Flatten(name="flatten")(hidden)
@@ -44,7 +44,7 @@ def build_model(shape, permuted):
 
 
 def load_model(path, shape):
-    """Read model.keras. Raises BadInput when it is missing, cut short, or for pictures of another shape."""
+    """Read model.keras. Raises BadInput when it is missing, cut short, or for images of another shape."""
     model = load_keras(path)
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
         raise BadInput(f"{path} has weights that are no numbers; run train.py again.")
@@ -52,16 +52,16 @@ def load_model(path, shape):
         raise BadInput(f"{path} has several inputs or outputs, expected one of each; run train.py again.")
     if (model.input_shape[1:], model.output_shape[1:]) != (tuple(shape), (DIGITS,)):
         raise BadInput(
-            f"{path} reads pictures {model.input_shape[1:]}, expected {tuple(shape)}; run train.py again."
+            f"{path} reads images {model.input_shape[1:]}, expected {tuple(shape)}; run train.py again."
         )
     return model
 
 
-def logits_of(model, pictures, batch=1000):
+def logits_of(model, images, batch=1000):
     """uint8 (n, h, w, c) -> logits float32 (n, 10)."""
     return np.concatenate(
         [
-            model(pictures[start : start + batch].astype(np.float32)).numpy()
-            for start in range(0, len(pictures), batch)
+            model(images[start : start + batch].astype(np.float32)).numpy()
+            for start in range(0, len(images), batch)
         ]
     )

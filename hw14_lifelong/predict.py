@@ -2,46 +2,118 @@
 
     python hw14_lifelong/predict.py                after train.py: of the tasks that it learnt
     python hw14_lifelong/predict.py --synthetic    after train.py --synthetic
+    python hw14_lifelong/predict.py --picture my.jpg    your own digit, as it was read after each task
 
-Written to <out-dir>: predictions.csv with task,id,label, the id counting a task's test pictures from 0 in the
-order of its file.
+Written to <out-dir>: predictions.csv with task,id,label, the id counting a task's test images from 0 in the
+order of its file; forgotten.png, images that were read right until the next task was learnt.
 """
+
+from pathlib import Path
 
 from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
+from dataset import DIGITS, read_digit
 from device import start_keras
-from records import trained
-from scores import accuracy
-from tasks import expand, load_tasks
+from matplotlib.figure import Figure
+from records import plain, trained
+from tasks import expand, load_tasks, only_permuted, reshape, snapshot
+
+SHOWN = 10  # images of a row of forgotten.png
 
 
 def parse_args(argv=None):
-    return Parser(__doc__, "predict", "folder of the tasks' files").parse(argv)
+    parser = Parser(__doc__, "predict", "folder of the tasks' files")
+    parser.add_argument("--picture", type=Path, nargs="+", help="images of a digit each, any size")
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    names, grey, seed = learnt(trained(args, "model.keras"), args.out_dir)
-    tasks = load_tasks(data_dir, names, grey, seed, examples=1)
+    own = [read_digit(path) for path in args.picture or ()]
+    metrics = trained(args, "model.keras", own_input=bool(own))
+    names, grey, seed = learnt(metrics, args.out_dir)
+    files = [name for name in map(snapshot, range(1, len(names))) if name in metrics["files"]]
+    trained(args, *files, own_input=bool(own))
     start_keras(tensorflow=True)
-    from model import load_model, logits_of  # with Keras, for which --help need not wait
+    from model import load_model  # with Keras, for which --help need not wait
 
-    model = load_model(args.out_dir / "model.keras", tasks[0].test[0].shape[1:])
-    tables = []
-    for task in tasks:
-        pictures, labels = task.test
-        logits = logits_of(model, pictures)
-        label = np.argmax(logits, axis=1)
+    shape = (28, 28, 1) if grey or only_permuted(names) else (32, 32, 3)
+    models = [load_model(args.out_dir / name, shape) for name in (*files, "model.keras")]
+    stages = [f"after {name}" for name in names] if len(models) == len(names) else ["after all together"]
+    if own:
+        return read_own(args, dict(zip(stages, models)), reshape(np.stack(own), shape == (28, 28, 1)))
+    data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
+    return read_tests(args, dict(zip(stages, models)), load_tasks(data_dir, names, grey, seed, examples=1))
+
+
+def read_tests(args, models, tasks):
+    """Write predictions.csv, by the last model, and forgotten.png. Returns the table."""
+    from model import logits_of
+
+    tables, rows = [], []
+    for number, task in enumerate(tasks):
+        images, labels = task.test
+        since = list(models)[min(number, len(models) - 1) :]  # the stages from which on the task is known
+        read = [np.argmax(logits_of(models[stage], images), axis=1) for stage in since]
+        label = read[-1]
         tables.append(pd.DataFrame({"task": task.name, "id": np.arange(len(label)), "label": label}))
-        print(f"{task.name}: {len(labels)} test pictures, accuracy {accuracy(logits, labels):.4f}")
+        score = float(np.mean(label == labels))
+        print(f"{task.name}: {len(labels)} test images, accuracy {score:.4f}")
+        for stage, before, after in zip(since[1:], read, read[1:]):
+            lost = np.flatnonzero((before == labels) & (after != labels))
+            if len(lost):
+                title = f"{task.name}, {stage}: {len(lost)} of {np.sum(before == labels)} forgotten"
+                rows.append((title, images[lost[:SHOWN]], labels[lost[:SHOWN]], after[lost[:SHOWN]]))
     table = pd.concat(tables, ignore_index=True)
     with replacing(args.out_dir / "predictions.csv") as path:
         table.to_csv(path, index=False)
+    if rows:
+        with replacing(args.out_dir / "forgotten.png") as path:
+            draw_forgotten(rows).savefig(path)
     print(f"{len(table)} predictions   {args.out_dir / 'predictions.csv'}")
     return table
+
+
+def draw_forgotten(rows):
+    """A row of images for each (title, images, labels, what they are read as now), as a figure."""
+    figure = Figure(figsize=(SHOWN, 1.7 * len(rows)), layout="constrained")
+    parts = figure.subfigures(len(rows), 1, squeeze=False)[:, 0]
+    for part, (title, images, labels, now) in zip(parts, rows):
+        part.suptitle(title, fontsize=10)
+        for axes in (grid := part.subplots(1, SHOWN)):
+            axes.axis("off")
+        for axes, image, label, digit in zip(grid, images, labels, now):
+            axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+            axes.set_title(f"{label}, now {digit}", fontsize=8)
+    return figure
+
+
+def read_own(args, models, images):
+    """Print how a person's own digits were read after each task; write own.png. Returns a table."""
+    from model import logits_of
+    from scipy.special import softmax
+
+    found = {stage: softmax(logits_of(model, images), axis=1) for stage, model in models.items()}
+    figure = Figure(figsize=(2 + 2 * len(models), 1.8 * len(images)), layout="constrained")
+    grid = figure.subplots(len(images), 1 + len(models), squeeze=False)
+    rows = []
+    for index, (path, image, cells) in enumerate(zip(args.picture, images, grid)):
+        words = []
+        cells[0].imshow(image, cmap="gray", vmin=0, vmax=255)
+        cells[0].set(xticks=[], yticks=[], title=plain(path.name))
+        for axes, (stage, probabilities) in zip(cells[1:], found.items()):
+            digit = int(np.argmax(probabilities[index]))
+            words.append(f"{stage} {digit} ({probabilities[index, digit]:.2f})")
+            rows.append((path.name, stage, digit, probabilities[index, digit]))
+            axes.bar(range(DIGITS), probabilities[index])
+            axes.set(title=stage, xticks=range(DIGITS), ylim=(0, 1))
+        print(f"{path}: {', '.join(words)}")
+    with replacing(args.out_dir / "own.png") as path:
+        figure.savefig(path)
+    print(f"{len(images)} digits   {args.out_dir / 'own.png'}")
+    return pd.DataFrame(rows, columns=["image", "after", "digit", "probability"])
 
 
 def learnt(metrics, folder):

@@ -13,14 +13,19 @@ from scaffold import HERE, Parser, replacing, run
 import numpy as np
 import pandas as pd
 import train
+from matplotlib.figure import Figure
 from records import finished, publish, read_metrics
 
 COURSE = "--tasks mnist svhn"
 STRENGTHS_OF_THE_COURSE = (10.0, 0.001)  # beside none
 SWEEP = "--tasks svhn mnist --examples 8000 --epochs 3"
 STRENGTHS = {"ewc": (1, 30, 1000), "mas": (0.003, 0.1, 3), "scp": (1, 30, 1000)}
-PERMUTED = "--tasks permuted:5"
-OF_PERMUTED = ("naive", "joint", "ewc")
+PERMUTED = {  # tasks: rows, one training each but for ewc in five
+    5: {name: f"--method {name}" for name in ("naive", "joint", "ewc")}
+    | {"replay of 500": "--method replay --memory 500"},
+    10: {name: f"--method {name}" for name in ("naive", "ewc")},
+}
+OFFSETS = {"ewc": (5, 5), "mas": (5, -13), "scp": (-5, -13)}  # of the strengths in the figure, in points
 SHOWN = ("naive", "ewc", "replay")  # in methods.png
 COLUMNS = [
     "table",
@@ -47,12 +52,12 @@ def main(argv=None):
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     rows = []
 
-    def trained(flags):
+    def trained(flags, seeds=args.seeds):
         """train.main() with these flags and some seeds; the runs' folders."""
         flags, folders = flags.split(), []
         if args.epochs:
             flags += ["--epochs", str(args.epochs)]
-        for seed in range(args.seeds):
+        for seed in range(seeds):
             argv = [*flags, *["--synthetic"] * args.synthetic, "--seed", str(seed)]
             folders.append(args.out_dir / "report" / "_".join(argv).replace("--", "").replace(":", ""))
             argv += ["--data-dir", str(args.data_dir), "--out-dir", str(folders[-1])]
@@ -71,8 +76,18 @@ def main(argv=None):
     for name, folders in course.items():
         rows += [["course", f"{name}: {stage}", *cells] for stage, *cells in matrix_rows(folders)]
 
-    permuted = {method: trained(f"{PERMUTED} --method {method}") for method in OF_PERMUTED}
-    rows += [["permuted", method, *summary(folders)] for method, folders in permuted.items()]
+    permuted = {
+        count: {
+            name: trained(
+                f"--tasks permuted:{count} {flags}",
+                seeds=args.seeds if (count, name) == (5, "ewc") else 1,
+            )
+            for name, flags in named.items()
+        }
+        for count, named in PERMUTED.items()
+    }
+    for count, runs in permuted.items():
+        rows += [[f"permuted:{count}", method, *summary(folders)] for method, folders in runs.items()]
 
     sweep = {"naive": {0.0: trained(f"{SWEEP} --method naive")}}
     for method, strengths in STRENGTHS.items():
@@ -90,7 +105,7 @@ def main(argv=None):
     with replacing(results / "strengths.png") as path:
         plot_trade_off(sweep).savefig(path)
     with replacing(results / "permuted.png") as path:
-        plot_permuted(permuted).savefig(path)
+        plot_permuted(permuted[max(PERMUTED)]).savefig(path)
     publish(results, pd.DataFrame(rows, columns=COLUMNS), mean_of_metrics(default))
 
 
@@ -99,8 +114,8 @@ def metrics_of(folders):
 
 
 def spread(values, form=".3f"):
-    """Mean and deviation of the seeds, as a cell."""
-    return f"{np.mean(values):{form}} ± {np.std(values):{form}}"
+    """Mean and deviation of the seeds, as a cell; of one seed its value."""
+    return f"{np.mean(values):{form}}" + (f" ± {np.std(values):{form}}" if len(values) > 1 else "")
 
 
 def matrix_rows(folders):
@@ -140,15 +155,9 @@ def mean_of_metrics(runs):
     return {**found[0], "score": float(np.mean(scores)), "score_by_seed": scores}
 
 
-def empty_figure(width, height):
-    from matplotlib.figure import Figure  # here, so that --help need not wait for it
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
 def plot_steps(runs):
     """Every task's validation accuracy over all steps, the mean of the seeds; a panel a method."""
-    figure = empty_figure(10, 3.5)
+    figure = Figure(figsize=(10, 3.5), layout="constrained")
     for axes, (method, folders) in zip(figure.subplots(1, len(runs), sharey=True), runs.items()):
         history = (
             pd.concat([pd.read_csv(folder / "history.csv") for folder in folders]).groupby("epoch").mean()
@@ -166,7 +175,7 @@ def plot_steps(runs):
 
 def plot_trade_off(sweep):
     """Old task against new: a curve a method, a point a strength, the mean of the seeds."""
-    figure = empty_figure(7, 5)
+    figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
     for method, points in sweep.items():
         ends = np.array(
@@ -178,8 +187,14 @@ def plot_trade_off(sweep):
         (curve,) = axes.plot(ends[:, -1], ends[:, 0], "o-" if len(ends) > 1 else "k*", label=method)
         for strength, (*_, old, new) in zip(points, ends[:, [0, -1]]):
             if strength:
+                offset = OFFSETS[method]
                 axes.annotate(
-                    f"{strength:g}", (new, old), (4, 4), textcoords="offset points", color=curve.get_color()
+                    f"{strength:g}",
+                    (new, old),
+                    offset,
+                    textcoords="offset points",
+                    ha="left" if offset[0] > 0 else "right",
+                    color=curve.get_color(),
                 )
     axes.set(xlabel="accuracy on the new task", ylabel="accuracy on the old task")
     axes.grid(alpha=0.3)
@@ -189,13 +204,10 @@ def plot_trade_off(sweep):
 
 def plot_permuted(runs):
     """Left: the accuracy averaged over the tasks seen so far. Right: the first task's, over all steps."""
-    figure = empty_figure(10, 4)
+    figure = Figure(figsize=(10, 4), layout="constrained")
     means, first = figure.subplots(1, 2)
     for method, folders in runs.items():
         matrix = np.mean([found["accuracy"] for found in metrics_of(folders)], axis=0)
-        if method == "joint":
-            means.axhline(matrix[-1].mean(), color="grey", linestyle="--", label="joint, all at once")
-            continue
         seen = [matrix[number, :number].mean() for number in range(1, len(matrix))]
         means.plot(range(1, len(matrix)), seen, ".-", label=method)
         histories = [pd.read_csv(folder / "history.csv") for folder in folders]
@@ -203,6 +215,7 @@ def plot_permuted(runs):
         first.plot(
             histories[0].steps, np.mean([history[name] for history in histories], axis=0), label=method
         )
+    means.axhline(matrix[1, 0], color="grey", linestyle="--", label="the first task alone")
     means.set(xlabel="tasks learnt", ylabel="mean test accuracy on them", xticks=range(1, len(matrix)))
     first.set(xlabel="steps", ylabel="validation accuracy on the first task")
     for axes in (means, first):

@@ -1,6 +1,6 @@
 """--tasks -> a sequence of tasks, all of one shape, and so for one network.
 
-permuted:K stands for K tasks of mnist.npz's pictures, each with a fixed random order of the pixels, another
+permuted:K stands for K tasks of mnist.npz's images, each with a fixed random order of the pixels, another
 one for each task and seed (Kirkpatrick et al. 2017). The digits are the same classes in all tasks.
 """
 
@@ -13,15 +13,15 @@ import numpy as np
 from dataset import READERS
 from PIL import Image
 
-LEAST = 10  # pictures of a training file
-VALIDATION = 1000  # pictures cut from a training file, at most a tenth of it
+LEAST = 10  # images of a training file
+VALIDATION = 1000  # images cut from a training file, at most a tenth of it
 MOST_PERMUTED = 50
 SPLIT_SEED = 14  # of the shuffle before the split: the same whatever --seed is
 
 
 @dataclass(frozen=True)
 class Task:
-    """Pictures uint8 (n, h, w, c) and labels int64 (n,), 0..9, three times: they share no picture."""
+    """Images uint8 (n, h, w, c) and labels int64 (n,), 0..9, three times: they share no image."""
 
     name: str
     train: tuple
@@ -50,13 +50,18 @@ def expand(words):
     return names
 
 
+def snapshot(number):
+    """The file of the network as it was after this task, the first being 1; the last is model.keras."""
+    return f"after-{number}.keras"
+
+
 def only_permuted(names):
-    """Whether all tasks are permuted: there is no picture left to see, so no convolution and no colour."""
+    """Whether all tasks are permuted: there is no image left to see, so no convolution and no colour."""
     return all(name.startswith("permuted-") for name in names)
 
 
 def load_tasks(folder, names, grey=False, seed=0, examples=None):
-    """Read the tasks of expand(), with at most `examples` training pictures each.
+    """Read the tasks of expand(), with at most `examples` training images each.
 
     All have one shape: (28, 28, 1) if grey or only permuted, else (32, 32, 3). Raises BadInput when a file is
     missing, cut short, or has another shape or other labels than this module's docstring says.
@@ -66,16 +71,16 @@ def load_tasks(folder, names, grey=False, seed=0, examples=None):
         source = name if name in READERS else "mnist"
         if source not in raw:
             raw[source] = READERS[source](folder)
-        (pictures, labels), test = raw[source]
+        (images, labels), test = raw[source]
         if len(labels) < LEAST:
             raise BadInput(
-                f"{folder}: {source} has {len(labels)} training pictures, expected at least {LEAST}; {HELP}."
+                f"{folder}: {source} has {len(labels)} training images, expected at least {LEAST}; {HELP}."
             )
         # Files may be sorted by class: shuffle before the split, with the same seed in every run.
         shuffled = np.random.default_rng(SPLIT_SEED).permutation(len(labels))
         held_out = min(VALIDATION, len(labels) // LEAST)
         chosen = shuffled[held_out:][:examples], shuffled[:held_out]
-        parts = [*((pictures[rows], labels[rows]) for rows in chosen), test]
+        parts = [*((images[rows], labels[rows]) for rows in chosen), test]
         if source != name:
             order = permutation(seed, int(name.split("-")[1]))
             parts = [(permute(found, order), known) for found, known in parts]
@@ -88,26 +93,24 @@ def permutation(seed, number):
     return np.random.default_rng([seed, number]).permutation(28 * 28)
 
 
-def permute(pictures, order):
-    """uint8 (n, 28, 28): the pixel order[k] comes to place k. permute(..., np.argsort(order)) undoes it."""
-    return pictures.reshape(len(pictures), -1)[:, order].reshape(pictures.shape)
+def permute(images, order):
+    """uint8 (n, 28, 28): the pixel order[k] comes to position k; argsort(order) undoes it."""
+    return images.reshape(len(images), -1)[:, order].reshape(images.shape)
 
 
-def reshape(pictures, grey):
+def reshape(images, grey):
     """uint8 (n, 16, 16), (n, 28, 28) or (n, 32, 32, 3) -> (n, 28, 28, 1) if grey, else (n, 32, 32, 3).
 
-    As in the course, small pictures get a black margin, so a USPS digit is as large as an MNIST digit.
+    As in the course, small images get a black margin, so a USPS digit is as large as an MNIST digit.
     """
-    if pictures.ndim == 4:
-        return shrink(pictures) if grey else pictures
-    margin = ((28 if grey else 32) - pictures.shape[1]) // 2
-    padded = np.pad(pictures, ((0, 0), (margin, margin), (margin, margin)))[..., None]
+    if images.ndim == 4:
+        return shrink(images) if grey else images
+    margin = ((28 if grey else 32) - images.shape[1]) // 2
+    padded = np.pad(images, ((0, 0), (margin, margin), (margin, margin)))[..., None]
     return padded if grey else np.repeat(padded, 3, axis=-1)
 
 
-def shrink(pictures):
+def shrink(images):
     """uint8 (n, 32, 32, 3) -> grey (n, 28, 28, 1), each pixel the mean of the area that it covers."""
-    small = [
-        Image.fromarray(picture).convert("L").resize((28, 28), Image.Resampling.BOX) for picture in pictures
-    ]
-    return np.stack([np.asarray(picture) for picture in small])[..., None]
+    small = [Image.fromarray(image).convert("L").resize((28, 28), Image.Resampling.BOX) for image in images]
+    return np.stack([np.asarray(image) for image in small])[..., None]

@@ -20,9 +20,10 @@ from scaffold import Parser, head, integer, number, run
 import pandas as pd
 from dataset import make_synthetic
 from device import start_keras
+from matplotlib.figure import Figure
+from metrics import average_accuracy, backward_transfer, forgetting
 from records import claim, record
-from scores import average_accuracy, backward_transfer, forgetting
-from tasks import expand, load_tasks, only_permuted
+from tasks import expand, load_tasks, only_permuted, snapshot
 
 METHODS = ["naive", "joint", "replay", "ewc", "online-ewc", "mas", "scp"]
 
@@ -31,6 +32,7 @@ METHODS = ["naive", "joint", "replay", "ewc", "online-ewc", "mas", "scp"]
 class Recipe:
     """What suits a sequence of tasks."""
 
+    examples: int  # training images of a task, at most
     epochs: int  # of each task
     batch_size: int
     learning_rate: float
@@ -38,9 +40,11 @@ class Recipe:
 
 
 RECIPES = {
-    "pictures": Recipe(4, 128, 0.004, {"ewc": 100.0, "online-ewc": 100.0, "mas": 0.1, "scp": 100.0}),
-    "permuted": Recipe(4, 128, 0.004, {"ewc": 250.0, "online-ewc": 250.0, "mas": 0.1, "scp": 30.0}),
-    "synthetic": Recipe(10, 32, 0.002, {"ewc": 1000.0, "online-ewc": 1000.0, "mas": 10.0, "scp": 1000.0}),
+    "images": Recipe(20_000, 4, 128, 0.004, {"ewc": 100.0, "online-ewc": 100.0, "mas": 0.1, "scp": 100.0}),
+    "permuted": Recipe(60_000, 4, 128, 0.004, {"ewc": 250.0, "online-ewc": 250.0, "mas": 0.1, "scp": 30.0}),
+    "synthetic": Recipe(
+        20_000, 10, 32, 0.002, {"ewc": 1000.0, "online-ewc": 1000.0, "mas": 10.0, "scp": 1000.0}
+    ),
 }
 
 
@@ -51,16 +55,15 @@ def parse_args(argv=None):
     )
     parser.add_argument("--method", choices=METHODS, default="ewc", help="what is done against forgetting")
     parser.add_argument("--strength", type=number(float, 0, 1e12), help="of the method's penalty")
-    parser.add_argument(
-        "--examples", type=integer(), default=20_000, help="training pictures a task, at most"
-    )
-    parser.add_argument("--grey", action="store_true", help="28x28 grey pictures instead of 32x32 in colour")
+    parser.add_argument("--examples", type=integer(), help="training images of a task, at most")
+    parser.add_argument("--memory", type=integer(), default=200, help="replay: images kept of each task")
+    parser.add_argument("--grey", action="store_true", help="28x28 grey images instead of 32x32 in colour")
     parser.add_argument(
         "--empirical", action="store_true", help="EWC: Fisher of the given labels, not of the model's own"
     )
     args = parser.parse(argv, recipe)
     expand(args.tasks)
-    if args.strength > 0 and args.method not in RECIPES["pictures"].strength:
+    if args.strength > 0 and args.method not in RECIPES["images"].strength:
         parser.error(f"--strength {args.strength}: --method {args.method} has no penalty, expected none")
     if args.empirical and "ewc" not in args.method:
         parser.error(f"--empirical: --method {args.method} has no Fisher")
@@ -69,14 +72,13 @@ def parse_args(argv=None):
 
 def recipe(args):
     """The sequence's recipe, with the strength of the method alone."""
-    kind = "permuted" if all(task.startswith("permuted") for task in args.tasks) else "pictures"
+    kind = "permuted" if all(task.startswith("permuted") for task in args.tasks) else "images"
     chosen = RECIPES["synthetic" if args.synthetic else kind]
     return replace(chosen, strength=chosen.strength.get(args.method, 0.0))
 
 
 def main(argv=None):
     args = parse_args(argv)
-    began = time.perf_counter()
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     names = expand(args.tasks)
@@ -90,11 +92,12 @@ def main(argv=None):
     model = build_model(shape, only_permuted(names))
     head(
         args,
-        f"pictures {shape}, training/test: {sizes}",
+        f"images {shape}, training/test: {sizes}",
         f"{model.count_params()} parameters, on {device}",
     )
 
     progress = fit(args, model, tasks)
+    fitted, one_fit = time.perf_counter(), sum(row["seconds"] for row in progress.history)
     joint = args.method == "joint"
     metrics = {
         "metric": "average test accuracy after the last task",
@@ -106,8 +109,8 @@ def main(argv=None):
         "cross_entropy": progress.cross_entropy,
         "parameters": model.count_params(),
         "seconds": {
-            "one_fit": sum(row["seconds"] for row in progress.history),
-            "all": time.perf_counter() - began,
+            "one_fit": one_fit,
+            "all": one_fit + time.perf_counter() - fitted,
         },
     }
     history = pd.DataFrame(progress.history, pd.RangeIndex(1, len(progress.history) + 1, name="epoch"))
@@ -116,6 +119,7 @@ def main(argv=None):
         "history.csv": history,
         "matrix.csv": matrices(progress, names, joint),
         "learning_curve.png": plot_history(history, names),
+        **{snapshot(number): None for number in range(1, 1 if joint else len(names))},
     }
     return record(args, metrics, files)
 
@@ -139,8 +143,6 @@ def matrices(progress, tasks, joint):
 
 def plot_history(history, tasks):
     """Every task's validation accuracy over all steps, as a figure."""
-    from matplotlib.figure import Figure  # here, so that --help need not wait for it
-
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for name in tasks:

@@ -7,20 +7,20 @@ what is done after a task (consolidate).
 import time
 from dataclasses import dataclass, field
 
-from scaffold import BadInput
+from scaffold import BadInput, replacing
 
 import keras
 import numpy as np
 import tensorflow as tf
 from checkpoint import Checkpoint
 from importance import cross_entropy, draw_labels, fisher, mas, scp
+from metrics import accuracy, mean_cross_entropy
 from model import logits_of
 from penalty import Penalty
-from scores import accuracy, mean_cross_entropy
+from tasks import snapshot
 from tqdm import tqdm
 
-MEMORY = 200  # pictures of each earlier task that replay keeps
-IMPORTANCE_EXAMPLES = 2000  # training pictures that an importance is measured on, at most
+IMPORTANCE_EXAMPLES = 2000  # training images that an importance is measured on, at most
 FADING = 0.95  # what online EWC leaves of the older importances
 
 
@@ -39,7 +39,7 @@ class Stage:
 
     name: str
     number: int
-    pictures: np.ndarray
+    images: np.ndarray
     labels: np.ndarray
     memory: tuple | None = None
 
@@ -84,14 +84,17 @@ def fit(args, model, tasks):
             "seconds": time.perf_counter() - began,
         }
         for task in tasks:
-            pictures, labels = task.validation
-            row[f"accuracy_{task.name}"] = accuracy(logits_of(model, pictures), labels)
+            images, labels = task.validation
+            row[f"accuracy_{task.name}"] = accuracy(logits_of(model, images), labels)
         progress.history.append(row)
         print(line(f"epoch {epoch + 1}/{args.epochs * len(stages)}, {stage.name}", row), flush=True)
         if epoch_of_stage == args.epochs - 1:
             look_at_tests(model, tasks, progress)
-            if stage is not stages[-1] and args.strength > 0:
-                consolidate(args, model, penalty, stage)
+            if stage is not stages[-1]:
+                with replacing(args.out_dir / snapshot(stage.number)) as path:
+                    model.save(path)
+                if args.strength > 0:
+                    consolidate(args, model, penalty, stage)
         checkpoint.state = {"cross_entropy": progress.cross_entropy, "accuracy": progress.accuracy}
         checkpoint.save(variables)
     return progress
@@ -100,14 +103,14 @@ def fit(args, model, tasks):
 def stages_of(args, tasks):
     """A list of Stages: one for each task, or one for all in --method joint."""
     if args.method == "joint":
-        pictures, labels = (np.concatenate([task.train[part] for task in tasks]) for part in (0, 1))
-        return [Stage("all together", 1, pictures, labels)]
+        images, labels = (np.concatenate([task.train[part] for task in tasks]) for part in (0, 1))
+        return [Stage("all together", 1, images, labels)]
     stages = []
     for number, task in enumerate(tasks, 1):
         memory, earlier = None, tasks[: number - 1]
         if args.method == "replay" and earlier:
             memory = tuple(
-                np.concatenate([known.train[part][:MEMORY] for known in earlier]) for part in (0, 1)
+                np.concatenate([known.train[part][: args.memory] for known in earlier]) for part in (0, 1)
             )
         stages.append(Stage(task.name, number, *task.train, memory))
     return stages
@@ -124,12 +127,12 @@ def train_epoch(args, step, optimizer, stage, epoch):
     for count, start in enumerate(tqdm(starts, leave=False, ncols=80, disable=None), epoch * len(starts)):
         optimizer.learning_rate = args.learning_rate * (1 - count / (args.epochs * len(starts)))
         rows = order[start : start + args.batch_size]
-        pictures, labels = stage.pictures[rows], stage.labels[rows]
-        if stage.memory:  # as many old pictures as new ones
+        images, labels = stage.images[rows], stage.labels[rows]
+        if stage.memory:  # as many old images as new ones
             drawn = rng.integers(0, len(stage.memory[1]), len(rows))
-            pictures = np.concatenate([pictures, stage.memory[0][drawn]])
+            images = np.concatenate([images, stage.memory[0][drawn]])
             labels = np.concatenate([labels, stage.memory[1][drawn]])
-        losses.append(step(pictures, labels))
+        losses.append(step(images, labels))
     return tf.reduce_mean(tf.stack(losses), axis=0).numpy().tolist()
 
 
@@ -138,9 +141,9 @@ def make_step(model, optimizer, penalty):
     shape = (None, *model.input_shape[1:])
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8), tf.TensorSpec((None,), tf.int64)])
-    def step(pictures, labels):
+    def step(images, labels):
         with tf.GradientTape() as tape:
-            new = tf.reduce_mean(cross_entropy(model(tf.cast(pictures, tf.float32)), labels))
+            new = tf.reduce_mean(cross_entropy(model(tf.cast(images, tf.float32)), labels))
             old = penalty()
             loss = new + old
         optimizer.apply(tape.gradient(loss, model.trainable_variables))
@@ -151,14 +154,14 @@ def make_step(model, optimizer, penalty):
 
 def consolidate(args, model, penalty, stage):
     """After a task: find out which weights it needs, and hold them from now on."""
-    pictures, labels = stage.pictures[:IMPORTANCE_EXAMPLES], stage.labels[:IMPORTANCE_EXAMPLES]
+    images, labels = stage.images[:IMPORTANCE_EXAMPLES], stage.labels[:IMPORTANCE_EXAMPLES]
     if args.method in ("mas", "scp"):
-        importance = {"mas": mas, "scp": scp}[args.method](model, pictures)
+        importance = {"mas": mas, "scp": scp}[args.method](model, images)
     else:
         if not args.empirical:
             rng = np.random.default_rng([args.seed, stage.number, args.epochs])  # no epoch's
-            labels = draw_labels(logits_of(model, pictures), rng)
-        importance = fisher(model, pictures, labels)
+            labels = draw_labels(logits_of(model, images), rng)
+        importance = fisher(model, images, labels)
     decay = FADING if args.method == "online-ewc" else 1.0
     penalty.add(importance, decay, latest=args.method != "ewc")
 

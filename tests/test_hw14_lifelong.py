@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import scipy.io
 from conftest import check_sentence, write_metrics
+from PIL import Image
 from sklearn.datasets import dump_svmlight_file
 
 CHAPTER = "hw14_lifelong"
@@ -24,11 +25,11 @@ def hw14(load_chapter):
 @pytest.fixture
 def hw14_light(load_chapter):
     """The modules that need no TensorFlow."""
-    return load_chapter(CHAPTER, "dataset", "tasks", "scores", "train", "predict")
+    return load_chapter(CHAPTER, "dataset", "tasks", "metrics", "train", "predict")
 
 
 def linear(weights, bias):
-    """Logits = picture @ weights + bias, as a Keras model of pictures (1, d, 1)."""
+    """Logits = image @ weights + bias, as a Keras model of images (1, d, 1)."""
     import keras
 
     inputs = keras.Input((1, len(weights), 1))
@@ -42,11 +43,11 @@ def regression(hw14):
     """A linear model, pixels uint8 (n, 1, 5, 1) and labels; n is no multiple of a chunk."""
     rng = np.random.default_rng(0)
     weights, bias = rng.normal(0, 0.3, (5, 10)), rng.normal(0, 0.3, 10)
-    pictures = rng.integers(0, 4, (2 * hw14.importance.CHUNK + 7, 1, 5, 1)).astype(np.uint8)
-    labels = rng.integers(0, 10, len(pictures))
-    x = pictures.reshape(-1, 5).astype(float)
+    images = rng.integers(0, 4, (2 * hw14.importance.CHUNK + 7, 1, 5, 1)).astype(np.uint8)
+    labels = rng.integers(0, 10, len(images))
+    x = images.reshape(-1, 5).astype(float)
     logits = x @ weights + bias
-    return linear(weights, bias), pictures, labels, x, logits
+    return linear(weights, bias), images, labels, x, logits
 
 
 def softmax(logits):
@@ -59,8 +60,8 @@ def softmax(logits):
 
 def test_the_fisher_of_a_logistic_regression_meets_the_closed_form(hw14, regression):
     """The gradient of log p(y) is x (y - p); its square, averaged."""
-    model, pictures, labels, x, logits = regression
-    kernel, bias = hw14.importance.fisher(model, pictures, labels)
+    model, images, labels, x, logits = regression
+    kernel, bias = hw14.importance.fisher(model, images, labels)
     error = np.square(np.eye(10)[labels] - softmax(logits))  # (n, 10)
     np.testing.assert_allclose(kernel, np.square(x).T @ error / len(x), rtol=1e-4)
     np.testing.assert_allclose(bias, error.mean(axis=0), rtol=1e-4)
@@ -68,11 +69,11 @@ def test_the_fisher_of_a_logistic_regression_meets_the_closed_form(hw14, regress
 
 def test_labels_drawn_from_the_model_give_the_true_fisher(hw14, regression):
     """Over its own labels, E[(y - p)^2] = p (1 - p)."""
-    model, pictures, _, x, logits = regression
+    model, images, _, x, logits = regression
     drawn = [hw14.importance.draw_labels(logits, np.random.default_rng(seed)) for seed in range(2000)]
     shares = np.mean([np.eye(10)[labels] for labels in drawn], axis=0)
     np.testing.assert_allclose(shares, softmax(logits), atol=0.06)
-    many = np.tile(pictures[:40], (100, 1, 1, 1))
+    many = np.tile(images[:40], (100, 1, 1, 1))
     labels = np.concatenate([labels[:40] for labels in drawn[:100]])
     kernel, _ = hw14.importance.fisher(model, many, labels)
     p = softmax(logits[:40])
@@ -80,16 +81,16 @@ def test_labels_drawn_from_the_model_give_the_true_fisher(hw14, regression):
 
 
 def test_mas_of_a_linear_model(hw14, regression):
-    model, pictures, _, x, logits = regression
-    kernel, bias = hw14.importance.mas(model, pictures)
+    model, images, _, x, logits = regression
+    kernel, bias = hw14.importance.mas(model, images)
     np.testing.assert_allclose(kernel, np.abs(x).T @ np.abs(2 * logits) / len(x), rtol=1e-4)
     np.testing.assert_allclose(bias, np.abs(2 * logits).mean(axis=0), rtol=1e-4)
 
 
 def test_scp_is_the_mean_over_drawn_directions(hw14, regression):
     """d (xi . mean f) / dW = mean x times xi: squared and averaged over xi on the unit sphere."""
-    model, pictures, _, x, _ = regression
-    kernel, bias = hw14.importance.scp(model, pictures)
+    model, images, _, x, _ = regression
+    kernel, bias = hw14.importance.scp(model, images)
     xi = np.random.default_rng(0).normal(size=(200_000, 10))
     xi /= np.linalg.norm(xi, axis=1, keepdims=True)
     squares = np.square(xi).mean(axis=0)
@@ -103,13 +104,13 @@ def test_gradients_at_once_equal_a_loop(hw14, permuted):
 
     shape = (28, 28, 1) if permuted else (32, 32, 3)
     model, rng = hw14.model.build_model(shape, permuted), np.random.default_rng(0)
-    pictures = tf.constant(rng.uniform(0, 255, (4, *shape)), tf.float32)
+    images = tf.constant(rng.uniform(0, 255, (4, *shape)), tf.float32)
     labels = tf.constant(rng.integers(0, 10, 4))
     for loss in (hw14.importance.cross_entropy, hw14.importance.squared_length):
-        at_once = hw14.importance.per_example_gradients(model, loss, pictures, labels)
+        at_once = hw14.importance.per_example_gradients(model, loss, images, labels)
         for number in range(4):
             with tf.GradientTape() as tape:
-                value = loss(model(pictures[number : number + 1]), labels[number : number + 1])[0]
+                value = loss(model(images[number : number + 1]), labels[number : number + 1])[0]
             for one, many in zip(tape.gradient(value, model.trainable_variables), at_once, strict=True):
                 np.testing.assert_allclose(many[number], one, atol=1e-4 * np.abs(one).max())
 
@@ -175,31 +176,31 @@ def test_the_latest_anchor_and_faded_importances(hw14):
     np.testing.assert_allclose(slope(weights, penalty)[1], [2.0, 2.0, 0.0])
 
 
-# --- scores ---------------------------------------------------------------
+# --- metrics --------------------------------------------------------------
 
 BY_HAND = [[0.1, 0.1, 0.1], [0.9, 0.2, 0.1], [0.95, 0.8, 0.3], [0.5, 0.6, 0.7]]
 
 
-def test_scores_by_hand(hw14_light):
-    scores = hw14_light.scores
-    assert scores.average_accuracy(BY_HAND) == pytest.approx(0.6)
-    assert scores.forgetting(BY_HAND) == pytest.approx((0.45 + 0.2) / 2)  # 0.95 is from after the second
-    assert scores.backward_transfer(BY_HAND) == pytest.approx((-0.4 - 0.2) / 2)
-    assert scores.forgetting([[0.1], [0.9]]) == scores.backward_transfer([[0.1], [0.9]]) == 0
-    assert scores.forgetting([[0.9, 0.1], [0.8, 0.1], [0.7, 0.9]]) == pytest.approx(0.1)
+def test_metrics_by_hand(hw14_light):
+    metrics = hw14_light.metrics
+    assert metrics.average_accuracy(BY_HAND) == pytest.approx(0.6)
+    assert metrics.forgetting(BY_HAND) == pytest.approx((0.45 + 0.2) / 2)  # 0.95 is from after the second
+    assert metrics.backward_transfer(BY_HAND) == pytest.approx((-0.4 - 0.2) / 2)
+    assert metrics.forgetting([[0.1], [0.9]]) == metrics.backward_transfer([[0.1], [0.9]]) == 0
+    assert metrics.forgetting([[0.9, 0.1], [0.8, 0.1], [0.7, 0.9]]) == pytest.approx(0.1)
 
 
 def test_cross_entropy_and_accuracy_by_hand(hw14_light):
-    scores = hw14_light.scores
+    metrics = hw14_light.metrics
     logits = np.array([[0, np.log(3)], [np.log(4), 0]])
-    assert scores.mean_cross_entropy(logits, np.array([1, 1])) == pytest.approx(
+    assert metrics.mean_cross_entropy(logits, np.array([1, 1])) == pytest.approx(
         -np.log([3 / 4, 1 / 5]).mean()
     )
     three = np.array([[0, 3], [4, 0], [0, 1]])
-    assert scores.accuracy(three, np.array([1, 1, 1])) == pytest.approx(2 / 3)
-    assert scores.mean_cross_entropy(np.zeros((3, 10)), np.arange(3)) == pytest.approx(np.log(10))
+    assert metrics.accuracy(three, np.array([1, 1, 1])) == pytest.approx(2 / 3)
+    assert metrics.mean_cross_entropy(np.zeros((3, 10)), np.arange(3)) == pytest.approx(np.log(10))
     huge = np.array([[1000.0, 0.0]], np.float32)
-    assert scores.mean_cross_entropy(huge, np.array([1])) == pytest.approx(1000)
+    assert metrics.mean_cross_entropy(huge, np.array([1])) == pytest.approx(1000)
 
 
 # --- tasks ----------------------------------------------------------------
@@ -222,22 +223,22 @@ def test_a_permutation_is_undone_by_its_inverse(hw14_light, whole_set):
     one, two = tasks.load_tasks(whole_set, ["permuted-1", "permuted-2"])
     for found, order in ((one, first), (two, second)):
         for part in ("train", "validation", "test"):
-            pictures, labels = getattr(found, part)
-            assert (pictures != getattr(plain, part)[0]).any()
-            undone = tasks.permute(pictures[..., 0], np.argsort(order))[..., None]
+            images, labels = getattr(found, part)
+            assert (images != getattr(plain, part)[0]).any()
+            undone = tasks.permute(images[..., 0], np.argsort(order))[..., None]
             np.testing.assert_array_equal(undone, getattr(plain, part)[0])
             np.testing.assert_array_equal(labels, getattr(plain, part)[1])
 
 
 @pytest.mark.parametrize(("grey", "shape"), [(False, (32, 32, 3)), (True, (28, 28, 1))])
-def test_tasks_have_one_shape_and_share_no_picture(hw14_light, whole_set, grey, shape):
+def test_tasks_have_one_shape_and_share_no_image(hw14_light, whole_set, grey, shape):
     for task in hw14_light.tasks.load_tasks(whole_set, ["usps", "mnist", "svhn"], grey):
         assert [len(labels) for _, labels in (task.train, task.validation, task.test)] == [540, 60, 200]
         seen = set()
-        for pictures, labels in (task.train, task.validation, task.test):
-            assert pictures.shape == (len(labels), *shape)
-            assert pictures.dtype == np.uint8
-            seen |= {picture.tobytes() for picture in pictures}
+        for images, labels in (task.train, task.validation, task.test):
+            assert images.shape == (len(labels), *shape)
+            assert images.dtype == np.uint8
+            seen |= {image.tobytes() for image in images}
         assert len(seen) == 800
     few = hw14_light.tasks.load_tasks(whole_set, ["usps"], grey, seed=5, examples=7)[0]
     all_of_it = hw14_light.tasks.load_tasks(whole_set, ["usps"], grey)[0]
@@ -256,16 +257,16 @@ def test_a_sorted_file_is_mixed_before_it_is_split(hw14_light, whole_set, tmp_pa
     assert len(set(task.train[1])) == len(set(task.validation[1])) == 10
 
 
-def test_pictures_keep_their_place_and_their_labels(hw14_light, tmp_path):
+def test_images_keep_their_place_and_their_labels(hw14_light, tmp_path):
     """A bright spot in the corner, a colour, a digit: through the file and the margin."""
     x = np.zeros((32, 32, 3, 12), np.uint8)
-    x[0, 1, 2, 3] = 200  # row 0, column 1, blue, picture 3
+    x[0, 1, 2, 3] = 200  # row 0, column 1, blue, image 3
     for part in ("train", "test"):
         y = np.array([10, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1])[:, None]
         scipy.io.savemat(tmp_path / f"{part}_32x32.mat", {"X": x, "y": y})
-    (pictures, labels), _ = hw14_light.dataset.read_svhn(tmp_path)
-    assert pictures[3, 0, 1, 2] == 200
-    assert pictures.sum() == 200
+    (images, labels), _ = hw14_light.dataset.read_svhn(tmp_path)
+    assert images[3, 0, 1, 2] == 200
+    assert images.sum() == 200
     assert list(labels) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
     small = np.zeros((1, 28, 28), np.uint8)
     small[0, 0, 27] = 9
@@ -281,8 +282,8 @@ def test_pictures_keep_their_place_and_their_labels(hw14_light, tmp_path):
 
 def test_usps_is_the_same_from_both_files(hw14_light, whole_set, tmp_path):
     plain = hw14_light.dataset.read_usps(whole_set)
-    for (pictures, labels), name in zip(plain, ("usps", "usps.t")):
-        values = pictures.reshape(len(pictures), -1) / 127.5 - 1
+    for (images, labels), name in zip(plain, ("usps", "usps.t")):
+        values = images.reshape(len(images), -1) / 127.5 - 1
         dump_svmlight_file(values, labels + 1, str(tmp_path / name), zero_based=False)
         (tmp_path / f"{name}.bz2").write_bytes(bz2.compress((tmp_path / name).read_bytes()))
     for ours, theirs in zip(hw14_light.dataset.read_usps(tmp_path), plain):
@@ -321,10 +322,10 @@ def test_strength_0_equals_naive(hw14, whole_set, tmp_path):
 def test_rows_of_the_matrix_are_after_each_task_on_the_test_parts(hw14, whole_set, tmp_path):
     args, model, tasks, progress = fitted(hw14, whole_set, tmp_path)
     assert np.shape(progress.accuracy) == np.shape(progress.cross_entropy) == (3, 2)
-    scores, logits_of = hw14.scores, hw14.model.logits_of
+    metrics, logits_of = hw14.metrics, hw14.model.logits_of
     for task, accuracy, loss in zip(tasks, progress.accuracy[-1], progress.cross_entropy[-1]):
         found = logits_of(model, task.test[0]), task.test[1]
-        assert (accuracy, loss) == (scores.accuracy(*found), scores.mean_cross_entropy(*found))
+        assert (accuracy, loss) == (metrics.accuracy(*found), metrics.mean_cross_entropy(*found))
     assert progress.cross_entropy[0] == pytest.approx([np.log(10)] * 2, abs=0.3)
     assert progress.cross_entropy[1][0] < progress.cross_entropy[0][0]  # the first task is learnt first
     assert progress.cross_entropy[2][1] < progress.cross_entropy[1][1]
@@ -334,17 +335,17 @@ def test_rows_of_the_matrix_are_after_each_task_on_the_test_parts(hw14, whole_se
     assert progress.history[-1]["penalty"] > 0
 
 
-def test_each_stage_begins_anew_and_sees_each_picture_once_an_epoch(hw14, whole_set, tmp_path, monkeypatch):
-    """The optimiser's moments are gone, and the rate is full again; the batches are the stage's pictures."""
+def test_each_stage_begins_anew_and_sees_each_image_once_an_epoch(hw14, whole_set, tmp_path, monkeypatch):
+    """The optimiser's moments are gone, and the rate is full again; the batches are the stage's images."""
     seen, make_step = [], hw14.training.make_step
 
     def watching(model, optimizer, penalty):
         step = make_step(model, optimizer, penalty)
 
-        def call(pictures, labels):
+        def call(images, labels):
             moments = max(np.abs(v.numpy()).max() for v in optimizer.variables[2:])
-            seen.append((float(optimizer.learning_rate.numpy()), moments, list(labels), pictures))
-            return step(pictures, labels)
+            seen.append((float(optimizer.learning_rate.numpy()), moments, list(labels), images))
+            return step(images, labels)
 
         return call
 
@@ -355,16 +356,16 @@ def test_each_stage_begins_anew_and_sees_each_picture_once_an_epoch(hw14, whole_
     assert [moments == 0 for _, moments, *_ in seen] == [number in (0, 8) for number in range(16)]
     for epoch, task in enumerate([tasks[0], tasks[0], tasks[1], tasks[1]]):
         batches = seen[4 * epoch : 4 * epoch + 4]
-        pictures = np.concatenate([batch[-1] for batch in batches])
-        assert {p.tobytes() for p in pictures} == {p.tobytes() for p in task.train[0]}
-        assert len(pictures) == 64
+        images = np.concatenate([batch[-1] for batch in batches])
+        assert {p.tobytes() for p in images} == {p.tobytes() for p in task.train[0]}
+        assert len(images) == 64
     assert seen[0][2] != seen[4][2]  # another order in each epoch
 
 
 def test_what_each_method_learns_from(hw14, whole_set, tmp_path):
     parse, tasks = hw14.train.parse_args, hw14.tasks.load_tasks(whole_set, ["svhn", "mnist", "usps"])
     (together,) = hw14.training.stages_of(parse(["--method", "joint"]), tasks)
-    assert len(together.labels) == len(together.pictures) == 3 * 540
+    assert len(together.labels) == len(together.images) == 3 * 540
     for method in ("naive", "ewc"):
         stages = hw14.training.stages_of(parse(["--method", method]), tasks)
         assert [(stage.name, stage.number, stage.memory) for stage in stages] == [
@@ -373,23 +374,23 @@ def test_what_each_method_learns_from(hw14, whole_set, tmp_path):
             ("usps", 3, None),
         ]
         for stage, task in zip(stages, tasks):
-            assert stage.pictures is task.train[0]
+            assert stage.images is task.train[0]
             assert stage.labels is task.train[1]
-    stages = hw14.training.stages_of(parse(["--method", "replay"]), tasks)
+    stages = hw14.training.stages_of(parse(["--method", "replay", "--memory", "30"]), tasks)
     assert stages[0].memory is None
     for stage in stages[1:]:
-        earlier, size = tasks[: stage.number - 1], hw14.training.MEMORY
+        earlier, size = tasks[: stage.number - 1], 30
         for part in (0, 1):
             expected = np.concatenate([task.train[part][:size] for task in earlier])
             np.testing.assert_array_equal(stage.memory[part], expected)
 
 
-def test_replay_repeats_as_many_old_pictures(hw14, whole_set, tmp_path, monkeypatch):
+def test_replay_repeats_as_many_old_images(hw14, whole_set, tmp_path, monkeypatch):
     sizes, make_step = [], hw14.training.make_step
 
     def watching(*args):
         step = make_step(*args)
-        return lambda pictures, labels: sizes.append(len(labels)) or step(pictures, labels)
+        return lambda images, labels: sizes.append(len(labels)) or step(images, labels)
 
     monkeypatch.setattr(hw14.training, "make_step", watching)
     fitted(hw14, whole_set, tmp_path, "--method", "replay", "--tasks", "permuted:2")
@@ -418,20 +419,20 @@ def test_what_each_method_holds(hw14, whole_set, monkeypatch, flags, name, own, 
 
     monkeypatch.setattr(hw14.training, name, lambda model, *arrays: arrays)
     hw14.training.consolidate(args, model, Recorder(), stage)
-    ((pictures, *labels), *rest), *_ = calls
+    ((images, *labels), *rest), *_ = calls
     assert rest == [decay, latest]
-    np.testing.assert_array_equal(pictures, task.train[0])
+    np.testing.assert_array_equal(images, task.train[0])
     if own is not None:
         assert (labels[0] != task.train[1]).any() == own
 
 
 def test_the_network_does_the_same_in_training_and_out_of_it(hw14):
-    pictures = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
+    images = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
     model = hw14.model.build_model((32, 32, 3), False)
-    np.testing.assert_array_equal(model(pictures, training=True), model(pictures, training=False))
+    np.testing.assert_array_equal(model(images, training=True), model(images, training=False))
     assert len(model.weights) == len(model.trainable_weights)  # no running statistics
     np.testing.assert_allclose(
-        hw14.model.logits_of(model, pictures.astype(np.uint8), batch=2), model(np.floor(pictures)), atol=1e-5
+        hw14.model.logits_of(model, images.astype(np.uint8), batch=2), model(np.floor(images)), atol=1e-5
     )
 
 
@@ -463,6 +464,52 @@ def test_predictions_are_those_that_were_scored(hw14, tmp_path):
     assert list(matrix.columns) == ["measure", "after", "svhn", "mnist"]
     assert list(matrix.after) == ["random initialisation", "after svhn", "after mnist"] * 2
     np.testing.assert_allclose(matrix[["svhn", "mnist"]][3:], metrics["accuracy"])
+
+
+def test_own_digits_are_read_after_each_task_and_what_was_forgotten_is_shown(hw14, tmp_path, capsys):
+    argv = ["--synthetic", "--out-dir", str(tmp_path)]
+    hw14.train.main([*TRIAL[1:], "--method", "naive", "--examples", "300", "--epochs", "3", *argv])
+    for name, paper, ink in (("one.png", 255, 0), ("other.png", 40, 200)):
+        image = Image.new("L", (200, 150), paper)
+        image.paste(ink, (95, 30, 105, 120))
+        image.save(tmp_path / name)
+    digits = [hw14.dataset.read_digit(tmp_path / name) for name in ("one.png", "other.png")]
+    np.testing.assert_array_equal(*digits)  # white on black, whatever it was
+    assert digits[0].shape == (28, 28)
+    assert np.ptp(np.flatnonzero(digits[0].max(axis=1))) == 19  # 20 pixels, in the middle
+    assert digits[0].max() > 200
+    capsys.readouterr()
+    own = ["--picture", str(tmp_path / "one.png"), str(tmp_path / "other.png")]
+    table = hw14.predict.main(["--out-dir", str(tmp_path), *own])
+    assert list(table.after) == ["after svhn", "after mnist"] * 2
+    assert list(table.digit[:2]) == list(table.digit[2:])
+    last = hw14.model.load_model(tmp_path / "model.keras", (32, 32, 3))
+    image = hw14.tasks.reshape(digits[0][None], False)
+    assert table.digit[1] == hw14.model.logits_of(last, image).argmax()
+    assert "one.png: after svhn" in capsys.readouterr().out
+    assert (tmp_path / "own.png").is_file()
+    hw14.predict.main(argv)
+    assert (tmp_path / "forgotten.png").is_file()  # of svhn, when mnist was learnt
+    Image.new("L", (20, 20), 90).save(tmp_path / "one.png")
+    check_sentence(hw14, capsys, [*argv, *own], "one.png is of one colour", script="predict")
+    (tmp_path / "after-1.keras").unlink()
+    check_sentence(hw14, capsys, argv, "after-1.keras is missing", script="predict")
+
+
+def test_the_networks_after_each_task_are_read_in_the_order_of_the_tasks(hw14, tmp_path):
+    """Of eleven, where the names' own order would have after-10 before after-2."""
+    argv = ["--synthetic", "--out-dir", str(tmp_path)]
+    flags = ["--tasks", "permuted:11", "--method", "naive", "--examples", "20", "--epochs", "1"]
+    hw14.train.main([*argv, *flags])
+    Image.radial_gradient("L").save(tmp_path / "one.png")
+    table = hw14.predict.main([*argv, "--picture", str(tmp_path / "one.png")])
+    assert list(table.after) == [f"after permuted-{number}" for number in range(1, 12)]
+    image = hw14.tasks.reshape(hw14.dataset.read_digit(tmp_path / "one.png")[None], True)
+    for number in (2, 10):
+        model = hw14.model.load_model(tmp_path / f"after-{number}.keras", (28, 28, 1))
+        logits = hw14.model.logits_of(model, image)[0].astype(float)
+        probability = np.exp(logits.max()) / np.exp(logits).sum()
+        assert table.probability[number - 1] == pytest.approx(probability, abs=1e-4)
 
 
 # --- going on -------------------------------------------------------------
@@ -497,7 +544,7 @@ def test_a_training_that_was_killed_ends_with_the_same_numbers(hw14, whole_set, 
             assert {**row, "seconds": 0} == {**other, "seconds": 0}
         for ours, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
             np.testing.assert_array_equal(ours, theirs)
-        assert [path.name for path in (tmp_path / where).iterdir()] == ["checkpoint.npz"]
+        assert {path.name for path in (tmp_path / where).iterdir()} == {"checkpoint.npz", "after-1.keras"}
 
 
 def test_a_checkpoint_of_another_training(hw14, tmp_path, capsys):
@@ -616,16 +663,16 @@ BAD_FILES = {
     "mnist shape": ("mnist", spoil_npz(x_train=lambda x: x[:, :27]), ["uint8", "28 x 28"]),
     "mnist floats": ("mnist", spoil_npz(x_train=lambda x: x / 255), ["float64", "expected uint8"]),
     "mnist label": ("mnist", spoil_npz(y_test=with_entry(10, 4)), ["label 4 is 10", "expected 0 to 9"]),
-    "mnist fewer labels": ("mnist", spoil_npz(y_train=lambda y: y[1:]), ["(599,)", "600 pictures"]),
+    "mnist fewer labels": ("mnist", spoil_npz(y_train=lambda y: y[1:]), ["(599,)", "600 images"]),
     "mnist no test": (
         "mnist",
         spoil_npz(x_test=lambda x: x[:0], y_test=lambda y: y[:0]),
-        ["mnist.npz holds no pictures"],
+        ["mnist.npz holds no images"],
     ),
     "mnist too few": (
         "permuted:2",
         spoil_npz(x_train=lambda x: x[:9], y_train=lambda y: y[:9]),
-        ["mnist has 9 training pictures, expected at least 10"],
+        ["mnist has 9 training images, expected at least 10"],
     ),
     "svhn missing": ("svhn", lambda folder: (folder / "test_32x32.mat").unlink(), ["test_32x32.mat is miss"]),
     "svhn cut": ("svhn", cut("train_32x32.mat"), ["train_32x32.mat is cut short"]),
@@ -704,7 +751,7 @@ def test_models_of_another_training(hw14, tmp_path, capsys):
         with pytest.raises(hw14.scaffold.BadInput, match="no whole Keras model"):
             hw14.model.load_model(tmp_path / "model.keras", (32, 32, 3))
     hw14.model.build_model((28, 28, 1), False).save(tmp_path / "model.keras")
-    with pytest.raises(hw14.scaffold.BadInput, match="reads pictures .28, 28, 1., expected .32, 32, 3."):
+    with pytest.raises(hw14.scaffold.BadInput, match="reads images .28, 28, 1., expected .32, 32, 3."):
         hw14.model.load_model(tmp_path / "model.keras", (32, 32, 3))
     (tmp_path / "model.keras").unlink()
     check_sentence(
