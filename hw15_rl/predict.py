@@ -1,45 +1,52 @@
 """Land on the moon with the model that train.py saved, and draw how.
 
-    python hw15_rl/predict.py                  100 landings, with the most probable action at every step
+    python hw15_rl/predict.py                  200 landings, with the most probable action at every step
+    python hw15_rl/predict.py --episode 17     draw this one of them, of the episodes 0 to 199
     python hw15_rl/predict.py --synthetic      the same in the corridor of train.py --synthetic
 
-Written to <out-dir>: episodes.csv, a row an episode with seed,return,length,landed; the first episode as
-landing.gif, and as flight.png where it was, how it leaned and which engine burnt.
+Written to <out-dir>: episodes.csv, a row an episode with seed,return,length,landed; one episode as
+landing.gif, an untrained agent's beside it, and as flight.png its position, angle and engines.
 """
 
-from scaffold import Parser, integer, replacing, run
+from scaffold import BadInput, Parser, integer, replacing, run
 
 import numpy as np
 import pandas as pd
 from device import start_keras
-from environment import ACTIONS, CORRIDOR, FINAL_SEEDS, LANDER, PANELS, draw, make_world
+from environment import ACTIONS, FINAL_SEEDS, LANDER, PANELS, draw, make_world
+from matplotlib.figure import Figure
 from records import trained
 from rollout import play
 
 FRAMES_A_SECOND = 12  # of landing.gif
+NAMED = 10  # episodes that did not end well, at most
 
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "predict", "not used: this world is simulated")
-    parser.add_argument("--world", default=LANDER, help="the environment that the model was trained for")
-    parser.add_argument("--episodes", type=integer(1, 10_000), default=100, help="with the seeds 0, 1, ...")
+    parser.add_argument("--episodes", type=integer(1, 10_000), default=200, help="with the seeds 0, 1, ...")
+    parser.add_argument("--episode", type=integer(0, 9999), default=0, help="which of them is drawn")
     args = parser.parse(argv)
-    args.world = CORRIDOR if args.synthetic else args.world
+    if args.episode >= args.episodes:
+        parser.error(f"--episode {args.episode}: expected 0 to {args.episodes - 1}, as --episodes says")
     return args
 
 
 def main(argv=None):
     args = parse_args(argv)
-    world = make_world(args.world)
-    trained(args, "model.keras")
-    start_keras(tensorflow=True)
-    from model import load_model, numpy_policy  # with TensorFlow, for which --help need not wait
+    name = trained(args, "model.keras")["arguments"].get("world")
+    if not isinstance(name, str):
+        raise BadInput(f"{args.out_dir / 'metrics.json'} is not of this chapter; run train.py again.")
+    world = make_world(name)
+    start_keras(seed=0, tensorflow=True)
+    from model import build_model, load_model, numpy_policy  # with TensorFlow, for which --help need not wait
 
-    policy = numpy_policy(load_model(args.out_dir / "model.keras", world, args.world))
+    model = load_model(args.out_dir / "model.keras", world, name)
+    untrained = build_model(name, world.observation_space.shape[0], int(world.action_space.n))
     seeds = range(FINAL_SEEDS, FINAL_SEEDS + args.episodes)
-    print(f"world {args.world}, {args.episodes} episodes")
+    print(f"world {name}, {args.episodes} episodes")
 
-    flights = play(policy, [make_world(args.world) for _ in seeds], seeds)
+    flights = play(numpy_policy(model), [make_world(name) for _ in seeds], seeds)
     episodes = pd.DataFrame(
         {
             "seed": seeds,
@@ -50,24 +57,35 @@ def main(argv=None):
     )
     with replacing(args.out_dir / "episodes.csv") as path:
         episodes.to_csv(path, index=False)
-    rate = world.metadata.get("render_fps", 30)
-    write_gif(args.world, seeds[0], flights[0].actions, rate, args.out_dir / "landing.gif")
+    rate, seed = world.metadata.get("render_fps", 30), seeds[args.episode]
+    flight, (other,) = flights[args.episode], play(numpy_policy(untrained), [make_world(name)], [seed])
+    write_gif(name, seed, (flight.actions, other.actions), rate, args.out_dir / "landing.gif")
     with replacing(args.out_dir / "flight.png") as path:
-        plot_flight(flights[0], args.world, rate).savefig(path)
-    returns = episodes["return"]
+        plot_flight(flight, name, rate).savefig(path)
+    returns, failed = episodes["return"], np.flatnonzero(episodes.landed == 0)
+    success = "landed" if name == LANDER else "ended with a reward above 0"
+    if len(failed):
+        more = ", ..." if len(failed) > NAMED else ""
+        print(f"not {success}: episode {', '.join(map(str, failed[:NAMED]))}{more}")
     print(
         f"mean return {returns.mean():.1f}, deviation {returns.std(ddof=0):.1f}, "
-        f"{episodes.landed.mean():.0%} landed   {args.out_dir / 'episodes.csv'}"
+        f"{episodes.landed.mean():.0%} {success}   {args.out_dir / 'episodes.csv'}"
     )
     return episodes
 
 
-def write_gif(world, seed, actions, rate, path):
-    """Write a film of the episode at half its size; rate: steps a second."""
+def write_gif(world, seed, flights, rate, path):
+    """Write a film of several episodes of a seed side by side, each at half its size.
+
+    flights: the actions of each; one that has ended shows its last frame. rate: steps a second.
+    """
     from PIL import Image
 
     every = max(1, rate // FRAMES_A_SECOND)
-    frames = [Image.fromarray(frame) for frame in draw(world, seed, actions, every)]
+    films = [draw(world, seed, actions, every) for actions in flights]
+    length = max(map(len, films))
+    films = [film + film[-1:] * (length - len(film)) for film in films]
+    frames = [Image.fromarray(np.concatenate(moment, axis=1)) for moment in zip(*films)]
     frames = [frame.resize((frame.width // 2, frame.height // 2)).quantize(32) for frame in frames]
     times = [1000 * every // rate] * (len(frames) - 1) + [2000]  # the last one stays
     with replacing(path) as temporary:
@@ -76,8 +94,6 @@ def write_gif(world, seed, actions, rate, path):
 
 def plot_flight(flight, world, rate):
     """What was observed, and below it the action of every step, against seconds: a figure."""
-    from matplotlib.figure import Figure  # here, so that --help need not wait for it
-
     observations = np.array(flight.observations)
     panels = PANELS.get(world, {"observation": {f"{i}": i for i in range(observations.shape[1])}})
     names = ACTIONS.get(world, [f"{i}" for i in range(max(flight.actions) + 1)])

@@ -17,7 +17,7 @@ import pandas as pd
 import predict
 import train
 from device import start_keras
-from environment import CORRIDOR, LANDER, make_world
+from environment import CORRIDOR, FINAL_SEEDS, LANDER, make_world
 from matplotlib.figure import Figure
 from records import publish, read_metrics
 from rollout import Players
@@ -64,12 +64,19 @@ def main(argv=None):
             trained("hyper-parameters", f"{flag} {value:g}", f"--{flag} {value}", STEPS)
     rows += [["speed", *row] for row in speed(CORRIDOR if args.synthetic else LANDER, defaults)]
 
-    plot_curves([{method: curves[method] for method in train.RECIPES}], results / "ladder.png")
+    from training import FINAL_EPISODES  # with TensorFlow
+
+    free, best = ceiling(CORRIDOR if args.synthetic else LANDER, FINAL_EPISODES)
+    rows.append(["ceiling", "a landing without fuel", f"{free:.1f}", *[""] * 6])
+    rows.append(["ceiling", "with the least fuel", f"{best:.1f}", *[""] * 6])
+
+    plot_curves([{method: curves[method] for method in train.RECIPES}], results / "ladder.png", best)
+    plot_curves([{"ppo, the default": curves["ppo, the default"]}], results / "default.png", best)
     panels = [
         {"ppo": curves["ppo"], **{f"{flag} {value:g}": curves[f"{flag} {value:g}"] for value in values}}
         for flag, values in VARIED.items()
     ]
-    plot_curves(panels, results / "hyper-parameters.png")
+    plot_curves(panels, results / "hyper-parameters.png", best)
     predict.main([*common, "--out-dir", str(defaults[0])])
     for name in ("landing.gif", "flight.png"):
         with replacing(results / name) as path:
@@ -87,6 +94,37 @@ def main(argv=None):
         "seconds",
     ]
     publish(results, pd.DataFrame(rows, columns=columns), mean_metrics(defaults))
+
+
+def ceiling(name, episodes, rounds=200):
+    """What the best of flights would get, the mean of the final episodes: without fuel, and with the least.
+
+    The rewards for coming nearer, slower and more upright add up to how much the last observation is better
+    than the first, by gymnasium's formula; 100 for coming to rest and 20 for two legs come on top. The least
+    fuel is that of a fall straight down with the main engine from the latest moment on, which has to take
+    away v when h above the ground:
+
+        v0^2 + 2 g (H - h) = v^2 = 2 (a - g) h,    so    h = (v0^2 + 2 g H) / 2a,    and burns for v / (a - g)
+
+    g and a are what an idle and a burning step did, the mean of some. In the corridor no step costs fuel, and
+    from place p the best return is p + 97.
+    """
+    world = make_world(name)
+    if name == CORRIDOR:
+        places = [world.reset(seed=FINAL_SEEDS + i)[0].argmax() for i in range(episodes)]
+        return (float(np.mean(places) + 97),) * 2
+    rate, unit = world.metadata["render_fps"], 20 / 3  # steps a second, and metres of y = 1
+
+    def gained(seed, action):
+        before = world.reset(seed=seed)[0]
+        return (world.step(action)[0] - before)[3] * rate**2 / unit
+
+    falls, burns = (np.mean([gained(seed, action) for seed in range(rounds)]) for action in (0, 2))
+    x, y, vx, vy, angle = np.array([world.reset(seed=FINAL_SEEDS + i)[0][:5] for i in range(episodes)]).T
+    free = 120 + 100 * (np.hypot(x, y) + np.hypot(vx, vy) + np.abs(angle))
+    height = ((vy * rate / unit) ** 2 - 2 * falls * y * unit) / (2 * (burns - falls))
+    burning = np.sqrt(2 * burns * height) / burns  # seconds; burns is a - g
+    return float(free.mean()), float((free - 0.3 * rate * burning).mean())
 
 
 def summary(runs, histories):
@@ -168,8 +206,11 @@ def speed(name, runs, count=32, steps=300, rounds=5):
     yield ["policy's and update's share", f"{(policy + update) / environment:.2f}", *[""] * 6]
 
 
-def plot_curves(panels, path):
-    """A panel for each {label: histories}: the mean of the seeds' training curves, and from worst to best."""
+def plot_curves(panels, path, best):
+    """A panel for each {label: histories}: the mean of the seeds' training curves, and from worst to best.
+
+    best: the ceiling.
+    """
     figure = Figure(figsize=(max(7, 4 * len(panels)), 4), layout="constrained")
     for axes, curves in zip(figure.subplots(1, len(panels), squeeze=False, sharey=True)[0], panels):
         for label, histories in curves.items():
@@ -179,7 +220,8 @@ def plot_curves(panels, path):
             (line,) = axes.plot(steps / 1e6, np.mean(returns, axis=0), label=label)
             bounds = np.min(returns, axis=0), np.max(returns, axis=0)
             axes.fill_between(steps / 1e6, *bounds, color=line.get_color(), alpha=0.2, linewidth=0)
-        axes.axhline(SOLVED, color="grey", linewidth=1)
+        axes.axhline(SOLVED, color="grey", linewidth=1, label="solved")
+        axes.axhline(best, color="black", linewidth=1, linestyle="--", label="ceiling")
         axes.set(xlabel="million steps")
         axes.grid(alpha=0.3)
         axes.legend()

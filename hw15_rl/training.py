@@ -20,7 +20,7 @@ from updates import Learner, clipped_loss, policy_gradient_loss
 EVALUATIONS = 20  # looks at the policy during a training, at most
 LEAST_STEPS = 50_000  # between two of them
 EVALUATION_EPISODES = 40  # of each evaluation
-FINAL_EPISODES = 100
+FINAL_EPISODES = 200
 
 
 @dataclass
@@ -74,7 +74,7 @@ def build_learner(args, chosen, world):
     """The untrained networks and their update, as the flags and the method's recipe ask for."""
     model = build_model(args.world, world.observation_space.shape[0], int(world.action_space.n))
     policy_loss = clipped_loss if chosen.clipped else policy_gradient_loss
-    return Learner(model, policy_loss, chosen.critic, args.clip, args.entropy_weight)
+    return Learner(model, policy_loss, chosen.critic, args.clip)
 
 
 def fit(args, chosen, learner):
@@ -104,8 +104,9 @@ def fit(args, chosen, learner):
 
         collected = time.perf_counter()
         batch = learner.batch(rollout, chosen.credit, args.gamma, args.gae_lambda)
-        rate = args.learning_rate * (1 - progress.last("steps") / budget)
-        losses = learner.update(batch, chosen.epochs, args.batch_size, rate, rng)
+        left = 1 - progress.last("steps") / budget
+        rate, entropy_weight = args.learning_rate * left, args.entropy_weight * left
+        losses = learner.update(batch, chosen.epochs, args.batch_size, rate, entropy_weight, rng)
         if not np.isfinite([*losses, *learner.norms()]).all():
             raise BadInput(
                 f"update {len(progress.rows) + 1}: the loss is not a number, --learning-rate "

@@ -1,7 +1,8 @@
 """From advantages to better weights: the losses, and all steps of an update in one compiled call.
 
-loss = policy loss + value loss / 2 - entropy_weight * entropy, each a mean over a minibatch; its gradient is
-clipped to a norm of 0.5. Entropy keeps the policy from making up its mind too soon (Williams and Peng 1991).
+loss = policy loss + value loss / 2 - entropy weight * entropy, each a mean over a minibatch; its gradient is
+clipped to a norm of 0.5. Entropy keeps the policy from making up its mind too soon (Williams and Peng 1991);
+its weight falls to 0 with the learning rate, for what is wanted at the end is the best action alone.
 """
 
 import keras
@@ -32,7 +33,7 @@ class Learner:
     policy_loss is one of the two above; critic=False leaves the value network at the 0 that it begins with.
     """
 
-    def __init__(self, model, policy_loss, critic, clip, entropy_weight):
+    def __init__(self, model, policy_loss, critic, clip):
         self.model = model
         self.optimizer = keras.optimizers.Adam(epsilon=1e-5, global_clipnorm=0.5)
         self.weights = [w for w in model.trainable_weights if critic or not w.path.startswith("value")]
@@ -48,10 +49,10 @@ class Learner:
 
         table = tf.TensorSpec((None, model.input_shape[1]), tf.float32)
         whole, real = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None,), tf.float32)
-        picks = tf.TensorSpec((None, None), tf.int32)
+        picks, scalar = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((), tf.float32)
 
-        @tf.function(input_signature=[table, whole, real, real, real, picks])
-        def minibatch_updates(observations, actions, old, advantages, targets, minibatches):
+        @tf.function(input_signature=[table, whole, real, real, real, picks, scalar])
+        def minibatch_updates(observations, actions, old, advantages, targets, minibatches, entropy_weight):
             batch, sums = (observations, actions, old, advantages, targets), tf.zeros(3)
             for rows in minibatches:
                 with tf.GradientTape() as tape:
@@ -96,7 +97,7 @@ class Learner:
             targets.astype(np.float32),
         )
 
-    def update(self, batch, epochs, batch_size, learning_rate, rng):
+    def update(self, batch, epochs, batch_size, learning_rate, entropy_weight, rng):
         """Go through the batch `epochs` times, shuffled. Returns policy loss, value loss and entropy.
 
         The last minibatch of an epoch is filled up with rows of its first.
@@ -106,7 +107,7 @@ class Learner:
         rows = [np.resize(rng.permutation(size), minibatches * min(batch_size, size)) for _ in range(epochs)]
         self.optimizer.learning_rate = learning_rate
         picks = np.concatenate(rows).reshape(epochs * minibatches, -1).astype(np.int32)
-        return self.minibatch_updates(*batch, picks).numpy()
+        return self.minibatch_updates(*batch, picks, tf.constant(entropy_weight, tf.float32)).numpy()
 
     def norms(self):
         """The length of each weight, to see that all are numbers."""
