@@ -66,7 +66,7 @@ def check_hw05(out):
 
 def check_hw06(out):
     history = pd.read_csv(out / "history.csv")
-    assert history.read_right.iloc[0] == history.looked_at.iloc[0], "a misread picture was attacked"
+    assert history.correct.iloc[0] == history.queried.iloc[0], "a misread picture was attacked"
     submission = pd.read_csv(out / "submission.csv")
     assert list(submission.id) == list(range(40))
     assert (submission.after != submission.true).mean() > 0.5
@@ -155,8 +155,8 @@ def check_hw12(out):
     assert (out / "submission.csv").read_text().startswith("id,label\n")
     submission = pd.read_csv(out / "submission.csv")
     assert list(submission.id) == list(range(240))
-    assert submission.label.between(0, 3).all()
     assert submission.label.nunique() > 1
+    np.testing.assert_array_equal(submission.label, np.load(out / "guesses.npy"))  # what train.py scored
     with Image.open(out / "first_twenty.png") as picture:
         picture.verify()
     return out / "submission.csv"
@@ -165,10 +165,10 @@ def check_hw12(out):
 def check_hw13(out):
     assert list(pd.read_csv(out / "history.csv").iteration) == [1, 2]
     episodes = pd.read_csv(out / "episodes.csv")
-    assert list(episodes.columns) == ["episode", "characters", "accuracy_together", "accuracy_alone"]
+    assert list(episodes.columns) == ["episode", "characters", "accuracy_transductive", "accuracy_inductive"]
     assert len(episodes) == 10
-    assert all(name.startswith("Arcs/") for row in episodes.characters for name in row.split())
-    assert episodes.accuracy_together.mean() > 0.2
+    assert all(name.startswith("Loops/") for row in episodes.characters for name in row.split())
+    assert episodes.accuracy_transductive.mean() > 0.2
     with Image.open(out / "episode.png") as picture:
         picture.verify()
     return out / "episodes.csv"
@@ -192,7 +192,7 @@ def check_hw15(out):
     assert len(pd.read_csv(out / "history.csv")) == 6
     episodes = pd.read_csv(out / "episodes.csv")
     assert list(episodes.columns) == ["seed", "return", "length", "landed"]
-    assert list(episodes.seed) == list(range(100))
+    assert list(episodes.seed) == list(range(200))
     assert episodes.length.between(1, 20).all()
     assert episodes.landed.isin([0, 1]).all()
     for picture in ("landing.gif", "flight.png"):
@@ -287,6 +287,8 @@ def assert_same_training(out, again, check):
     pd.testing.assert_frame_equal(*untimed)
     metrics = [json.loads((index / "metrics.json").read_text()) for index in (out, again)]
     for found in metrics:
+        seconds = found["seconds"]
+        assert seconds["all"] >= seconds["one_fit"] > 0  # also of one that was resumed
         for name in ("seconds", "files", "versions"):
             del found[name]
         for name in ("data_dir", "out_dir", "resume"):
@@ -300,14 +302,14 @@ def assert_same_training(out, again, check):
 KINDS = {
     "hw01_regression": ("method",),
     "hw03_cnn": (),
-    "hw04_rnn_selftrain": ("model",),
+    "hw04_rnn_selftrain": ("model", "labelled"),
     "hw06_adversarial": ("proxy",),
     "hw07_compression": ("prune",),
     "hw08_seq2seq": ("model",),
     "hw09_autoencoder": ("method",),
     "hw10_anomaly": ("method",),
     "hw11_gan": ("original",),
-    "hw12_dann": (),
+    "hw12_dann": ("pair",),
     "hw13_meta": ("task",),
     "hw14_lifelong": ("tasks",),
     "hw15_rl": (),
@@ -359,6 +361,8 @@ def check_report(chapter, load_chapter, tmp_path):
     assert {path.name: path.read_bytes() for path in results.iterdir()} == committed
     measured, trial = (pd.read_csv(path / "report.csv") for path in (results, out / "results"))
     assert list(measured.columns) == list(trial.columns)
+    if "set" in trial:  # the course's files alone have a trial
+        measured = measured[measured["set"].isin(trial["set"])]
     assert list(measured.table) == list(trial.table), "report.py makes other rows than results/ holds"
 
 
