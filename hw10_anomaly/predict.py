@@ -111,13 +111,13 @@ def counterparts(model, test, shown, codes, training, known):
 
 def plot_images(images, below, what, scores, normal):
     """Test images, float (n, h, w, 3), -1..1, each above its counterpart: `normal` ones first."""
-    figure = Figure(figsize=(1.5 * SHOWN, 7.2), dpi=80, layout="constrained")
+    figure = Figure(figsize=(1.8 * SHOWN, 8), dpi=80, layout="constrained")
     grid = figure.subplots(4, SHOWN)
     for axes in grid.ravel():
         axes.set(xticks=[], yticks=[])
     for start, end, rows, name in (
-        (0, normal, grid[:2], "normal"),
-        (normal, len(scores), grid[2:], "anomalous"),
+        (0, normal, grid[:2], "lowest scores"),
+        (normal, len(scores), grid[2:], "highest scores"),
     ):
         for index, above, under in zip(range(start, end), *rows):
             above.imshow((images[index] + 1) / 2)
@@ -125,6 +125,8 @@ def plot_images(images, below, what, scores, normal):
             under.imshow(np.clip((below[index] + 1) / 2, 0, 1))
         rows[0][0].set_ylabel(name)
         rows[1][0].set_ylabel(what)
+    for axes in grid.ravel():
+        axes.set_visible(bool(axes.images))  # with a threshold there may be fewer than SHOWN
     return figure
 
 
@@ -138,7 +140,8 @@ def plot_histogram(scores, others, anomaly=None, threshold=None):
         kinds["test, anomalous"] = scores[anomaly == 1]
     both = np.concatenate([scores, others])
     low, high = np.percentile(both, [0.2, 99.8])
-    bins = np.linspace(low, high if high > low else low + 1, 60)
+    count = int(np.clip(len(both) // 25, 10, 60))  # of bins: few scores in many would be a comb
+    bins = np.linspace(low, high if high > low else low + 1, count)
     for name, some in kinds.items():
         axes.hist(np.clip(some, bins[0], bins[-1]), bins, density=True, histtype="step", label=name)
     if threshold is not None:

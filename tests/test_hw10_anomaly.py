@@ -386,6 +386,14 @@ def test_the_hand_in_has_the_scores_that_were_judged(hw10, tiny, tmp_path, capsy
     assert "10 test images (50.00%)" in capsys.readouterr().out
 
 
+def test_pictures_have_no_empty_frames(hw10_light):
+    """With a threshold that one image passes: five pairs of low scores and one of high."""
+    images = np.zeros((6, 8, 8, 3))
+    figure = hw10_light.predict.plot_images(images, images, "given back", np.arange(6.0), normal=5)
+    assert sum(axes.get_visible() for axes in figure.axes) == 2 * (5 + 1)
+    assert all(axes.images for axes in figure.axes if axes.get_visible())
+
+
 def test_uint8_and_floats_are_the_same_images(hw10_light, tiny):
     folder = tiny(dtype=np.uint8)
     whole = hw10_light.dataset.load_images(folder / "train.npy")
