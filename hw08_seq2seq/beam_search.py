@@ -1,92 +1,63 @@
-"""Decoding: from the logits of the next word to a whole sentence.
+"""Beam search: the most probable word need not begin the most probable sentence.
 
-Greedy decoding takes the most probable word at every step. The most probable sentence may begin otherwise, so
-beam search keeps the best few beginnings side by side. Both decode a batch of sentences in one loop of the
-graph, and neither ever chooses <PAD>, <BOS> or <UNK>. A sentence of s source tokens ends after 2 s +
+So the best few beginnings are kept side by side, each is extended by every word, and the best of these are
+kept. None is ever extended by <PAD>, <BOS> or <UNK>. A sentence of s source tokens ends after 2 s +
 MAX_EXTRA_TOKENS words at the latest.
 """
 
-import keras
 import numpy as np
-from dataset import BOS, EOS, PAD, UNK, Vocabulary
-from keras import ops
+from dataset import BOS, EOS, PAD, UNK
+from keras import ops, tree
+from scipy.special import log_softmax
 
 MAX_EXTRA_TOKENS = 10
-ALPHA = 1.5  # of the length's power, chosen on the course's validation.txt
 NEVER = -1e9  # a log-probability
-SENTENCES = 128  # decoded at a time
 
 
-class Decoding(keras.Model):
-    """A translator with a way to decode, compiled once: greedy for a beam of 1, else beam search."""
+def plain_beam_search(translator, source, beam, alpha):
+    """Beam search for one sentence, int32 (s,), to be read; beam_search() finds the same, and is fast.
 
-    def __init__(self, translator, beam=1):
-        super().__init__()
-        self.translator, self.beam = translator, beam
-        self.compile(jit_compile=False)
+    Returns the best words, <EOS> included, by their log-probability / length ** alpha.
+    """
+    limit = 2 * int((source != PAD).sum()) + MAX_EXTRA_TOKENS
+    hypotheses = [((), 0.0)]  # words and their log-probability
 
-    def call(self, inputs):
-        """(source, alpha), int32 (n, s) and float32 (n,) -> int32 (n, longest); <PAD> after <EOS>."""
-        source, alpha = inputs
-        if self.beam == 1:
-            return greedy(self.translator, source)
-        return beam_search(self.translator, source, self.beam, alpha)
+    def rank(hypothesis):
+        return hypothesis[1] / len(hypothesis[0]) ** alpha
 
-    def translate(self, source, alpha=ALPHA):
-        """Decode source, int32 (n, length), padded: a list of n lists of words.
-
-        Sentences of one length are decoded together, which changes the time and nothing else.
-        """
-        chinese, lengths = Vocabulary(self.translator.chinese), (source != PAD).sum(axis=1)
-        order, sentences = np.argsort(lengths, kind="stable"), [None] * len(source)
-        for start in range(0, len(source), SENTENCES):
-            rows = order[start : start + SENTENCES]
-            alphas = np.full(len(rows), alpha, "float32")
-            found = self.predict_on_batch((source[rows, : lengths[rows].max()], alphas))
-            for row, ids in zip(rows, found):
-                sentences[row] = chinese.decode(ids)
-        return sentences
-
-
-def greedy(translator, source):
-    """The most probable word at each step."""
-    limits, limit = longest(source)
-    state = translator.start(source, limit)
-    words = ops.zeros_like(source[:, 0], "int32") + BOS
-
-    def unfinished(time, words, done, chosen, *state):
-        return ops.logical_and(time < limit, ops.logical_not(ops.all(done)))
-
-    def advance(time, words, done, chosen, *state):
-        logits, state = translator.step(words, time, list(state))
-        words = ops.cast(ops.argmax(allowed(logits, time, limits), axis=-1), "int32")
-        words = ops.where(done, PAD, words)
-        chosen = ops.slice_update(chosen, [0, time], words[:, None])
-        return (time + 1, words, ops.logical_or(done, words == EOS), chosen, *state)
-
-    chosen = ops.zeros((ops.shape(source)[0], limit), "int32")
-    return ops.while_loop(unfinished, advance, (0, words, words == EOS, chosen, *state))[3]
+    for time in range(limit):
+        extended = [hypothesis for hypothesis in hypotheses if hypothesis[0][-1:] == (EOS,)]  # has ended
+        for words, log_probability in hypotheses:
+            if words[-1:] == (EOS,):
+                continue
+            logits = translator((source[None], np.array([[BOS, *words]])))[0, -1]
+            gains = log_softmax(np.asarray(logits))
+            gains[[PAD, BOS, UNK]] = NEVER
+            for word in [EOS] if time + 1 == limit else np.argsort(-gains)[:beam]:
+                extended.append(((*words, int(word)), log_probability + gains[word]))
+        hypotheses = sorted(extended, key=rank, reverse=True)[:beam]
+    return list(hypotheses[0][0])
 
 
 def beam_search(translator, source, beam, alpha):
-    """Keep the `beam` best beginnings of each sentence, by their log-probability / length ** alpha.
+    """A batch of sentences (n, s) in one loop of the graph -> int32 (n, beam, longest), the best first.
 
     A sum of log-probabilities falls with every word, so without the length (alpha 0) short sentences would
     win (Wu et al. 2016). A beginning that has ended stays among the best until better ones push it out.
-    alpha: a number, or one for each sentence, (n,).
+    alpha: a number, or one for each sentence, (n,). <PAD> follows <EOS>.
     """
     count, vocabulary = ops.shape(source)[0], len(translator.chinese)
     alpha = ops.reshape(alpha, (-1, 1))
     limits, limit = longest(source)
-    state = [ops.repeat(part, beam, axis=0) for part in translator.start(source, limit)]
+    encoded, state = repeated(translator.start(source, limit), beam)
     first = ops.arange(count)[:, None] * beam  # where each sentence's hypotheses begin in the state
     only_pad = ops.where(ops.arange(vocabulary) == PAD, 0.0, NEVER)
 
     def unfinished(time, words, done, *rest):
         return ops.logical_and(time < limit, ops.logical_not(ops.all(done)))
 
-    def advance(time, words, done, scores, lengths, chosen, *state):
-        logits, state = translator.step(ops.reshape(words, [-1]), time, list(state))
+    def advance(time, words, done, scores, lengths, chosen, state):
+        logits, state = translator.step(ops.reshape(words, [-1]), time, encoded, state)
         gains = allowed(ops.log_softmax(logits), time, ops.repeat(limits, beam))
         gains = ops.where(done[..., None], only_pad, ops.reshape(gains, (-1, beam, vocabulary)))
         lengths = lengths + ops.cast(ops.logical_not(done), "float32")
@@ -100,18 +71,24 @@ def beam_search(translator, source, beam, alpha):
         lengths, done = (ops.take_along_axis(part, parents, axis=1) for part in (lengths, done))
         chosen = ops.take_along_axis(chosen, parents[..., None], axis=1)
         chosen = ops.slice_update(chosen, [0, 0, time], words[..., None])
-        state = [ops.take(part, ops.reshape(first + parents, [-1]), axis=0) for part in state]
-        return (time + 1, words, ops.logical_or(done, words == EOS), scores, lengths, chosen, *state)
+        rows = ops.reshape(first + parents, [-1])
+        state = tree.map_structure(lambda part: ops.take(part, rows, axis=0), state)
+        return (time + 1, words, ops.logical_or(done, words == EOS), scores, lengths, chosen, state)
 
     words = ops.zeros((count, beam), "int32") + BOS
     scores = ops.zeros((count, beam)) + ops.where(
         ops.arange(beam) == 0, 0.0, NEVER
     )  # one beginning, not `beam`
     chosen = ops.zeros((count, beam, limit), "int32")
-    start = (0, words, words == EOS, scores, ops.zeros((count, beam)), chosen, *state)
-    _, _, _, scores, lengths, chosen, *_ = ops.while_loop(unfinished, advance, start)
-    best = ops.argmax(scores / lengths**alpha, axis=1)
-    return ops.take_along_axis(chosen, best[:, None, None], axis=1)[:, 0]
+    start = (0, words, words == EOS, scores, ops.zeros((count, beam)), chosen, state)
+    _, _, _, scores, lengths, chosen, _ = ops.while_loop(unfinished, advance, start)
+    order = ops.argsort(-scores / lengths**alpha, axis=1)
+    return ops.take_along_axis(chosen, order[..., None], axis=1)
+
+
+def repeated(parts, times):
+    """Each row of all tensors in nested lists, `times` times."""
+    return tree.map_structure(lambda part: ops.repeat(part, times, axis=0), parts)
 
 
 def longest(source):

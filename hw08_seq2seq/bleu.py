@@ -9,6 +9,7 @@ import re
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 
 
 def characters(text):
@@ -26,6 +27,18 @@ def sentence_bleu(translation, reference):
     )  # a character counts as often as in the reference
     brevity_penalty = min(1.0, np.exp(1 - len(truth) / len(hypothesis)))
     return float(brevity_penalty * matches / len(hypothesis))
+
+
+def bleu_matrix(texts):
+    """sentence_bleu() of each text as the translation and each as the reference: float64 (n, n).
+
+    Row i, column j is the score of text i when text j is the reference.
+    """
+    bags = pd.DataFrame([Counter(characters(text)) for text in texts]).fillna(0).to_numpy()
+    lengths = np.maximum(bags.sum(axis=1), 1e-9)  # an empty text matches nothing
+    matches = np.minimum(bags[:, None], bags[None]).sum(axis=2)
+    brevity_penalty = np.exp(np.minimum(0, 1 - lengths[None] / lengths[:, None]))
+    return brevity_penalty * matches / lengths[:, None]
 
 
 def bleu_1(translations, references):

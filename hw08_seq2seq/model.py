@@ -1,4 +1,4 @@
-"""The three models, by name, and model.keras, which is all that predict.py needs: the words are in it, too.
+"""The models by name, and model.keras, which is all that predict.py needs: the words are in it, too.
 
 | --model       | encoder                  | decoder                                                |
 |---------------|--------------------------|--------------------------------------------------------|
@@ -6,7 +6,8 @@
 | `attention`   | the same                 | LSTM that looks at all of the sentence at every step   |
 | `transformer` | blocks of self-attention | blocks of self-attention and attention to the sentence |
 
-All map ((n, s), (n, t)) word numbers to logits (n, t, Chinese words); translator.py says how they decode.
+All map ((n, s), (n, t)) word numbers to logits (n, t, Chinese words); translator.py says how they decode, and
+makes one translator of several.
 """
 
 from scaffold import BadInput
@@ -16,27 +17,43 @@ from dataset import load_vocabulary
 from device import load_keras
 from recurrent import Recurrent
 from transformer import Transformer
-from translator import Translator
+from translator import Ensemble, Translator
 
 
-def build_model(kind, english, chinese, units, dropout, sampled=False):
+def build_model(kind, english, chinese, units, dropout, sampled=False, r_drop=0.0):
     """A Translator. kind: a --model; english, chinese: Vocabulary; sampled: for scheduled sampling."""
     if kind == "transformer":
-        return Transformer(english.words, chinese.words, units, dropout)
-    return Recurrent(english.words, chinese.words, units, dropout, kind == "attention", sampled)
+        return Transformer(english.words, chinese.words, units, dropout, r_drop=r_drop)
+    attention = kind == "attention"
+    return Recurrent(english.words, chinese.words, units, dropout, attention, sampled, r_drop=r_drop)
+
+
+def together(models):
+    """One model of several: itself, or an Ensemble."""
+    return models[0] if len(models) == 1 else Ensemble(models)
+
+
+def load_models(paths, folder=None):
+    """One model of the files that train.py wrote. Raises BadInput if they know different words."""
+    models = [load_model(path, folder) for path in paths]
+    for path, model in zip(paths, models):
+        if (model.english, model.chinese) != (models[0].english, models[0].chinese):
+            raise BadInput(f"{path} knows other words than {paths[0]}; give models of the same files.")
+    return together(models)
 
 
 def load_model(path, folder=None):
     """Read model.keras.
 
-    Raises BadInput when it is missing, cut short, or knows other words than the folder's vocabularies, if
-    there is a folder of some.
+    Raises BadInput when it is missing, cut short, or knows other words than the folder's English vocabulary,
+    if there is one.
     """
     model = load_keras(path)
-    if not isinstance(model, Translator) or not all(np.isfinite(w).all() for w in model.get_weights()):
+    if not isinstance(model, Translator | Ensemble) or not all(
+        np.isfinite(w).all() for w in model.get_weights()
+    ):
         raise BadInput(f"{path} is not a model of this chapter; run train.py again.")
-    for language, words in (("en", model.english), ("cn", model.chinese)) if folder else ():
-        numbers = folder / f"int2word_{language}.json"
-        if numbers.is_file() and load_vocabulary(folder, language).words != words:
-            raise BadInput(f"{path} was trained with other words than {numbers} has; run train.py again.")
+    numbers = folder / "int2word_en.json" if folder else None
+    if numbers and numbers.is_file() and load_vocabulary(folder, "en").words != model.english:
+        raise BadInput(f"{path} was trained with other words than {numbers} has; run train.py again.")
     return model

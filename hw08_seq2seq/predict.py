@@ -1,7 +1,9 @@
 """Translate testing.txt with the model that train.py saved, and say how well.
 
-    python hw08_seq2seq/predict.py                the course's testing.txt, beam search
-    python hw08_seq2seq/predict.py --beam 1       greedily
+    python hw08_seq2seq/predict.py                the course's testing.txt
+    python hw08_seq2seq/predict.py --samples 0    by beam search alone
+    python hw08_seq2seq/predict.py --samples 0 --beam 1     greedily
+    python hw08_seq2seq/predict.py --model a.keras b.keras  with several models together
     python hw08_seq2seq/predict.py --synthetic    the testing.txt that train.py --synthetic made
     python hw08_seq2seq/predict.py --text "what time does the movie start?"    your own sentences
     python hw08_seq2seq/predict.py --text -       your own sentences, a line each, from standard input
@@ -12,18 +14,21 @@ looked in a few sentences.
 """
 
 import sys
+from pathlib import Path
 
 from scaffold import Parser, integer, replacing, run
 
 import numpy as np
 import pandas as pd
 from bleu import bleu_1, corpus_bleu_4, sentence_bleu
-from dataset import BOS, Vocabulary, load_pairs
+from dataset import BOS, EOS, SPECIAL, Vocabulary, load_pairs, sub_words, tokenise
 from device import start_keras
-from records import trained
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findSystemFonts, fontManager
+from matplotlib.ft2font import FT2Font
+from records import plain, read_metrics, trained
 from scipy.special import log_softmax
-from tokens import sub_words, tokenise
-from train import BEAM
+from train import BEAM, SAMPLES
 
 SHOWN = 3  # sentences in attention.png, the first with 5 to 10 words
 
@@ -33,6 +38,13 @@ def parse_args(argv=None):
     parser.add_argument(
         "--beam", type=integer(1, 100), default=BEAM, help="hypotheses kept side by side; 1 is greedy"
     )
+    parser.add_argument(
+        "--samples",
+        type=integer(0, 1000),
+        default=SAMPLES,
+        help="sentences drawn from each network, to take the one most like the others; 0: beam search alone",
+    )
+    parser.add_argument("--model", type=Path, nargs="+", help="models to average, else that of --out-dir")
     parser.add_argument("--text", nargs="+", help="your own sentences; - for a line each of standard input")
     return parser.parse(argv)
 
@@ -42,21 +54,26 @@ def main(argv=None):
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     texts = sys.stdin.read().splitlines() if args.text == ["-"] else args.text
     own = texts is not None and [tokenise(text) for text in texts or [""]]
-    trained(args, "model.keras", own_input=bool(own))
+    paths = args.model or [args.out_dir / "model.keras"]
+    for path in paths:
+        metrics_path = path.parent / "metrics.json"
+        if not args.model or (metrics_path.is_file() and path.name in read_metrics(path.parent)["files"]):
+            trained(args, path.name, folder=path.parent, own_input=bool(own))  # others have no metrics.json
     pairs = [] if own else load_pairs(data_dir / "testing.txt", reference=False)
 
     start_keras()
-    from attention_map import attention_maps  # with Keras, for which --help need not wait
-    from beam_search import Decoding
-    from model import load_model
+    from decoding import Decoding
+    from model import load_models
 
-    model = load_model(args.out_dir / "model.keras", None if own else data_dir)
+    model = load_models(paths, None if own else data_dir)
     english, chinese = vocabularies = Vocabulary(model.english), Vocabulary(model.chinese)
+    decoding = Decoding(model, args.beam, args.samples)
     if own:
-        return translate_own(args, Decoding(model, args.beam), vocabularies, own)
+        return translate_own(args, decoding, vocabularies, own)
     sources = [pair.english for pair in pairs]
-    print(f"testing {len(pairs)} pairs   model {type(model).__name__}, beam {args.beam}", flush=True)
-    words = Decoding(model, args.beam).translate(english.encode(sources))
+    way = f"beam {args.beam}" + (f", {args.samples} samples a network" if args.samples else "")
+    print(f"testing {len(pairs)} pairs   {len(decoding.networks)} network(s), {way}", flush=True)
+    words = decoding.translate(english.encode(sources))
 
     table = compare(pairs, words)
     shown = [index for index, source in enumerate(sources) if 5 <= len(source) <= 10][:SHOWN] or [0]
@@ -89,8 +106,6 @@ def translate_own(args, decoding, vocabularies, sentences):
 
     Writes own.png, where the model looked in the first of them. Returns a table.
     """
-    from attention_map import attention_maps
-
     english, chinese = vocabularies
     sources = [[piece for word in words for piece in sub_words(word, english.numbers)] for words in sentences]
     translations, model = decoding.translate(english.encode(sources)), decoding.translator
@@ -119,6 +134,55 @@ def compare(pairs, translations):
         score = round(sentence_bleu(hypothesis, reference), 4) if reference else None
         rows.append((" ".join(pair.english), reference, hypothesis, score))
     return pd.DataFrame(rows, columns=["source", "reference", "translation", "score"])
+
+
+def attention_maps(model, sources, translations, vocabularies):
+    """Draw the attention of some translations, lists of words: a Figure, or None where there is none.
+
+    Chinese is written in an installed font that has all of its characters, or else in numbers, with a line
+    that says so.
+    """
+    english, chinese = vocabularies
+    font = find_font("".join(word for words in [*translations, SPECIAL] for word in words))
+    figure = Figure(figsize=(4.5 * len(sources), 4.8), dpi=70, layout="constrained")
+    panels = figure.subplots(1, len(sources), squeeze=False)[0]
+    for axes, source, translation in zip(panels, sources, translations):
+        target = chinese.encode([translation])
+        weights = model.attend(english.encode([source]), np.insert(target[:, :-1], 0, BOS, axis=1))
+        if weights is None:
+            return None
+        image = axes.imshow(np.asarray(weights)[0], cmap="Greys", vmin=0, vmax=1, aspect="auto")
+        labels = [*translation, SPECIAL[EOS]] if font else [str(number) for number in target[0]]
+        axes.set_xticks(
+            range(len(source) + 1), [plain(word) for word in (*source, SPECIAL[EOS])], rotation=60
+        )
+        axes.set_yticks(range(len(labels)), [plain(word) for word in labels], font=font)
+        axes.set_xlabel("English, read")
+    panels[0].set_ylabel("Chinese, written from top to bottom")
+    figure.colorbar(image, ax=list(panels), label="weight; a row sums to 1")
+    if not font:
+        figure.suptitle(
+            "no installed font has these Chinese characters (Noto Sans CJK would): numbers instead"
+        )
+    return figure
+
+
+def find_font(text):
+    """An installed font that has every character of the text, as FontProperties; None if there is none.
+
+    Last Resort, which comes with matplotlib, has them all and shows every one as a box.
+    """
+    known = [entry.fname for entry in fontManager.ttflist]
+    for path in sorted({*known, *findSystemFonts()}):
+        if "LastResort" in path:
+            continue
+        try:
+            font = FT2Font(path)
+        except (OSError, RuntimeError):
+            continue  # the list is a cache: a font may have gone
+        if all(font.get_char_index(ord(character)) for character in set(text)):
+            return FontProperties(fname=path)
+    return None
 
 
 if __name__ == "__main__":

@@ -3,12 +3,17 @@
     python hw08_seq2seq/report.py                 on the course's files, into results/: 45 minutes
     python hw08_seq2seq/report.py --synthetic     without them, into out/results/
 
-What is attention worth, and what a beam? Is it good to feed a decoder its own words while it learns? A row is
-train.main() run with some seeds, and scored. Trainings are kept, so an interrupted report goes on. Remove
-<out-dir>/report to measure all anew.
+What is attention worth, and what a beam? What do several networks add, and samples? Is it good to feed a
+decoder its own words while it learns? A row is train.main() run with some seeds, and scored; the default, an
+ensemble, is put together from the single networks of seeds 0, 1, ..., as which train.py trains its members.
+Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
+import functools
+import importlib.util
 import itertools
+import subprocess
+import sys
 import time
 
 from scaffold import HERE, Parser, replacing, run
@@ -37,17 +42,33 @@ if __name__ == "__main__":  # --help, wrong flags and files need not wait for th
 import numpy as np
 import pandas as pd
 import train
-from attention_map import attention_maps
-from beam_search import Decoding
+from decoding import TEMPERATURE, Decoding
 from matplotlib.figure import Figure
-from model import load_model
-from predict import compare
-from schedules import SCHEDULES
+from model import load_model, together
+from predict import attention_maps, compare
 from training import score
 
-BEAMS = (1, 3, 5, 10)
+WAYS = {  # of decoding: the beam, and the samples
+    "greedy": (1, 0),
+    "beam 3": (3, 0),
+    "beam 5": (5, 0),
+    "beam 10": (10, 0),
+    f"{train.SAMPLES} samples": (train.BEAM, train.SAMPLES),
+}
 ALPHAS = (0.0, 0.5, 1.0, 1.5, 2.0)
-SHORT = "--model attention --epochs 3 --units 128"  # the schedules' trainings
+SAMPLES = (4, 16, 64)
+TEMPERATURES = (0.5, 0.7, 1.0)
+TRAININGS = {  # of the default's single network
+    "characters": "--model transformer",
+    "words": "--model transformer --chinese words",
+}
+SCHEDULES = {name: f"--model attention --epochs 3 --units 128 --schedule {name}" for name in train.SCHEDULES}
+THROUGHPUTS = {  # tokens a second in training: flags of throughput.py
+    "float32": "keras",
+    "float32, PyTorch": "torch",
+    "bfloat16": "keras --bfloat16",
+    "bfloat16, PyTorch": "torch --bfloat16",
+}
 EXAMPLES = (  # the course's
     "i will be free in ten minutes .",
     "what time does the movie start ?",
@@ -65,11 +86,11 @@ def main(argv=None):
     data_dir, parts = load(args)
     rows = []
 
-    def trained(flags):
+    def trained(flags, seeds=args.seeds):
         """train.main() with these flags and some seeds; the folders of the runs."""
         trial = ["--epochs", str(args.epochs), "--units", "16"] if args.epochs else []
-        flags, folders = [*flags.split(), *trial], []
-        for seed in range(args.seeds):
+        flags, folders = [*flags.split(), "--networks", "1", *trial], []
+        for seed in range(seeds):
             folders.append(args.out_dir / "report" / "_".join([*flags, str(seed)]))
             argv = [*flags, "--data-dir", str(data_dir), "--out-dir", str(folders[-1]), "--seed", str(seed)]
             if not finished(train.parse_args(argv)):
@@ -78,36 +99,65 @@ def main(argv=None):
 
     folders = {model: trained(f"--model {model}") for model in train.RECIPES}
     translators = {
-        model: [load_model(folder / "model.keras", folder) for folder in runs]
-        for model, runs in folders.items()
+        model: [load_model(folder / "model.keras") for folder in runs] for model, runs in folders.items()
     }
-    tried = {beam: 1 if args.epochs else beam for beam in BEAMS}  # a trial is greedy
-    decodings = {
-        (model, beam): [Decoding(translator, beam) for translator in runs]
-        for model, runs in translators.items()
-        for beam in set(tried.values())
-    }
-    scores = {}
-    for model, beam in itertools.product(folders, BEAMS):
-        name = f"{model}, greedy" if beam == 1 else f"{model}, beam {beam}"
-        scores[model, beam], seconds = scored(decodings[model, tried[beam]], parts["testing"])
-        rows.append(["models", name, *means(scores[model, beam]), seconds, training_seconds(folders[model])])
-    for model in folders:
-        for alpha in ALPHAS:
-            found, _ = scored(decodings[model, tried[train.BEAM]], parts["validation"], alpha=alpha)
-            rows.append(["length", f"{model}, alpha {alpha:g}", *means(found), "", ""])
-    for schedule in SCHEDULES:
-        taken = "linear" if args.epochs else schedule  # a trial trains one for all
-        runs = trained(f"{SHORT} --schedule {taken}")
-        rows.append(["schedules", schedule, *means(map(own_score, runs)), "", training_seconds(runs)])
+    default = train.parse_args([])
+    ensemble = f"{default.networks} {default.model}s"
+    members = trained(f"--model {default.model}", args.seeds if args.epochs else default.networks)
+    translators[ensemble] = [together([load_model(folder / "model.keras") for folder in members])]
 
-    default = train.parse_args([]).model
-    write_examples(results, decodings[default, tried[train.BEAM]][0], parts)
+    @functools.cache
+    def decodings(name, beam, samples=0, temperature=TEMPERATURE):
+        """The Decoding of each run of a model; in a trial greedily, or of two samples."""
+        if args.epochs and (beam > 1 or samples > 2):
+            return decodings(name, 1, min(samples, 2))
+        return [Decoding(translator, beam, samples, temperature) for translator in translators[name]]
+
+    for name in translators:
+        seconds = [read_metrics(folder)["seconds"]["one_fit"] for folder in folders.get(name, members)]
+        training = np.median(seconds) if name in folders else np.sum(seconds)
+        for way, (beam, samples) in WAYS.items():
+            scores, decoding = scored(decodings(name, beam, samples), parts["testing"])
+            rows.append(["models", f"{name}, {way}", *means(scores), decoding, f"{training:.0f}"])
+    for name, alpha in itertools.product(folders, ALPHAS):
+        scores, _ = scored(decodings(name, train.BEAM), parts["validation"], alpha=alpha)
+        rows.append(["length", f"{name}, alpha {alpha:g}", *means(scores), "", ""])
+    for temperature, samples in itertools.product(TEMPERATURES, SAMPLES):
+        scores, decoding = scored(
+            decodings(default.model, train.BEAM, samples, temperature), parts["validation"]
+        )
+        row = f"temperature {temperature:g}, {samples} samples"
+        rows.append(["samples", row, *means(scores), decoding, ""])
+    for table, trials in (("trainings", TRAININGS), ("schedules", SCHEDULES)):
+        for name, flags in trials.items():
+            runs = trained(
+                next(iter(trials.values())) if args.epochs else flags
+            )  # a trial trains one for all
+            metrics = [read_metrics(folder) for folder in runs]
+            scores = [{"BLEU@1": found["score"], "BLEU-4": found["corpus_bleu_4"]} for found in metrics]
+            training = np.median([found["seconds"]["one_fit"] for found in metrics])
+            rows.append([table, name, *means(scores), "", f"{training:.0f}"])
+
+    for name, flags in THROUGHPUTS.items():
+        tokens = "" if args.epochs else throughput(flags)  # a trial does not measure it
+        rows.append(["throughput", name, "", "", "", "", tokens])
+
+    best = decodings(ensemble, train.BEAM, train.SAMPLES)
+    write_examples(results, best[0], parts)
     plot_curves({model: runs[0] for model, runs in folders.items()}, results / "losses.png")
+    drawn = {name: found for table, name, found, *_ in rows if table == "models" and "samples" in name}
+    plot_scores(drawn, results / "thumbnail.png")
 
-    columns = ["table", "row", "BLEU@1", "BLEU-4", "decoding_seconds", "training_seconds"]
-    metrics = test_metrics(folders[default][0], scores[default, train.BEAM])
-    publish(results, pd.DataFrame(rows, columns=columns), metrics)
+    metrics = read_metrics(members[0])
+    (scores,), _ = scored(best, parts["testing"])
+    metrics |= {"metric": "test BLEU@1", "score": scores["BLEU@1"], "corpus_bleu_4": scores["BLEU-4"]}
+    metrics["parameters"] = translators[ensemble][0].count_params()
+    metrics["arguments"]["networks"] = len(members)
+    for name in metrics["seconds"]:
+        metrics["seconds"][name] = sum(read_metrics(folder)["seconds"][name] for folder in members)
+    columns = ["table", "row", "BLEU@1", "BLEU-4", "decoding_seconds", "training_seconds", "tokens_a_second"]
+    table = pd.DataFrame([dict(zip(columns, row)) for row in rows], columns=columns).fillna("")
+    publish(results, table, metrics)
 
 
 def scored(decodings, pairs, **keywords):
@@ -120,31 +170,18 @@ def scored(decodings, pairs, **keywords):
     return scores, f"{np.median(seconds):.1f}"
 
 
+def throughput(flags):
+    """What throughput.py prints, as text; nothing without PyTorch."""
+    if "torch" in flags and not importlib.util.find_spec("torch"):
+        return ""
+    command = [sys.executable, str(HERE / "throughput.py"), *flags.split()]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
 def means(scores):
     """Some runs' scores -> the two means, as text."""
     scores = pd.DataFrame(scores)
     return f"{scores['BLEU@1'].mean():.4f}", f"{scores['BLEU-4'].mean():.1f}"
-
-
-def own_score(folder):
-    """A run's score on validation.txt, as train.py measured it."""
-    metrics = read_metrics(folder)
-    return {"BLEU@1": metrics["score"], "BLEU-4": metrics["corpus_bleu_4"]}
-
-
-def training_seconds(folders):
-    seconds = [read_metrics(folder)["seconds"]["one_fit"] for folder in folders]
-    return f"{np.median(seconds):.0f}"
-
-
-def test_metrics(run, scores):
-    """The first run's metrics, with the mean score on testing.txt in place of validation's."""
-    metrics = read_metrics(run)
-    metrics["metric"] = "test BLEU@1"
-    metrics["score_by_seed"] = [found["BLEU@1"] for found in scores]
-    metrics["score"] = float(np.mean(metrics["score_by_seed"]))
-    metrics["corpus_bleu_4"] = float(np.mean([found["BLEU-4"] for found in scores]))
-    return metrics
 
 
 def write_examples(results, decoding, parts):
@@ -194,6 +231,22 @@ def plot_curves(folders, path):
     for axes in (by_epoch, by_seconds):
         axes.grid(alpha=0.3)
         axes.legend()
+    with replacing(path) as temporary:
+        figure.savefig(temporary)
+
+
+def plot_scores(scores, path):
+    """BLEU@1 of the models, {row: text}, as bars to be read at 160 pixels."""
+    figure = Figure(figsize=(3.2, 2.2), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    bars = axes.barh([name.split(",")[0] for name in scores], [float(found) for found in scores.values()])
+    axes.bar_label(
+        bars, [f"{float(found):.2f}" for found in scores.values()], label_type="center", fontsize=14
+    )
+    axes.set(xlabel="BLEU@1", xticks=[])
+    axes.invert_yaxis()
+    axes.tick_params(labelsize=14)
+    axes.xaxis.label.set_size(14)
     with replacing(path) as temporary:
         figure.savefig(temporary)
 

@@ -1,21 +1,76 @@
 """The training by fit(), and the scores of translations.
 
-Which pairs make a batch depends on the seed and the epoch alone.
+Which pairs make a batch depends on the seed and the epoch alone. The first network of an ensemble is trained
+like a single one of the same seed, the second like one of the next seed, and so on.
 """
 
-import random
 import sys
 
 import keras
-from batches import Batches
+import numpy as np
 from bleu import bleu_1, corpus_bleu_4
 from checkpoint import Checkpoint
-from dataset import Vocabulary
-from sampling import ScheduledSampling
+from dataset import BOS, PAD, Vocabulary
+from recurrent import ScheduledSampling
+
+# Half of the sentences have less than ten characters and the longest has 36. Were all padded to that, three
+# quarters of the arithmetic would be spent on nothing. So a batch has sentences of about one length:
+WIDTHS = (6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 20)  # and the longest; <EOS> counts
 
 
-def fit(args, model, training, validation, vocabularies):
-    """Train, with --resume from the last finished epoch on. Returns the history, a row an epoch."""
+class Batches(keras.utils.PyDataset):
+    """((source, target_in), target_out), int32 (n, width) each: target_in is one word behind.
+
+    source and target are int32 (n, length), as Vocabulary.encode makes them. With shuffle the pairs are mixed
+    anew by begin(epoch), in a way that only the seed and the number of the epoch decide. With twice a batch
+    holds its pairs a second time, behind the first, as R-Drop asks for.
+    """
+
+    def __init__(self, source, target, batch_size, shuffle=False, seed=0, twice=False):
+        super().__init__()
+        self.source, self.target, self.twice = source, target, twice
+        self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
+        lengths = np.maximum((source != PAD).sum(axis=1), (target != PAD).sum(axis=1))
+        self.widths = [width for width in WIDTHS if width < lengths.max()] + [int(lengths.max())]
+        self.buckets = np.searchsorted(self.widths, lengths)
+        self.begin(0)
+
+    def begin(self, epoch, logs=None):
+        """Deal the pairs into the batches of an epoch: a list of (width, rows)."""
+        rng = np.random.default_rng([self.seed, epoch])
+        order = rng.permutation(len(self.source)) if self.shuffle else np.arange(len(self.source))
+        self.batches = []
+        for bucket, width in enumerate(self.widths):
+            rows = order[self.buckets[order] == bucket]
+            cuts = range(self.batch_size, len(rows), self.batch_size)
+            self.batches += [(width, part) for part in np.split(rows, cuts) if len(part)]
+        if self.shuffle:
+            self.batches = [self.batches[index] for index in rng.permutation(len(self.batches))]
+        # Keras concludes from the first two batches which axes vary: let them differ.
+        other = next((i for i, (width, _) in enumerate(self.batches) if width != self.batches[0][0]), 0)
+        self.batches.insert(min(1, other), self.batches.pop(other))
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        width, rows = self.batches[index]
+        rows = np.concatenate([rows, rows]) if self.twice else rows
+        source, target = (padded(side[rows], width) for side in (self.source, self.target))
+        began = np.full((len(rows), 1), BOS, np.int32)
+        return (source, np.concatenate([began, target[:, :-1]], axis=1)), target
+
+
+def padded(ids, width):
+    """Cut or fill (n, length) to (n, width)."""
+    return np.pad(ids[:, :width], [(0, 0), (0, max(0, width - ids.shape[1]))], constant_values=PAD)
+
+
+def fit(args, models, schedule, training, validation, vocabularies):
+    """Train one model after the other, with --resume from the last finished epoch on.
+
+    schedule: of scheduled sampling. Returns the history, a row an epoch.
+    """
 
     def batches(pairs, **keywords):
         sides = ([pair.english for pair in pairs], [pair.chinese for pair in pairs])
@@ -24,34 +79,31 @@ def fit(args, model, training, validation, vocabularies):
 
     epoch = len(batches(training))
     decay = max(1, epoch * (args.epochs - 1))
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, decay, alpha=0.01, warmup_target=args.learning_rate, warmup_steps=epoch
-    )
-    # Sentences of many lengths would be compiled anew for each: without XLA they are not.
-    model.compile(optimizer=keras.optimizers.Adam(rate, global_clipnorm=1.0), jit_compile=False)
-    model.optimizer.build(model.trainable_variables)
-    checkpoint, variables = Checkpoint(args), [*model.variables, *model.optimizer.variables]
+    checkpoint, variables = Checkpoint(args), []
+    for model in models:
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, decay, alpha=0.01, warmup_target=args.learning_rate, warmup_steps=epoch
+        )
+        # Sentences of many lengths would be compiled anew for each: without XLA they are not.
+        model.compile(optimizer=keras.optimizers.Adam(rate, global_clipnorm=1.0), jit_compile=False)
+        model.optimizer.build(model.trainable_variables)
+        variables += [*model.variables, *model.optimizer.variables]
     if args.resume:
         checkpoint.restore(variables)
-    if checkpoint.state:
-        version, state, spare = checkpoint.state["random"]
-        random.setstate((version, tuple(state), spare))
 
-    def keep_random_state():  # Keras mixes the batches by Python's random numbers
-        checkpoint.state = {"random": random.getstate()}
-
-    done = len(checkpoint.rows)
-    model.fit(
-        batches(training, shuffle=True, seed=args.seed, epoch=done),
-        validation_data=batches(validation),
-        initial_epoch=done,
-        epochs=args.epochs,
-        verbose=1 if sys.stdout.isatty() else 2,
-        callbacks=[
-            checkpoint.callback(variables, keep_random_state),
-            *([ScheduledSampling(args.schedule, args.epochs, epoch)] if model.sampled else []),
-        ],
-    )
+    for index, model in enumerate(models):
+        shuffled = batches(training, shuffle=True, seed=args.seed + index, twice=model.r_drop > 0)
+        begin = keras.callbacks.LambdaCallback(on_epoch_begin=shuffled.begin)
+        sampling = [ScheduledSampling(schedule, args.epochs, epoch)] if model.sampled else []
+        model.fit(
+            shuffled,
+            validation_data=batches(validation),
+            shuffle=False,  # they are shuffled
+            initial_epoch=min(max(0, len(checkpoint.rows) - index * args.epochs), args.epochs),
+            epochs=args.epochs,
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[begin, checkpoint.callback(variables), *sampling],
+        )
     return checkpoint.history()
 
 

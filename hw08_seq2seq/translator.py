@@ -1,10 +1,13 @@
 """What the three models share: two vocabularies, a loss that does not count padding, a way to decode.
 
-A decoder is asked for a word at a time: start(source, limit) reads the sentence, and step(words, time, state)
-goes from the words chosen last to the logits of the next ones. A state is a list of tensors whose first axis
-counts hypotheses, so that beam search can repeat and reorder them without knowing what they are.
-attend(source, target_in) is where the model looks at each step, (n, t, s), or None if it looks nowhere.
+A decoder is asked for a word at a time: start(source, limit) encodes the sentences (n, s) and returns what no
+step changes, encoded, and what each does, state. step(words, time, encoded, state) goes from the words chosen
+last, (n,), to the logits of the next ones, (n, Chinese words), and the new state. Both are lists of tensors,
+or of such lists, whose first axis counts hypotheses, so that decoding can repeat and reorder them without
+knowing what they are. attend(source, target_in) is where the model looks at each step, (n, t, s), or None.
 """
+
+import math
 
 import keras
 from dataset import PAD
@@ -12,14 +15,18 @@ from keras import ops
 
 
 class Translator(keras.Model):
-    """call((source, target_in)): int32 (n, s) and (n, t) -> logits float32 (n, t, Chinese words)."""
+    """call((source, target_in)): int32 (n, s) and (n, t) -> logits float32 (n, t, Chinese words).
+
+    smoothing: the share of the target probability that label smoothing spreads over all words.
+    r_drop: the weight of R-Drop's term (Wu et al. 2021), for batches that hold every pair twice; 0: none.
+    """
 
     sampled = False  # no scheduled sampling
 
-    def __init__(self, english, chinese, units, dropout, smoothing=0.1):
+    def __init__(self, english, chinese, units, dropout, smoothing=0.1, r_drop=0.0):
         super().__init__()
         self.english, self.chinese = list(english), list(chinese)
-        self.units, self.rate, self.smoothing = units, dropout, smoothing
+        self.units, self.rate, self.smoothing, self.r_drop = units, dropout, smoothing, r_drop
         scale = keras.initializers.RandomNormal(stddev=units**-0.5)
         self.source_embedding = keras.layers.Embedding(len(self.english), units, scale)
         self.target_embedding = keras.layers.Embedding(len(self.chinese), units, scale)
@@ -38,11 +45,21 @@ class Translator(keras.Model):
         return ops.matmul(outputs, ops.transpose(self.target_embedding.embeddings)) + self.bias
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The mean cross-entropy of the words that are no padding; in training, with label smoothing."""
-        log_probability = ops.log_softmax(y_pred)
+        """The mean cross-entropy of the words that are no padding.
+
+        In training with label smoothing and, where r_drop is not 0, plus r_drop times the mean of the two
+        Kullback-Leibler divergences between the predictions p and q for the first and the second half of the
+        batch: the same pairs with other units dropped. KL(p, q) + KL(q, p) = sum (p - q) (log p - log q).
+        """
+        log_probability = ops.log_softmax(ops.cast(y_pred, "float32"))
         loss = -ops.take_along_axis(log_probability, y[..., None], axis=-1)[..., 0]
         if training:
             loss += self.smoothing * (-ops.mean(log_probability, axis=-1) - loss)
+        if training and self.r_drop:
+            p, q = ops.split(log_probability, 2, axis=0)
+            divergence = ops.sum((ops.exp(p) - ops.exp(q)) * (p - q), axis=-1) / 2
+            # Of both passes together, as in the paper, where the cross-entropy is the sum of two, too.
+            loss += self.r_drop / 2 * ops.concatenate([divergence, divergence])
         real = ops.cast(y != PAD, loss.dtype)
         return ops.sum(loss * real) / ops.maximum(ops.sum(real), 1)
 
@@ -53,8 +70,52 @@ class Translator(keras.Model):
             "units": self.units,
             "dropout": self.rate,
             "smoothing": self.smoothing,
+            "r_drop": self.r_drop,
         }
 
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="hw08_seq2seq")
+class Ensemble(keras.Model):
+    """Several translators of the same words, whose probabilities are averaged at every step."""
+
+    def __init__(self, members):
+        super().__init__()
+        self.members, self.english, self.chinese = list(members), members[0].english, members[0].chinese
+        self((ops.zeros((1, 2), "int32"), ops.zeros((1, 2), "int32")))
+
+    def build(self, input_shape):
+        """Nothing to do: the members are built."""
+
+    def call(self, inputs, training=False):
+        return log_mean([member(inputs, training=training) for member in self.members])
+
+    def attend(self, source, target):
+        weights = [member.attend(source, target) for member in self.members]
+        weights = [found for found in weights if found is not None]
+        return sum(weights) / len(weights) if weights else None
+
+    def start(self, source, limit):
+        encoded, state = zip(*(member.start(source, limit) for member in self.members))
+        return list(encoded), list(state)
+
+    def step(self, words, time, encoded, state):
+        steps = [member.step(words, time, *parts) for member, *parts in zip(self.members, encoded, state)]
+        logits, state = zip(*steps)
+        return log_mean(logits), list(state)
+
+    def get_config(self):
+        return {"members": [keras.saving.serialize_keras_object(member) for member in self.members]}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls([keras.saving.deserialize_keras_object(member) for member in config["members"]])
+
+
+def log_mean(logits):
+    """Several logits of one shape (..., words) -> the logarithm of their mean probabilities."""
+    log_probabilities = [ops.log_softmax(ops.cast(some, "float32")) for some in logits]
+    return ops.logsumexp(ops.stack(log_probabilities), axis=0) - math.log(len(logits))

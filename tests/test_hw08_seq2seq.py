@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import shutil
+import sys
 
 import keras
 import numpy as np
@@ -27,7 +28,7 @@ def hw08(load_chapter):
 @pytest.fixture
 def hw08_light(load_chapter):
     """The modules that need no TensorFlow."""
-    return load_chapter(CHAPTER, "dataset", "bleu", "schedules", "tokens")
+    return load_chapter(CHAPTER, "dataset", "bleu", "train")
 
 
 @pytest.fixture
@@ -97,6 +98,20 @@ def test_bleu_by_hand(hw08_light):
     )
 
 
+def test_chinese_is_cut_into_characters(hw08_light):
+    """A run of Latin letters stays whole, and no word of the training is unknown."""
+    dataset = hw08_light.dataset
+    pairs = [dataset.Pair(["i"], ["借手机", "Tom", "10", "。"]), dataset.Pair(["no"], ["手", "。"])]
+    cut = dataset.in_characters(pairs)
+    assert [pair.chinese for pair in cut] == [["借", "手", "机", "Tom", "10", "。"], ["手", "。"]]
+    assert [pair.english for pair in cut] == [["i"], ["no"]]
+    vocabulary = dataset.chinese_vocabulary(cut)
+    assert vocabulary.words == [*dataset.SPECIAL, "。", "手", "10", "Tom", "借", "机"]
+    for whole, ids in zip(pairs, vocabulary.encode([pair.chinese for pair in cut])):
+        assert dataset.UNK not in ids
+        assert "".join(vocabulary.decode(ids)) == "".join(whole.chinese)
+
+
 def test_characters(hw08_light):
     split = hw08_light.bleu.characters
     assert split("我有10 本DVD。") == ["我", "有", "10", "本", "DVD", "。"]
@@ -116,7 +131,7 @@ def test_corpus_bleu_is_sacrebleus(hw08_light):
 
 
 def test_additive_attention_by_hand(hw08):
-    layer = hw08.attention.AdditiveAttention(2)
+    layer = hw08.recurrent.AdditiveAttention(2)
     memory = np.array([[[1.0, 0.0], [0.0, 2.0], [9.0, 9.0]]], np.float32)
     query, mask = np.array([[1.0]], np.float32), np.array([[1.0, 1.0, 0.0]], np.float32)
     layer(query, layer.keys(memory), memory, mask)
@@ -165,19 +180,20 @@ def test_padding_and_neighbours_change_nothing(hw08, kind, monkeypatch):
     np.testing.assert_allclose(
         model((source, target.repeat(10, axis=0))), model((wider, target.repeat(10, axis=0))), atol=1e-4
     )
-    for beam in (1, 3):
-        together = hw08.beam_search.Decoding(model, beam).translate(wider)
-        monkeypatch.setattr(hw08.beam_search, "SENTENCES", 1)
-        assert hw08.beam_search.Decoding(model, beam).translate(wider) == together
+    for beam, samples in ((1, 0), (3, 0), (1, 5)):
+        monkeypatch.setattr(hw08.decoding, "SENTENCES", 10)
+        together = hw08.decoding.Decoding(model, beam, samples).translate(wider)
+        monkeypatch.setattr(hw08.decoding, "SENTENCES", 1)
+        assert hw08.decoding.Decoding(model, beam, samples).translate(wider) == together
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_at_a_time_is_all_steps_at_once(hw08, kind):
     model = build(hw08, kind)
     source, target = sentences(hw08, model), np.array([[1, 4, 5, 6, 7, 8]] * 12, np.int32)
-    state, logits = model.start(source, 6), []
+    (encoded, state), logits = model.start(source, 6), []
     for time in range(6):
-        step, state = model.step(target[:, time], time, state)
+        step, state = model.step(target[:, time], time, encoded, state)
         logits.append(step)
     np.testing.assert_allclose(np.stack(logits, axis=1), model((source, target)), atol=1e-4)
 
@@ -208,12 +224,30 @@ def test_the_loss_counts_no_padding_and_is_smoothed_in_training_alone(hw08):
     assert float(model.compute_loss(None, y, logits, training=True)) == pytest.approx(smoothed, rel=1e-5)
 
 
+def test_r_drop_by_hand(hw08):
+    """The cross-entropy's mean, and r_drop / 4 times that of KL(p, q) + KL(q, p), without padding."""
+    model = build(hw08, "attention")
+    model.smoothing, model.r_drop = 0.0, 3.0
+    logits = np.random.default_rng(0).normal(size=(2, 3, 11)).astype(np.float32)
+    p, q = probability = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    y = np.array([[5, 2, 0]] * 2, np.int32)
+    cross_entropy = -np.log(
+        [probability[row, time, y[row, time]] for row in (0, 1) for time in (0, 1)]
+    ).mean()
+    divergences = ((p * np.log(p / q)).sum(axis=-1) + (q * np.log(q / p)).sum(axis=-1)) / 2
+    right = cross_entropy + 3 / 2 * divergences[:2].mean()
+    assert float(model.compute_loss(None, y, logits, training=True)) == pytest.approx(right, rel=1e-5)
+    assert float(model.compute_loss(None, y, logits, training=False)) == pytest.approx(
+        cross_entropy, rel=1e-5
+    )
+
+
 def test_batches_shift_the_target_and_lose_nobody(hw08):
     rng = np.random.default_rng(0)
     words = [[f"w{number}"] * rng.integers(1, 20) for number in range(100)]
     vocabulary = hw08.dataset.Vocabulary([*hw08.dataset.SPECIAL, *(f"w{number}" for number in range(100))])
     ids = vocabulary.encode(words)
-    batches = hw08.batches.Batches(ids, ids, 8, shuffle=True, seed=1)
+    batches = hw08.training.Batches(ids, ids, 8, shuffle=True, seed=1)
     first = [batches[index] for index in range(len(batches))]
     seen = []
     for (source, target_in), target_out in first:
@@ -223,15 +257,16 @@ def test_batches_shift_the_target_and_lose_nobody(hw08):
         seen += [vocabulary.decode(row) for row in target_out]
     assert sorted(seen) == sorted(words)
     assert first[0][1].shape[1] != first[1][1].shape[1]
-    batches.on_epoch_end()
-    later = hw08.batches.Batches(ids, ids, 8, shuffle=True, seed=1, epoch=1)
+    batches.begin(1)
+    later = hw08.training.Batches(ids, ids, 8, shuffle=True, seed=1)
+    later.begin(1)
     for index in range(len(batches)):
         np.testing.assert_array_equal(batches[index][1], later[index][1])  # so that --resume repeats it
     assert any(first[index][1].tolist() != batches[index][1].tolist() for index in range(len(batches)))
 
 
 def test_schedules(hw08_light):
-    shares = {name: [f(done) for done in (0, 0.5, 1)] for name, f in hw08_light.schedules.SCHEDULES.items()}
+    shares = {name: [f(done) for done in (0, 0.5, 1)] for name, f in hw08_light.train.SCHEDULES.items()}
     assert shares["teacher"] == [1, 1, 1]
     assert shares["linear"] == [1, 0.5, 0]
     assert shares["exponential"] == pytest.approx([1, 0.1, 0.01])
@@ -261,7 +296,7 @@ def test_half_of_the_coins_and_the_weaning(hw08):
     tossed = np.asarray(model.sampling_cell.draw_mask(np.ones((50, 40, 3), np.float32)))
     assert tossed.shape == (50, 40, 4)
     assert tossed[..., 3].mean() == pytest.approx(0.5, abs=0.05)
-    weaning = hw08.sampling.ScheduledSampling("linear", epochs=4, batches=5)
+    weaning = hw08.recurrent.ScheduledSampling(hw08.train.SCHEDULES["linear"], epochs=4, batches=5)
     weaning.set_model(model)
     weaning.on_epoch_begin(2)
     weaning.on_train_batch_begin(0)
@@ -277,12 +312,15 @@ def test_half_of_the_coins_and_the_weaning(hw08):
 def test_a_beam_of_one_is_greedy(hw08, kind):
     model = build(hw08, kind, sharp=4.0)
     source = sentences(hw08, model, count=30)
-    search, greedy = (
-        np.asarray(f)
-        for f in (hw08.beam_search.beam_search(model, source, 1, 1.0), hw08.beam_search.greedy(model, source))
+    search, drawn = (
+        np.asarray(found)
+        for found in (
+            hw08.beam_search.beam_search(model, source, 1, 1.0),
+            hw08.decoding.sample(model, source, np.zeros((30, 1, 40), np.float32), temperature=0),
+        )
     )
-    np.testing.assert_array_equal(search, greedy)
-    assert len({tuple(row) for row in greedy}) > 5  # they say different things
+    np.testing.assert_array_equal(search, drawn)
+    assert len({tuple(row) for row in search[:, 0]}) > 5  # they say different things
 
 
 class Script:
@@ -296,9 +334,12 @@ class Script:
             self.table[last, word] = probability
 
     def start(self, source, limit):
-        return [ops.zeros((ops.shape(source)[0], 1))]
+        return [], []
 
-    def step(self, words, time, state):
+    def __call__(self, inputs):
+        return self.step(inputs[1], 0, [], [])[0]
+
+    def step(self, words, time, encoded, state):
         return ops.log(ops.take(ops.convert_to_tensor(self.table), words, axis=0)), state
 
 
@@ -312,10 +353,11 @@ def test_beam_search_by_hand(hw08):
         | {(C, EOS): 0.9, (C, C): 0.1}
     )
     source = np.array([[4, 2], [4, 0]], np.int32)
-    decode = hw08.beam_search
-    assert [list(row[:4]) for row in np.asarray(decode.greedy(world, source))] == [[A, C, EOS, 0]] * 2
-    best = np.asarray(decode.beam_search(world, source, 3, 1.0))
+    search = hw08.beam_search
+    greedy, best = (np.asarray(search.beam_search(world, source, beam, 1.0))[:, 0] for beam in (1, 3))
+    assert [list(row[:4]) for row in greedy] == [[A, C, EOS, 0]] * 2
     assert [list(row[:4]) for row in best] == [[B, C, EOS, 0]] * 2
+    assert search.plain_beam_search(world, source[0], 3, 1.0) == [B, C, EOS]
 
 
 def test_length_is_made_up_for(hw08):
@@ -326,7 +368,8 @@ def test_length_is_made_up_for(hw08):
     )
     source = np.array([[4, 2]], np.int32)
     short, long = (
-        list(np.asarray(hw08.beam_search.beam_search(world, source, 2, alpha))[0, :3]) for alpha in (0.0, 1.0)
+        list(np.asarray(hw08.beam_search.beam_search(world, source, 2, alpha))[0, 0, :3])
+        for alpha in (0.0, 1.0)
     )
     assert short == [A, EOS, 0]  # 0.25 against 0.2246
     assert long == [B, C, EOS]  # 0.25 ** (1 / 2) = 0.5 against 0.2246 ** (1 / 3) = 0.608
@@ -339,7 +382,88 @@ def test_an_early_end_does_not_push_out_longer_beginnings(hw08):
         | {(C, D): 0.32, (C, E): 0.3, (C, UNK): 0.38, (D, EOS): 0.1, (D, UNK): 0.9}
     )
     found = np.asarray(hw08.beam_search.beam_search(world, np.array([[4, 2]], np.int32), 2, 1.0))
-    assert list(found[0, :4]) == [B, C, E, EOS]
+    assert list(found[0, 0, :4]) == [B, C, E, EOS]
+    assert hw08.beam_search.plain_beam_search(world, np.array([4, 2]), 2, 1.0) == [B, C, E, EOS]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("alpha", [0.0, 1.5])
+def test_the_plain_beam_search_finds_the_same(hw08, kind, alpha):
+    model = build(hw08, kind, sharp=4.0)
+    source = sentences(hw08, model, count=4, longest=3)
+    fast = np.asarray(hw08.beam_search.beam_search(model, source, 3, alpha))[:, 0]
+    plain = [hw08.beam_search.plain_beam_search(model, row, 3, alpha) for row in source]
+    for row, words in zip(fast, plain):
+        assert list(row[: len(words)]) == words
+        assert not row[len(words) :].any()
+    assert len(set(map(tuple, plain))) > 1 or alpha == 0  # then the shortest wins
+
+
+def test_all_hypotheses_of_a_beam_differ_and_come_in_order(hw08):
+    model = build(hw08, "attention", sharp=3.0)
+    source = sentences(hw08, model, count=4)
+    for row, found in zip(source, np.asarray(hw08.beam_search.beam_search(model, source, 4, 1.0))):
+        assert len({tuple(words) for words in found}) == 4
+        target_in = np.insert(found[:, :-1], 0, BOS, axis=1)
+        logits = np.asarray(model((np.repeat(row[None], 4, axis=0), target_in)))
+        gains = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+        gains = np.take_along_axis(gains, found[..., None], axis=-1)[..., 0] * (found != 0)
+        ranks = gains.sum(axis=1) / (found != 0).sum(axis=1)
+        assert (np.diff(ranks) <= 1e-4).all()
+
+
+# --- minimum Bayes risk -----------------------------------------------------
+
+
+def test_samples_follow_the_probabilities(hw08):
+    """Of a, b and b c the probabilities are 0.5, 0.3 and 0.2; a temperature of 0.5 squares each step's."""
+    world = Script({(BOS, A): 0.5, (BOS, B): 0.5, (A, EOS): 1.0, (B, EOS): 0.6, (B, C): 0.4, (C, EOS): 1.0})
+    source = np.array([[4, 2]], np.int32)
+    chances = np.random.default_rng(0).random((1, 4000, 14), dtype=np.float32)
+    for temperature, right in ((1.0, [0.5, 0.3, 0.2]), (0.5, [0.5, 0.5 * 36 / 52, 0.5 * 16 / 52])):
+        found = np.asarray(hw08.decoding.sample(world, source, chances, temperature))[0]
+        shares = [(found[:, :3] == row).all(axis=1).mean() for row in ([A, EOS, 0], [B, EOS, 0], [B, C, EOS])]
+        np.testing.assert_allclose(shares, right, atol=0.03)
+
+
+def test_the_least_risk_by_hand(hw08):
+    """The most frequent sentence is unlike all others; of those, one has most in common with the rest."""
+    drawn = [["一"], ["一"], ["二", "三"], ["二", "三", "四"], ["三", "四", "二", "五"]]
+    assert hw08.decoding.least_risk(drawn, [1] * 5) == ["二", "三", "四"]
+    assert hw08.decoding.least_risk(drawn, [9, 1, 1, 1, 1]) == ["一"]
+    assert hw08.decoding.least_risk([["二三"], ["二", "三"], ["四"]], [1, 1, 1.5]) == ["二三"]  # one text
+
+
+def test_bleu_of_all_pairs(hw08_light):
+    texts = ["他很高。", "他高。", "", "他很很高DVD。", "高"]
+    found = hw08_light.bleu.bleu_matrix(texts)
+    for (i, hypothesis), (j, reference) in itertools.product(enumerate(texts), repeat=2):
+        if reference:
+            assert found[i, j] == pytest.approx(hw08_light.bleu.sentence_bleu(hypothesis, reference))
+
+
+# --- several networks -------------------------------------------------------
+
+
+def test_an_ensemble_averages_probabilities(hw08, tmp_path):
+    models = [build(hw08, kind) for kind in KINDS]
+    ensemble = hw08.model.together(models)
+    source, target = sentences(hw08, models[0]), np.array([[1, 4, 5, 6]] * 12, np.int32)
+    mean = np.mean([np.asarray(ops.softmax(model((source, target)))) for model in models], axis=0)
+    np.testing.assert_allclose(np.exp(ensemble((source, target))), mean, rtol=1e-4)
+    encoded, state = ensemble.start(source, 4)
+    for time in range(4):
+        logits, state = ensemble.step(target[:, time], time, encoded, state)
+        np.testing.assert_allclose(np.exp(logits), mean[:, time], rtol=1e-3)
+    weights = np.asarray(ensemble.attend(source, target))
+    np.testing.assert_allclose(weights.sum(axis=-1), 1, rtol=1e-4)
+
+    ensemble.save(tmp_path / "model.keras")
+    loaded = hw08.model.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded((source, target)), ensemble((source, target)), atol=1e-5)
+    decoded = [hw08.decoding.Decoding(model, 2, 3).translate(source) for model in (ensemble, loaded)]
+    assert decoded[0] == decoded[1]
+    assert hw08.model.together(models[:1]) is models[0]
 
 
 @pytest.mark.parametrize("beam", [1, 4])
@@ -348,7 +472,7 @@ def test_unknown_and_padding_are_never_said_and_every_sentence_ends(hw08, beam):
         {(last, word): p for last in range(9) for word, p in ((0, 0.4), (1, 0.2), (UNK, 0.3), (A, 0.1))}
     )
     source = np.array([[4, 5, 2, 0], [4, 5, 5, 2]], np.int32)
-    found = hw08.beam_search.Decoding(world, beam).translate(source)
+    found = hw08.decoding.Decoding(world, beam).translate(source)
     room = hw08.beam_search.MAX_EXTRA_TOKENS
     assert found == [["a"] * (2 * 3 + room - 1), ["a"] * (2 * 4 + room - 1)]
 
@@ -359,7 +483,7 @@ def test_a_beam_finds_what_a_search_of_all_sentences_would(hw08, kind, monkeypat
     model = build(hw08, kind, sharp=2.0)
     source, alpha = sentences(hw08, model, count=3, longest=3), 1.0
     monkeypatch.setattr(hw08.beam_search, "longest", lambda source: (ops.full((len(source),), 3, "int32"), 3))
-    found = np.asarray(hw08.beam_search.beam_search(model, source, 60, alpha))
+    found = np.asarray(hw08.beam_search.beam_search(model, source, 60, alpha))[:, 0]
     words = range(4, 11)
     candidates = [
         [EOS],
@@ -385,13 +509,14 @@ def test_four_sentences_are_learnt_by_heart(hw08, kind):
     english, chinese = hw08.dataset.Vocabulary(model.english), hw08.dataset.Vocabulary(model.chinese)
     sources = [["a", "b", "c"], ["c", "b", "a"], ["d"], ["e", "f", "e", "f", "a"]]
     targets = [["一", "二"], ["七", "六", "五", "四", "三"], ["二"], ["一", "一", "一", "六"]]
-    batches = hw08.batches.Batches(english.encode(sources), chinese.encode(targets), 4)
+    batches = hw08.training.Batches(english.encode(sources), chinese.encode(targets), 4)
     model.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=False)
     model.optimizer.build(model.trainable_variables)
     for step in range(120):
         model.train_on_batch(*batches[step % len(batches)])
     for beam in (1, 3):
-        assert hw08.beam_search.Decoding(model, beam).translate(english.encode(sources)) == targets
+        assert hw08.decoding.Decoding(model, beam).translate(english.encode(sources)) == targets
+    assert hw08.decoding.Decoding(model, 1, 4).translate(english.encode(sources)) == targets
 
 
 def test_attention_beats_none_on_long_sentences(hw08, whole_set, tmp_path):
@@ -426,7 +551,7 @@ def test_a_test_line_is_translated_whatever_is_in_it(hw08, whole_set, spoilt, un
 
 
 def test_english_of_ones_own_becomes_the_files_tokens(hw08_light):
-    tokens = hw08_light.tokens
+    tokens = hw08_light.dataset
     for text, words in (
         ('She said, "Don\'t go!"', "she said , `` do n't go ! ''"),
         ("It’s 7:30 o'clock.", "it 's 7:30 o'clock ."),
@@ -453,7 +578,7 @@ def test_own_sentences_are_translated_with_their_log_probability(
     model = hw08.model.load_model(out / "model.keras", whole_set)
     english, chinese = (hw08.dataset.Vocabulary(words) for words in (model.english, model.chinese))
     source = english.encode([table.sub_words[0].split()])
-    words = hw08.beam_search.Decoding(model, int(beam)).translate(source)
+    words = hw08.decoding.Decoding(model, int(beam)).translate(source)
     assert table.translation[0] == "".join(words[0])
     log_probability, past = 0.0, [hw08.dataset.BOS]
     for number in chinese.encode(words)[0]:
@@ -502,18 +627,56 @@ def test_words_without_a_font_are_shown_as_numbers(hw08, monkeypatch):
     latin = [entry for entry in fontManager.ttflist if entry.fname.endswith("DejaVuSans.ttf")][:1]
     monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", list)
     monkeypatch.setattr(fontManager, "ttflist", latin)
-    assert hw08.attention_map.find_font("tom") is not None
-    assert hw08.attention_map.find_font("tom 汤姆") is None
+    assert hw08.predict.find_font("tom") is not None
+    assert hw08.predict.find_font("tom 汤姆") is None
     assert boxes, "matplotlib's font of boxes has another name"
     monkeypatch.setattr(fontManager, "ttflist", [*latin, *boxes])
-    assert hw08.attention_map.find_font("tom 汤姆") is None
+    assert hw08.predict.find_font("tom 汤姆") is None
     model = build(hw08, "attention")
     vocabularies = [hw08.dataset.Vocabulary(words) for words in (model.english, model.chinese)]
-    figure = hw08.attention_map.attention_maps(model, [["a", "b"]], [["一"]], vocabularies)
-    assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["4", "5", "2"]
+    figure = hw08.predict.attention_maps(model, [["a", "b"]], [["一"]], vocabularies)
+    assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["a", "b", "<EOS>"]
+    assert "no installed font" in figure.get_suptitle()
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["4", "2"]
     model = build(hw08, "seq2seq")
-    assert hw08.attention_map.attention_maps(model, [["a", "b"]], [["一"]], vocabularies) is None
+    assert hw08.predict.attention_maps(model, [["a", "b"]], [["一"]], vocabularies) is None
+
+
+@pytest.mark.full
+def test_the_networks_of_an_ensemble_are_those_of_single_trainings(hw08, small, tmp_path):
+    argv = ["--data-dir", str(small), "--epochs", "2", "--units", "16", "--r-drop", "1", "--dropout", "0.2"]
+    for networks, seed in ((2, 0), (1, 0), (1, 1)):
+        own = [
+            "--networks",
+            str(networks),
+            "--seed",
+            str(seed),
+            "--out-dir",
+            str(tmp_path / f"{networks}{seed}"),
+        ]
+        hw08.train.main([*argv, *own])
+    ensemble, *singles = (
+        hw08.model.load_model(tmp_path / name / "model.keras") for name in ("20", "10", "11")
+    )
+    for member, single in zip(ensemble.members, singles):
+        for one, other in zip(member.trainable_variables, single.trainable_variables):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+    assert list(pd.read_csv(tmp_path / "20" / "history.csv").epoch) == [1, 2, 3, 4]
+    (tmp_path / "20" / "metrics.json").unlink()
+    argv = ["--data-dir", str(small), "--out-dir", str(tmp_path / "20"), "--samples", "2", "--model"]
+    paths = [str(tmp_path / name / "model.keras") for name in ("10", "11")]
+    tables = [
+        hw08.predict.main([*argv, *models]) for models in ([str(tmp_path / "20" / "model.keras")], paths)
+    ]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_models_of_other_words_are_not_averaged(hw08, small, tmp_path, capsys, untrained):
+    first = untrained(small) / "model.keras"
+    vocabularies = [hw08.dataset.Vocabulary([*hw08.dataset.SPECIAL, *words]) for words in (ENGLISH, CHINESE)]
+    hw08.model.build_model("seq2seq", *vocabularies, 16, 0.0).save(tmp_path / "other.keras")
+    argv = ["--text", "tom", "--out-dir", tmp_path / "out", "--model", first, tmp_path / "other.keras"]
+    check_sentence(hw08, capsys, argv, "other.keras knows other words than", script="predict")
 
 
 # --- going on ---------------------------------------------------------------
@@ -557,9 +720,8 @@ def test_a_resume_that_does_not_fit(hw08, small, tmp_path, capsys):
         check_sentence(
             hw08, capsys, [*argv, *flags.split(), "--resume"], "checkpoint.npz is of a training", *words
         )
-    numbers = json.loads((small / "word2int_cn.json").read_text("utf-8"))
-    numbers["新"] = len(numbers)
-    write_json(small, "cn", numbers)
+    numbers = json.loads((small / "word2int_en.json").read_text("utf-8"))
+    write_json(small, "en", {**numbers, "new": len(numbers)})
     check_sentence(hw08, capsys, [*argv, "--resume"], "checkpoint.npz is of another network")
     whole = (tmp_path / "checkpoint.npz").read_bytes()
     for part in (whole[: len(whole) // 2], b"", b"no zip file"):
@@ -575,6 +737,21 @@ def test_not_a_number_stops_with_the_last_good_files(hw08, small, tmp_path, caps
     argv = ["--data-dir", small, "--out-dir", tmp_path / "out", *TRIAL]
     check_sentence(hw08, capsys, argv, "epoch 1: the loss is not a number", "--learning-rate")
     assert not list((tmp_path / "out").iterdir())
+
+
+# --- throughput -------------------------------------------------------------
+
+
+def test_the_peer_is_asked_for_in_a_sentence(hw08, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
+    with pytest.raises(hw08.scaffold.BadInput, match="PyTorch is not installed"):
+        hw08.throughput.main(["torch", "--steps", "5"])
+
+
+@pytest.mark.full
+def test_throughput_is_a_number(hw08, capsys):
+    hw08.throughput.main(["keras", "--steps", "5"])
+    assert int(capsys.readouterr().out) > 0
 
 
 # --- bad input: one sentence, status 2, nothing half-written ----------------
@@ -689,10 +866,10 @@ def test_bad_models_and_tests(hw08, small, tmp_path, capsys, untrained):
         testing.write_bytes(spoilt)
         check_sentence(hw08, capsys, argv, testing, words, script="predict")
     testing.write_bytes(lines)
-    numbers = json.loads((small / "word2int_cn.json").read_text("utf-8"))
-    write_json(small, "cn", {**numbers, "新": len(numbers)})
+    numbers = json.loads((small / "word2int_en.json").read_text("utf-8"))
+    write_json(small, "en", {**numbers, "new": len(numbers)})
     check_sentence(
-        hw08, capsys, argv, "was trained with other words than", "int2word_cn.json", script="predict"
+        hw08, capsys, argv, "was trained with other words than", "int2word_en.json", script="predict"
     )
     assert not list((tmp_path / "out").glob("translations*"))
 
