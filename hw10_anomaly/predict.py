@@ -27,7 +27,7 @@ SHOWN = 5  # images of each kind
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "predict", "folder of train.npy, test.npy")
-    parser.add_argument("--answers", type=Path, help="CSV file with id,anomaly of the test, only to judge by")
+    parser.add_argument("--answers", type=Path, help="CSV file with id,anomaly of the test, only to score")
     parser.add_argument("--threshold", type=number(float, 0, 1e12), help="anomalous from this score on")
     return parser.parse(argv)
 

@@ -75,7 +75,7 @@ def main(argv=None):
     device = start_keras(args.seed)
     from model import build_model
     from scoring import split
-    from training import fit, fit_components, judge, keep_codes
+    from training import evaluate, fit, fit_components, keep_codes
 
     network, shape = RECIPES[args.method].network, training.shape[1:]
     rows, held_out = split(len(training), args.seed)
@@ -89,9 +89,9 @@ def main(argv=None):
     history = (fit_components if network == "pca" else fit)(args, model, training, rows, held_out)
     fitted, one_fit = time.perf_counter(), float(history.seconds.sum())
     codes, known_rows = keep_codes(args, model, training, rows)
-    judged = judge(args, model, codes, test, training, held_out, anomaly)
+    evaluated = evaluate(args, model, codes, test, training, held_out, anomaly)
     metrics = {
-        **judged,
+        **evaluated,
         "parameters": model.count_params(),
         "seconds": {
             "one_fit": one_fit,

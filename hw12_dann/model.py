@@ -68,7 +68,7 @@ def whole_model(extractor, predictor):
     return keras.Model(extractor.input, [predictor(features), features], name="whole")
 
 
-def settle(extractor, images, batch=128):
+def recalibrate_batch_norm(extractor, images, batch=128):
     """Give an extractor the mean and deviation of these images, uint8 (n, h, w, c), for its normalisation."""
     trainable = extractor.trainable
     extractor.trainable = True  # or its batch normalisation would not move

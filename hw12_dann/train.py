@@ -87,7 +87,7 @@ def main(argv=None, loaded=None):
     training, held_out, rows = split(args, source, labels, target, answers)
     classes, shape = labels.max() + 1, source.shape[2:]
     device = start_keras(args.seed, args.full_precision)
-    from model import outputs_of, settle, whole_model
+    from model import outputs_of, recalibrate_batch_norm, whole_model
     from training import build, fit
 
     model = build(args, shape, training)
@@ -101,10 +101,10 @@ def main(argv=None, loaded=None):
     history = fit(args, model, training)
     fitted, one_fit = time.perf_counter(), float(history.seconds.sum())
     whole = whole_model(*model.teacher)
-    settle(model.teacher[0], training[0].reshape(-1, *shape))
+    recalibrate_batch_norm(model.teacher[0], training[0].reshape(-1, *shape))
     images, their_labels = held_out[0].reshape(-1, *shape), held_out[1].repeat(source.shape[1])
     source_accuracy = float(np.mean(outputs_of(whole, images)[0].argmax(axis=1) == their_labels))
-    settle(model.teacher[0], target)
+    recalibrate_batch_norm(model.teacher[0], target)
     logs, _ = outputs_of(whole, target)  # (m, classes), log-probabilities
     guesses = logs.argmax(axis=1)
     known = answers is not None

@@ -12,7 +12,7 @@ from augmentation import COLOURS, EDGES
 from batches import Pairs
 from checkpoint import Checkpoint
 from dann import DomainAdversary
-from model import build_extractor, build_head, outputs_of, settle, whole_model
+from model import build_extractor, build_head, outputs_of, recalibrate_batch_norm, whole_model
 from pseudo_labels import pseudo_labels
 
 MOMENTUM = 0.5  # Adam's first: with 0.9 extractor and discriminator overshoot each other
@@ -88,6 +88,6 @@ def believed(args, model, training, epoch):
     if epoch < first:
         return np.full(len(target), -1, np.int32)
     portion = FEWEST + (MOST - FEWEST) * (epoch - first) / max(args.epochs - 1 - first, 1)
-    settle(model.teacher[0], target)
+    recalibrate_batch_norm(model.teacher[0], target)
     logs, features = outputs_of(whole_model(*model.teacher), target)
     return pseudo_labels(np.exp(logs), features, shares, portion)

@@ -236,7 +236,7 @@ def test_batch_normalisation_settles_on_the_images_whatever_it_saw_before(hw12):
     extractor.trainable = False
     found = []
     for some in (images, images // 4, images):
-        hw12.model.settle(extractor, some, batch=64)
+        hw12.model.recalibrate_batch_norm(extractor, some, batch=64)
         found.append(np.concatenate([weight.ravel() for weight in extractor.get_weights()]))
     assert not extractor.trainable
     first, other, again = found
