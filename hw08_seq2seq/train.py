@@ -83,7 +83,7 @@ def parse_args(argv=None):
         parser.error(f"--units {args.units}: expected a multiple of 8")
     if args.model == "transformer" and args.schedule != "teacher":
         parser.error(
-            f"--schedule {args.schedule}: expected teacher, since a transformer is taught all words at once"
+            f"--schedule {args.schedule}: expected teacher, since a transformer learns all words at once"
         )
     return args
 
