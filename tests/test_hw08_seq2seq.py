@@ -145,6 +145,28 @@ def test_additive_attention_by_hand(hw08):
     np.testing.assert_allclose(context[0], [right[0], 2 * right[1]], rtol=1e-5)
 
 
+def test_multi_head_attention_by_hand(hw08):
+    """Two heads of three numbers: softmax(Q K^T / sqrt(3)) V in each, side by side, then the output's map."""
+    layer, rng = hw08.transformer.MultiHeadAttention(6, 2, 0.0), np.random.default_rng(0)
+    x, memory = rng.normal(size=(1, 4, 6)).astype(np.float32), rng.normal(size=(1, 5, 6)).astype(np.float32)
+    visible = np.array([[[True, True, True, True, False]]])
+    layer(x, layer.keys_values(memory), visible)
+    layer.set_weights([rng.normal(size=weight.shape) for weight in layer.get_weights()])
+    maps = (layer.query_map, layer.key_map, layer.value_map, layer.output_map)
+    query, key, value, output = ([np.asarray(weight) for weight in each.weights] for each in maps)
+    queries = x[0] @ query[0] + query[1]
+    keys, values = (memory[0, :4] @ kernel + bias for kernel, bias in (key, value))
+    heads, means = [], np.zeros((4, 4))
+    for part in (slice(0, 3), slice(3, 6)):
+        scores = np.exp(queries[:, part] @ keys[:, part].T / np.sqrt(3))
+        weights = scores / scores.sum(axis=1, keepdims=True)
+        heads.append(weights @ values[:, part])
+        means += weights / 2
+    attended, weights = layer(x, layer.keys_values(memory), visible)
+    np.testing.assert_allclose(attended[0], np.hstack(heads) @ output[0] + output[1], rtol=1e-4)
+    np.testing.assert_allclose(weights[0], np.pad(means, [(0, 0), (0, 1)]), atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["attention", "transformer"])
 def test_weights_sum_to_one_and_are_nothing_on_padding(hw08, kind):
     model = build(hw08, kind)
@@ -432,6 +454,10 @@ def test_the_least_risk_by_hand(hw08):
     assert hw08.decoding.least_risk(drawn, [1] * 5) == ["二", "三", "四"]
     assert hw08.decoding.least_risk(drawn, [9, 1, 1, 1, 1]) == ["一"]
     assert hw08.decoding.least_risk([["二三"], ["二", "三"], ["四"]], [1, 1, 1.5]) == ["二三"]  # one text
+    long = list(
+        "一二三四五六"
+    )  # is a third right if the reference is short; the short one 0.135 if it is long
+    assert hw08.decoding.least_risk([["一", "二"], long], [1, 1]) == long
 
 
 def test_bleu_of_all_pairs(hw08_light):
