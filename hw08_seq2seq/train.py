@@ -29,7 +29,7 @@ from device import start_keras
 from records import claim, learning_curve, record
 
 BEAM = 5  # hypotheses of beam search
-SAMPLES = 32  # sentences drawn from each network, for minimum Bayes risk decoding
+SAMPLES = 24  # sentences drawn from each network, for minimum Bayes risk decoding
 
 SCHEDULES = {  # of scheduled sampling: done, 0 to 1 -> the probability of the right word
     "teacher": lambda done: 1.0,
