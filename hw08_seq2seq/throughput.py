@@ -81,12 +81,16 @@ def torch_step(source, target_in, target, bfloat16):
     return step
 
 
-def main(argv=None):
+def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("library", choices=["keras", "torch"])
     parser.add_argument("--bfloat16", action="store_true", help="compute in bfloat16")
     parser.add_argument("--steps", type=integer(), default=60, help="steps that are measured, in five parts")
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
     rng = np.random.default_rng(0)
     source, target_in, target = (
         rng.integers(4, count, (PAIRS, TOKENS), dtype=np.int32) for count in (ENGLISH, CHINESE, CHINESE)
