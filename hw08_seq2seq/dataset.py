@@ -183,10 +183,12 @@ def tokenise(text):
     if len(text) > MAX_CHARACTERS:
         raise BadInput(f"--text: {len(text):,} characters, expected at most {MAX_CHARACTERS:,}.")
     text = text.lower().translate(str.maketrans("‘’“”", "''\"\""))
+    text = re.sub(r"(^|\s)'([^']*)'(?=\W|$)", r'\1"\2"', text)
     text = re.sub(r'(^|\s)"', r"\1 `` ", text).replace('"', " '' ")
+    text = re.sub(r"\bcannot\b", "can not", text)
     text = re.sub(r"n't\b", " n't", text)
     text = re.sub(r"'(s|m|ll|ve|re|d)\b", r" '\1", text)
-    text = re.sub(r"([,!?;()…]|[.:](?!\d))", r" \1 ", text)
+    text = re.sub(r"([,!?;()…$%]|[.:](?!\d))", r" \1 ", text)
     words = text.split()
     if not words:
         raise BadInput("--text is empty, expected an English sentence.")

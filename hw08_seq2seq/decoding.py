@@ -3,7 +3,7 @@
 Greedy decoding takes the most probable word at every step, beam search the best of several beginnings. Both
 look for the most probable sentence. Minimum Bayes risk decoding (Kumar, Byrne 2004; by samples: Eikema, Aziz
 2020) looks for the one that is expected to score best: it draws sentences at random, as the model finds them
-probable, and takes the one whose mean score is highest when each of the others in turn is the reference.
+probable, and takes the one whose mean score is highest when each that was drawn is the reference in turn.
 """
 
 import keras
@@ -13,9 +13,9 @@ from bleu import bleu_matrix
 from dataset import BOS, EOS, PAD, Vocabulary
 from keras import ops
 
-ALPHA = 2.0  # of the length's power in beam search, chosen on the course's validation.txt
+ALPHA = 2.0  # exponent of the length in beam search's score, chosen on the course's validation.txt
 TEMPERATURE = 0.85  # of what is drawn; chosen there, too
-SEARCHED = 0.1  # weight of what beam search finds, of that of all samples
+SEARCHED = 0.1  # weight of beam search's sentence, relative to all samples together
 SENTENCES = 128  # decoded at a time
 
 

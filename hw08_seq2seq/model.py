@@ -6,8 +6,8 @@
 | `attention`   | the same                 | LSTM that looks at all of the sentence at every step   |
 | `transformer` | blocks of self-attention | blocks of self-attention and attention to the sentence |
 
-All map ((n, s), (n, t)) word numbers to logits (n, t, Chinese words); translator.py says how they decode, and
-makes one translator of several.
+All map numbers of tokens ((n, s), (n, t)) to logits (n, t, Chinese tokens); translator.py says how they
+decode, and makes one translator of several.
 """
 
 from scaffold import BadInput
@@ -29,8 +29,16 @@ def build_model(kind, english, chinese, units, dropout, sampled=False, r_drop=0.
 
 
 def together(models):
-    """One model of several: itself, or an Ensemble."""
-    return models[0] if len(models) == 1 else Ensemble(models)
+    """One model of several, of which some may be ensembles: itself, or an Ensemble of all their networks."""
+    networks = [network for model in models for network in getattr(model, "members", [model])]
+    return networks[0] if len(networks) == 1 else Ensemble(networks)
+
+
+def uncompiled(model):
+    """A copy without the optimizer, whose moments would make model.keras three times as large."""
+    copy = type(model).from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def load_models(paths, folder=None):

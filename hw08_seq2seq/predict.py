@@ -10,7 +10,7 @@
 
 Written to <out-dir>: translations.txt, a line for each of testing.txt; translations.csv with
 source,reference,translation,score, the score being the sentence's BLEU@1; attention.png, where the model
-looked in a few sentences.
+looked in a few sentences; of your own sentences, own.png alone.
 """
 
 import sys
@@ -40,9 +40,9 @@ def parse_args(argv=None):
     )
     parser.add_argument(
         "--samples",
-        type=integer(0, 1000),
+        type=integer(0, 200),
         default=SAMPLES,
-        help="sentences drawn from each network, to take the one most like the others; 0: beam search alone",
+        help="sentences drawn from each network, to take the one most like all; 0: beam search alone",
     )
     parser.add_argument("--model", type=Path, nargs="+", help="models to average, else that of --out-dir")
     parser.add_argument("--text", nargs="+", help="your own sentences; - for a line each of standard input")
@@ -52,7 +52,9 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    texts = sys.stdin.read().splitlines() if args.text == ["-"] else args.text
+    texts = args.text
+    if texts == ["-"]:
+        texts = [line for line in sys.stdin.read().splitlines() if line.strip()]
     own = texts is not None and [tokenise(text) for text in texts or [""]]
     paths = args.model or [args.out_dir / "model.keras"]
     for path in paths:
@@ -61,6 +63,7 @@ def main(argv=None):
             trained(args, path.name, folder=path.parent, own_input=bool(own))  # others have no metrics.json
     pairs = [] if own else load_pairs(data_dir / "testing.txt", reference=False)
 
+    args.out_dir.mkdir(parents=True, exist_ok=True)
     start_keras()
     from decoding import Decoding
     from model import load_models
@@ -104,7 +107,7 @@ def main(argv=None):
 def translate_own(args, decoding, vocabularies, sentences):
     """Print the translations of a person's own sentences, lists of words, with their log-probabilities.
 
-    Writes own.png, where the model looked in the first of them. Returns a table.
+    Writes own.png, where the model looked in the first SHOWN of them. Returns a table.
     """
     english, chinese = vocabularies
     sources = [[piece for word in words for piece in sub_words(word, english.numbers)] for words in sentences]
@@ -120,6 +123,7 @@ def translate_own(args, decoding, vocabularies, sentences):
         if unknown := sorted({piece for piece in source if piece not in english.numbers}):
             print(f"    not known: {', '.join(unknown)}")
     maps = attention_maps(model, sources[:SHOWN], translations[:SHOWN], vocabularies)
+    (args.out_dir / "own.png").unlink(missing_ok=True)  # another model's
     if maps is not None:
         with replacing(args.out_dir / "own.png") as temporary:
             maps.savefig(temporary)

@@ -4,7 +4,7 @@ Additive attention asks which words of the sentence matter for the next one.
 
 | part                | shapes                                                                         |
 |---------------------|--------------------------------------------------------------------------------|
-| encoder, both ways  | words (n, s) -> embedding (n, s, u), added: memory; last states (n, u)         |
+| encoder, both ways  | words (n, s) -> embedding (n, s, u), + outputs: memory; last states (n, u)      |
 | decoder, a step     | embedding (n, u), with attention also a context (n, u) -> LSTM state (n, u)    |
 | output              | state, context, embedding -> (n, u) -> logits (n, Chinese words)               |
 
@@ -20,7 +20,6 @@ from keras import ops
 from translator import Translator
 
 
-@keras.saving.register_keras_serializable(package="hw08_seq2seq")
 class AdditiveAttention(keras.layers.Layer):
     """score = v . tanh(W query + U key), a softmax over the words that are no padding, and their mean."""
 
@@ -45,11 +44,7 @@ class AdditiveAttention(keras.layers.Layer):
         weights = ops.softmax(ops.where(mask > 0, scores, -1e9))
         return ops.einsum("ns,nsm->nm", weights, memory), weights
 
-    def get_config(self):
-        return {**super().get_config(), "units": self.units}
 
-
-@keras.saving.register_keras_serializable(package="hw08_seq2seq")
 class DecoderCell(keras.layers.Layer):
     """A step: call(embedded (n, u), state) -> output (n, u), new state.
 
@@ -76,7 +71,6 @@ class DecoderCell(keras.layers.Layer):
         return self.mix(ops.concatenate([h, inputs], axis=-1)), [h, c, *encoded]
 
 
-@keras.saving.register_keras_serializable(package="hw08_seq2seq", name="OwnWords")  # as in saved models
 class ScheduledSamplingCell(keras.layers.Layer):
     """A cell around the decoder's, whose input is the true last word or the most probable one by itself.
 

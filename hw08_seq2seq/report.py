@@ -195,10 +195,10 @@ def write_examples(results, decoding, parts):
     more, and not of sentences that are in training.txt.
     """
     model = decoding.translator
-    english, chinese = vocabularies = Vocabulary(model.english), Vocabulary(model.chinese)
+    vocabularies = Vocabulary(model.english), Vocabulary(model.chinese)
     known = {name: [" ".join(pair.english) for pair in pairs] for name, pairs in parts.items()}
     searched = parts["testing"][:SEARCHED]
-    table = compare(searched, decoding.translate(english.encode([pair.english for pair in searched])))
+    table = compare(searched, decoding.translate(vocabularies[0].encode([pair.english for pair in searched])))
     fresh = table[~table.source.isin(known["training"]) & (table.reference.str.len() >= 6)]
     chosen = [
         *((sentence, "the course's") for sentence in EXAMPLES),
@@ -206,7 +206,7 @@ def write_examples(results, decoding, parts):
         *((sentence, "bad") for sentence in fresh.source[fresh.score < 0.3][:BAD]),
     ]
     sources = [sentence.split() for sentence, _ in chosen]
-    translations = decoding.translate(english.encode(sources))
+    translations = decoding.translate(vocabularies[0].encode(sources))
     rows = []
     for (sentence, kind), words in zip(chosen, translations):
         found = [name for name in parts if sentence in known[name]]
@@ -230,7 +230,7 @@ def plot_curves(folders, path):
         history = pd.read_csv(folder / "history.csv")
         by_epoch.plot(history.epoch, history.val_loss, ".-", label=name)
         by_seconds.plot(history.seconds.cumsum(), history.val_loss, ".-", label=name)
-    by_epoch.set(xlabel="epoch", ylabel="validation cross-entropy of a word")
+    by_epoch.set(xlabel="epoch", ylabel="validation cross-entropy of a token")
     by_seconds.set(xlabel="seconds")
     for axes in (by_epoch, by_seconds):
         axes.grid(alpha=0.3)

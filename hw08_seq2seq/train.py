@@ -106,7 +106,7 @@ def main(argv=None):
     device = start_keras(args.seed)
     import keras
     from decoding import Decoding
-    from model import build_model, together
+    from model import build_model, together, uncompiled
     from training import fit, score
 
     models = []
@@ -116,15 +116,17 @@ def main(argv=None):
         models.append(
             build_model(args.model, english, chinese, args.units, args.dropout, sampled, args.r_drop)
         )
-    model = together(models)
+    parameters = sum(model.count_params() for model in models)
     head(
         args,
         f"training {len(training)} pairs, validation {len(validation)}, {len(english.words)} English words "
-        f"and {len(chinese.words)} Chinese {args.chinese}; unknown words {shares[0]:.1%} and {shares[1]:.1%}",
-        f"{args.networks} x {args.model}, {model.count_params()} parameters, on {device}",
+        f"and {len(chinese.words)} Chinese {args.chinese}; of the files' words {shares[0]:.1%} and "
+        f"{shares[1]:.1%} are not in the vocabularies",
+        f"{args.networks} x {args.model}, {parameters} parameters, on {device}",
     )
 
     history = fit(args, models, SCHEDULES[args.schedule], training, validation, (english, chinese))
+    model = together([uncompiled(model) for model in models])
     fitted, one_fit = time.perf_counter(), float(history.seconds.sum())
     scores = score(Decoding(model, BEAM, SAMPLES), validation)
     metrics = {
@@ -133,14 +135,14 @@ def main(argv=None):
         "beam": BEAM,
         "samples": SAMPLES,
         "corpus_bleu_4": scores["BLEU-4"],
-        "parameters": model.count_params(),
+        "parameters": parameters,
         "seconds": {"one_fit": one_fit, "all": one_fit + time.perf_counter() - fitted},
     }
     lines = {"loss": "training, with dropout, smoothing and R-Drop", "val_loss": "validation"}
     files = {
         "model.keras": model.save,
         "history.csv": history,
-        "learning_curve.png": learning_curve(history, {"cross-entropy of a word": lines}),
+        "learning_curve.png": learning_curve(history, {"cross-entropy of a token": lines}),
     }
     return record(args, metrics, files)
 

@@ -69,7 +69,8 @@ def padded(ids, width):
 def fit(args, models, schedule, training, validation, vocabularies):
     """Train one model after the other, with --resume from the last finished epoch on.
 
-    schedule: of scheduled sampling. Returns the history, a row an epoch.
+    schedule: of scheduled sampling. Returns the history, a row an epoch, those of all networks in turn. Its
+    losses are means over the tokens of each batch, and then, as Keras does it, over the sentences.
     """
 
     def batches(pairs, **keywords):
@@ -104,7 +105,8 @@ def fit(args, models, schedule, training, validation, vocabularies):
             verbose=1 if sys.stdout.isatty() else 2,
             callbacks=[begin, checkpoint.callback(variables), *sampling],
         )
-    return checkpoint.history()
+    history = checkpoint.history()
+    return history.assign(network=(history.index - 1) // args.epochs + 1)
 
 
 def score(decoding, pairs, **keywords):

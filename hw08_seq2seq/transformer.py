@@ -27,7 +27,6 @@ def positions(times, units):
     return ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
 
 
-@keras.saving.register_keras_serializable(package="hw08_seq2seq")
 class MultiHeadAttention(keras.layers.Layer):
     """softmax(Q K^T / sqrt(d)) V, in each of the heads with its own maps to d = units / heads numbers."""
 
@@ -52,7 +51,7 @@ class MultiHeadAttention(keras.layers.Layer):
         """Queries from x (n, t, u); visible (n or 1, t or 1, s) says which keys each may attend to.
 
         Returns the attended values (n, t, u), and the mean over the heads of the weights (n, t, s), which are
-        0 where nothing is visible, and sum to 1.
+        0 for keys that are not visible, and sum to 1.
         """
         keys, values = keys_values
         queries = self.split(self.query_map(x))
@@ -63,7 +62,6 @@ class MultiHeadAttention(keras.layers.Layer):
         return self.output_map(attended), ops.mean(weights, axis=1)
 
 
-@keras.saving.register_keras_serializable(package="hw08_seq2seq")
 class Block(keras.layers.Layer):
     """One block; a decoder's, if it attends to the encoded sentence."""
 
@@ -84,7 +82,7 @@ class Block(keras.layers.Layer):
         return self.self_attention.keys_values(self.self_norm(x))
 
     def call(self, x, past, visible, encoded=None, mask=None, training=False):
-        """x (n, t, u); past: keys and values for self-attention, where visible (n or 1, t, p) allows.
+        """x (n, t, u); past: keys and values for self-attention, where visible (n or 1, t or 1, p) allows.
 
         encoded: keys and values of the encoded sentence, of which mask (n, s) is false on padding.
         Returns x, and the weights of the attention to the encoded sentence (n, t, s), or None.

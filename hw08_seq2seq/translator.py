@@ -1,10 +1,12 @@
 """What the three models share: two vocabularies, a loss that does not count padding, a way to decode.
 
-A decoder is asked for a word at a time: start(source, limit) encodes the sentences (n, s) and returns what no
-step changes, encoded, and what each does, state. step(words, time, encoded, state) goes from the words chosen
-last, (n,), to the logits of the next ones, (n, Chinese words), and the new state. Both are lists of tensors,
-or of such lists, whose first axis counts hypotheses, so that decoding can repeat and reorder them without
-knowing what they are. attend(source, target_in) is where the model looks at each step, (n, t, s), or None.
+A decoder is asked for a token at a time: a Chinese character, or a word. start(source, limit) encodes the
+sentences (n, s) and returns `encoded`, which stays the same at every step, and `state`, which each step
+replaces. step(words, time, encoded, state) goes from the tokens chosen last, (n,), to the logits of the next
+ones, (n, Chinese tokens), and the new state. Both are lists of tensors, or of such lists, whose first axis
+counts hypotheses, so that decoding can repeat and reorder them without knowing what they are.
+attend(source, target_in) is where the model looks at each step, (n, t, s), or None: of several layers it is
+the last, of several heads or networks the mean.
 """
 
 import math
@@ -15,7 +17,7 @@ from keras import ops
 
 
 class Translator(keras.Model):
-    """call((source, target_in)): int32 (n, s) and (n, t) -> logits float32 (n, t, Chinese words).
+    """call((source, target_in)): int32 (n, s) and (n, t) -> logits float32 (n, t, Chinese tokens).
 
     smoothing: the share of the target probability that label smoothing spreads over all words.
     r_drop: the weight of R-Drop's term (Wu et al. 2021), for batches that hold every pair twice; 0: none.
@@ -41,15 +43,15 @@ class Translator(keras.Model):
         return embedding(words) * self.units**0.5
 
     def logits(self, outputs):
-        """(..., units) -> (..., Chinese words): how alike is it to each word's embedding?"""
+        """(..., units) -> (..., Chinese tokens): how alike is it to each token's embedding?"""
         return ops.matmul(outputs, ops.transpose(self.target_embedding.embeddings)) + self.bias
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The mean cross-entropy of the words that are no padding.
+        """The mean cross-entropy of the tokens that are no padding.
 
-        In training with label smoothing and, where r_drop is not 0, plus r_drop times the mean of the two
-        Kullback-Leibler divergences between the predictions p and q for the first and the second half of the
-        batch: the same pairs with other units dropped. KL(p, q) + KL(q, p) = sum (p - q) (log p - log q).
+        In training with label smoothing and, where r_drop is not 0, plus r_drop / 2 times the mean of the
+        two Kullback-Leibler divergences between the predictions p and q for the two halves of the batch: the
+        same pairs with other units dropped. KL(p, q) + KL(q, p) = sum (p - q) (log p - log q).
         """
         log_probability = ops.log_softmax(ops.cast(y_pred, "float32"))
         loss = -ops.take_along_axis(log_probability, y[..., None], axis=-1)[..., 0]

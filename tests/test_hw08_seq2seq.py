@@ -490,6 +490,7 @@ def test_an_ensemble_averages_probabilities(hw08, tmp_path):
     decoded = [hw08.decoding.Decoding(model, 2, 3).translate(source) for model in (ensemble, loaded)]
     assert decoded[0] == decoded[1]
     assert hw08.model.together(models[:1]) is models[0]
+    assert hw08.model.together([ensemble, models[0]]).members == [*models, models[0]]
 
 
 @pytest.mark.parametrize("beam", [1, 4])
@@ -582,6 +583,7 @@ def test_english_of_ones_own_becomes_the_files_tokens(hw08_light):
         ('She said, "Don\'t go!"', "she said , `` do n't go ! ''"),
         ("It’s 7:30 o'clock.", "it 's 7:30 o'clock ."),
         ("I can't, we've 3.5 (or so)", "i ca n't , we 've 3.5 ( or so )"),
+        ("'Hello' cannot cost $10 or 5%", "`` hello '' can not cost $ 10 or 5 %"),
     ):
         assert tokens.tokenise(text) == words.split()
     numbers = dict.fromkeys(["na@@", "ils", "n@@", "a@@", "i@@", "ls", "nai@@", "tom", "to@@", "m"])
@@ -614,7 +616,7 @@ def test_own_sentences_are_translated_with_their_log_probability(
     assert table.log_probability[0] == pytest.approx(log_probability, abs=1e-3)
     assert f"log-probability {log_probability:.2f}" in printed
     assert (out / "own.png").is_file()
-    monkeypatch.setattr("sys.stdin", io.StringIO("tom saw cats\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("\ntom saw cats\n\n"))
     assert len(hw08.predict.main([*argv, "--text", "-"])) == 1
     for wrong, words in (("", "is empty"), ("a" * 2001, "2,001 characters")):
         check_sentence(hw08, capsys, [*argv, "--text", wrong], words, script="predict")
