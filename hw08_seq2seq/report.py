@@ -1,6 +1,6 @@
 """Answer the report questions of homework 8: every table and figure of README.md.
 
-    python hw08_seq2seq/report.py                 on the course's files, into results/: 45 minutes
+    python hw08_seq2seq/report.py                 on the course's files, into results/: two hours
     python hw08_seq2seq/report.py --synthetic     without them, into out/results/
 
 What is attention worth, and what a beam? What do several networks add, and samples? Is it good to feed a
