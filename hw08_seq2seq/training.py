@@ -73,12 +73,12 @@ def fit(args, models, schedule, training, validation, vocabularies):
     losses are means over the tokens of each batch, and then, as Keras does it, over the sentences.
     """
 
-    def batches(pairs, **keywords):
+    def encoded(pairs):
         sides = ([pair.english for pair in pairs], [pair.chinese for pair in pairs])
-        ids = [vocabulary.encode(side) for vocabulary, side in zip(vocabularies, sides)]
-        return Batches(*ids, args.batch_size, **keywords)
+        return [vocabulary.encode(side) for vocabulary, side in zip(vocabularies, sides)]
 
-    epoch = len(batches(training))
+    ids, validation = encoded(training), Batches(*encoded(validation), args.batch_size)
+    epoch = len(Batches(*ids, args.batch_size))
     decay = max(1, epoch * (args.epochs - 1))
     checkpoint, variables = Checkpoint(args), []
     for model in models:
@@ -93,12 +93,13 @@ def fit(args, models, schedule, training, validation, vocabularies):
         checkpoint.restore(variables)
 
     for index, model in enumerate(models):
-        shuffled = batches(training, shuffle=True, seed=args.seed + index, twice=model.r_drop > 0)
+        seed = args.seed + index
+        shuffled = Batches(*ids, args.batch_size, shuffle=True, seed=seed, twice=model.r_drop > 0)
         begin = keras.callbacks.LambdaCallback(on_epoch_begin=shuffled.begin)
         sampling = [ScheduledSampling(schedule, args.epochs, epoch)] if model.sampled else []
         model.fit(
             shuffled,
-            validation_data=batches(validation),
+            validation_data=validation,
             shuffle=False,  # they are shuffled
             initial_epoch=min(max(0, len(checkpoint.rows) - index * args.epochs), args.epochs),
             epochs=args.epochs,
