@@ -19,7 +19,7 @@ import pandas as pd
 from dataset import load_test, read_square
 from device import start_keras
 from images import class_names, image_files, open_image
-from records import read_metrics, trained
+from records import check_models
 from scipy.special import softmax
 
 LIKELIEST = 3  # classes of a picture that are printed
@@ -44,11 +44,7 @@ def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     paths = args.model or [args.out_dir / "model.keras"]
-    for path in paths:
-        metrics_path = path.parent / "metrics.json"
-        if not args.model or (metrics_path.is_file() and path.name in read_metrics(path.parent)["files"]):
-            own_input = bool(args.picture)
-            trained(args, path.name, folder=path.parent, own_input=own_input)  # others have no metrics.json
+    check_models(args, paths, own_input=bool(args.picture))
     for path in args.picture or ():
         open_image(path)  # a file that is none need not wait for Keras
     if not args.picture:

@@ -15,7 +15,7 @@ import pandas as pd
 from dataset import load_part
 from device import start_keras
 from images import image_files
-from records import read_metrics, trained
+from records import check_models
 
 
 def parse_args(argv=None):
@@ -28,9 +28,7 @@ def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     path = args.model or args.out_dir / "compressed.npz"
-    metrics_path = path.parent / "metrics.json"
-    if not args.model or (metrics_path.is_file() and path.name in read_metrics(path.parent)["files"]):
-        trained(args, path.name, folder=path.parent)  # a file that was sent to somebody has no metrics.json
+    check_models(args, [path])
     image_files(data_dir / "food-11" / "testing")  # a missing folder need not wait for Keras
     start_keras()
     from compressed import read_compressed  # here, with Keras, so that --help need not wait for it

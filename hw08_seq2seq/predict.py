@@ -26,7 +26,7 @@ from device import start_keras
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findSystemFonts, fontManager
 from matplotlib.ft2font import FT2Font
-from records import plain, read_metrics, trained
+from records import check_models, plain
 from scipy.special import log_softmax
 from train import BEAM, SAMPLES
 
@@ -57,10 +57,7 @@ def main(argv=None):
         texts = [line for line in sys.stdin.read().splitlines() if line.strip()]
     own = texts is not None and [tokenise(text) for text in texts or [""]]
     paths = args.model or [args.out_dir / "model.keras"]
-    for path in paths:
-        metrics_path = path.parent / "metrics.json"
-        if not args.model or (metrics_path.is_file() and path.name in read_metrics(path.parent)["files"]):
-            trained(args, path.name, folder=path.parent, own_input=bool(own))  # others have no metrics.json
+    check_models(args, paths, own_input=bool(own))
     pairs = [] if own else load_pairs(data_dir / "testing.txt", reference=False)
 
     args.out_dir.mkdir(parents=True, exist_ok=True)

@@ -164,6 +164,17 @@ def trained(args, *names, folder=None, own_input=False):
     return metrics
 
 
+def check_models(args, paths, own_input=False):
+    """Check what predict.py reads as trained() does: that of --out-dir, or the files of --model.
+
+    Of the latter only those that a metrics.json beside them names: one that was sent to somebody has none.
+    """
+    for path in paths:
+        metrics = path.parent / "metrics.json"
+        if not args.model or (metrics.is_file() and path.name in read_metrics(path.parent)["files"]):
+            trained(args, path.name, folder=path.parent, own_input=own_input)
+
+
 def finished(args):
     """Whether a training with these flags, those of train.py, has ended in --out-dir: a report reuses it."""
     if not (args.out_dir / "metrics.json").is_file():
