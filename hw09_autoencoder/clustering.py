@@ -1,10 +1,16 @@
-"""From codes to two groups, without a label: whitening, k-means, a vote, and names for the groups."""
+"""From codes to two groups, without a label: whitening, t-SNE, k-means, a graph's cut, and the names."""
+
+import contextlib
+import io
+import re
+import warnings
 
 import numpy as np
+from tqdm import tqdm
 
-WHITENED = 16  # directions of a code that are kept, at most
-SHARE = 0.95  # of the variance that they hold together; the rest is noise, and would be blown up
-NEIGHBOURS = 10  # training images that vote on the group of an image
+WHITENED = 32  # directions of a code that are kept, at most
+SHARE = 0.99  # of the variance that they hold together; the rest is noise, and would be blown up
+NEIGHBOURS = 10  # training images that an image is joined with in the graph, or that vote on its group
 PERPLEXITY = 30  # of t-SNE: about how many neighbours a point has
 
 
@@ -30,30 +36,54 @@ def on_a_plane(codes, seed):
     """
     from sklearn.manifold import TSNE  # here: scikit-learn is slow to import, and --help need not wait for it
 
-    print(f"t-SNE of {len(codes)} codes", flush=True)
     if codes.shape[1] == 1:  # whitening may leave one direction, and the points begin with two
         codes = np.pad(codes, ((0, 0), (0, 1)))
     perplexity = min(PERPLEXITY, (len(codes) - 1) / 3)
-    return TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(codes)
+    with tqdm(total=1000, desc=f"t-SNE of {len(codes)} codes", ncols=80, disable=None) as bar:
+        way = TSNE(2, perplexity=perplexity, init="pca", random_state=seed, verbose=2, max_iter=bar.total)
+        with contextlib.redirect_stdout(Iterations(bar)):
+            return way.fit_transform(codes)
 
 
-def two_groups(points, seed):
+class Iterations(io.StringIO):
+    """In place of standard output: what scikit-learn's t-SNE prints of its iterations moves a bar."""
+
+    def __init__(self, bar):
+        super().__init__()
+        self.bar = bar
+
+    def write(self, text):
+        if found := re.search(r"Iteration (\d+)", text):
+            self.bar.update(int(found[1]) - self.bar.n)
+        return len(text)
+
+
+def k_means(points, seed):
     """k-means with two means, the best of 20 starts: float32 (n, d) -> int64 (n,), 0 or 1."""
     from sklearn.cluster import KMeans
 
     return KMeans(2, n_init=20, random_state=seed).fit_predict(points).astype(np.int64)
 
 
-def vote(groups):
-    """What most of some clusterings say: int64 (k, n) -> (n,). The first decides between equals.
+def normalised_cut(points, seed):
+    """Cut the graph of nearest neighbours where few edges are in the way: float32 (n, d) -> int64 (n,).
 
-    A cluster's number means nothing, so each clustering is turned over first where that brings it nearer to
-    the first.
+    Each point is joined with its NEIGHBOURS nearest. Of all cuts in two parts, 0 and 1, the one is sought
+    whose cut edges are the smallest share of the edges of each part: the normalised cut (Shi and Malik 2000).
+    The second eigenvector of the graph's normalised Laplacian says nearly which it is (von Luxburg 2007).
     """
-    groups = np.asarray(groups)
-    turned = np.mean(groups != groups[0], axis=1) > 0.5
-    shares = np.mean(groups ^ turned[:, None], axis=0)
-    return np.where(shares == 0.5, groups[0], shares > 0.5).astype(np.int64)
+    from sklearn.cluster import SpectralClustering
+
+    count = min(NEIGHBOURS, len(points) - 1)
+    way = SpectralClustering(
+        2, affinity="nearest_neighbors", n_neighbors=count, assign_labels="cluster_qr", random_state=seed
+    )
+    with warnings.catch_warnings():  # a graph of several pieces is cut between them
+        warnings.filterwarnings("ignore", "Graph is not fully connected")
+        return way.fit_predict(points).astype(np.int64)
+
+
+CLUSTERINGS = {"k-means": k_means, "cut": normalised_cut}
 
 
 def named(groups, images):
@@ -87,5 +117,5 @@ def accuracy(groups, labels):
 
 
 def member_seed(args, number):
-    """The seed of an autoencoder: no two votes with other --seed share one."""
-    return (args.seed * args.seeds + number) % 2**31
+    """The seed of an autoencoder: no two trainings with other --seed share one."""
+    return (args.seed * args.networks + number) % 2**31

@@ -4,26 +4,32 @@ trainX.npy   uint8 (N, 32, 32, 3), RGB, without labels: to learn from, and what 
 valX.npy     uint8 (500, 32, 32, 3), as many as there are labels
 valY.npy     (500,), integers 0 or 1: which of the two groups. Only for scoring
 
-NumPy's own format. A file that holds Python objects is refused: to read it would run what is in it.
+NumPy's own format. A file that holds Python objects is refused: to read it would run what is in it. In place
+of trainX.npy or valX.npy may stand a folder trainX/ or valX/ of image files, in the order of their names.
+Images of another size are cut to the square in their middle and brought to 32x32.
 """
 
 from scaffold import HELP, BadInput, replacing
 
 import numpy as np
+from images import image_files, open_image, read_images
+from PIL import Image, ImageOps
 
 SHAPE = (32, 32, 3)  # of an image: rows, columns, RGB
 
 
 def load_images(path):
-    """Read trainX.npy or valX.npy: uint8 (n, 32, 32, 3).
+    """Read trainX.npy or valX.npy, or the folder of that name: uint8 (n, 32, 32, 3).
 
     Floats or wider integers are taken if they are whole numbers from 0 to 255. Raises BadInput when the file
     is missing, cut short, empty, or holds something else.
     """
+    if not path.is_file() and path.with_suffix("").is_dir():
+        return load_folder(path.with_suffix(""))
     images = load_array(path)
-    if images.shape[1:] != SHAPE or images.dtype.kind not in "uif":
+    if images.ndim != 4 or images.shape[-1] != SHAPE[-1] or images.dtype.kind not in "uif":
         raise BadInput(f"{path} holds {described(images)}, expected uint8 (N, 32, 32, 3); {HELP}.")
-    if len(images) == 0:
+    if 0 in images.shape:
         raise BadInput(f"{path} holds no images; {HELP}.")
     if images.dtype != np.uint8:
         with np.errstate(invalid="ignore"):  # NaN is no uint8, and is caught by the comparison
@@ -34,7 +40,26 @@ def load_images(path):
                 f"{path}: image {index[0]} has {images[index]} at row {index[1]}, column {index[2]}, "
                 f"expected whole numbers from 0 to 255; {HELP}."
             )
-    return images.astype(np.uint8)
+    images = images.astype(np.uint8)
+    if images.shape[1:] == SHAPE:
+        return images
+    return np.stack([resized(Image.fromarray(image)) for image in images])
+
+
+def files_of(path):
+    """A file of one's own, or the image files of a folder in the order of their names: list of paths."""
+    return [path] if path.is_file() else image_files(path)
+
+
+def load_folder(path):
+    """The images of files_of(): uint8 (n, 32, 32, 3). Raises BadInput if one cannot be decoded."""
+    read = read_images(files_of(path), lambda file: resized(open_image(file, side=SHAPE[0])), "images")
+    return np.stack(read)
+
+
+def resized(image):
+    """The square in the middle of a PIL image, brought to 32x32: uint8 (32, 32, 3)."""
+    return np.asarray(ImageOps.fit(image, SHAPE[1::-1], Image.Resampling.BILINEAR))
 
 
 def load_several(path):

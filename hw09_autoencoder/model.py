@@ -1,16 +1,17 @@
-"""The autoencoder: an encoder, a decoder that mirrors it, and what is done to an image before it is encoded.
+"""The autoencoder: a residual encoder, a decoder, and what is done to an image before it is encoded.
 
-| encoder: 3x3 convolutions, stride 2 | decoder: 4x4 transposed convolutions |
-|-------------------------------------|--------------------------------------|
-| image (32, 32, 3)                 | image (32, 32, 3)                  |
-| (16, 16, 32)                        | (16, 16, 32)                         |
-| (8, 8, 64)                          | (8, 8, 64)                           |
-| (4, 4, 128)                         | (4, 4, 128)                          |
-| (2, 2, 128)                         | (2, 2, 128)                          |
-| code (code_size,)                   | code (code_size,)                    |
+| encoder                                             | decoder: 4x4 transposed convolutions |
+|-----------------------------------------------------|--------------------------------------|
+| image (32, 32, 3)                                   | image (32, 32, 3)                    |
+| 4x4 convolution, stride 2: (16, 16, 32)             | (16, 16, 32)                         |
+| 3x3 convolution, stride 2, and a block: (8, 8, 64)  | (8, 8, 64)                           |
+| 3x3 convolution, stride 2, and a block: (4, 4, 128) | (4, 4, 128)                          |
+| flatten 2048, or the mean over the positions 128    | (4, 4, 128)                          |
+| code (code_size,)                                   | code (code_size,)                    |
 
-Read the left column downwards, the right one upwards. Images are 0..1 in both; model.keras takes pixels
-0..255 and has the scaling inside.
+Read the left column downwards, the right one upwards. The mean is for views, which have in common what fills
+them and not where it is; all else is flattened. A block adds a 3x3 convolution to what came in (He et
+al. 2016). Images are 0..1 in both; model.keras takes pixels 0..255 and has the scaling inside.
 """
 
 from scaffold import BadInput
@@ -22,21 +23,33 @@ from dataset import SHAPE
 from device import load_keras
 from keras import layers, ops
 
-FILTERS = (32, 64, 128, 128)
+FILTERS = (32, 64, 128)
 PROJECTION = (128, 64)  # units of the layers between the code and the contrastive loss
 RECONSTRUCTION = 3.0  # weight of the squared error beside the contrastive loss
 MOMENTUM = 0.9  # of the running means: Keras' 0.99 needs more steps than a training here has
 
 
-def build_encoder(code_size, name="encoder"):
-    """A model of images float32 (n, 32, 32, 3), 0..1 -> codes (n, code_size)."""
+def build_encoder(code_size, averaged=False, name="encoder"):
+    """A model of images float32 (n, 32, 32, 3), 0..1 -> codes (n, code_size).
+
+    averaged: whether the code is made of the mean over the positions
+    """
+
+    def convolution(hidden, filters, kernel, stride, name):
+        layer = layers.Conv2D(filters, kernel, strides=stride, padding="same", use_bias=False, name=name)
+        return layers.BatchNormalization(momentum=MOMENTUM, name=f"normalization_{name}")(layer(hidden))
+
     inputs = keras.Input(SHAPE, name="image")
-    hidden = inputs
-    for number, filters in enumerate(FILTERS, 1):
-        hidden = layers.Conv2D(filters, 3, strides=2, padding="same", name=f"convolution_{number}")(hidden)
-        hidden = layers.BatchNormalization(momentum=MOMENTUM, name=f"normalization_{number}")(hidden)
-        hidden = layers.ReLU(name=f"relu_{number}")(hidden)
-    hidden = layers.Flatten(name="flatten")(hidden)
+    hidden = layers.ReLU(name="relu_1")(convolution(inputs, FILTERS[0], 4, 2, "convolution_1"))
+    for number, filters in enumerate(FILTERS[1:], 2):
+        halved = convolution(hidden, filters, 3, 2, f"convolution_{number}")
+        hidden = layers.ReLU(name=f"relu_{number}")(halved)
+        added = layers.Add(name=f"sum_{number}")(
+            [hidden, convolution(hidden, filters, 3, 1, f"block_{number}")]
+        )
+        hidden = layers.ReLU(name=f"relu_of_sum_{number}")(added)
+    flat = layers.GlobalAveragePooling2D(name="mean") if averaged else layers.Flatten(name="flatten")
+    hidden = flat(hidden)
     return keras.Model(inputs, layers.Dense(code_size, name="code")(hidden), name=name)
 
 
@@ -64,7 +77,7 @@ class Autoencoder(keras.Model):
 
     def __init__(self, code_size, noise, contrast, seed, number=1):
         super().__init__(name="autoencoder")
-        self.encoder = build_encoder(code_size, f"encoder_{number}")
+        self.encoder = build_encoder(code_size, contrast, f"encoder_{number}")
         self.decoder = build_decoder(code_size, f"decoder_{number}")
         self.projector = None
         if contrast:

@@ -1,33 +1,39 @@
 """Give each image of trainX its group, with what train.py saved, and draw all codes on a plane.
 
-    python hw09_autoencoder/predict.py                after train.py
-    python hw09_autoencoder/predict.py --synthetic    after train.py --synthetic
+    python hw09_autoencoder/predict.py                     after train.py
+    python hw09_autoencoder/predict.py --synthetic         after train.py --synthetic
+    python hw09_autoencoder/predict.py --picture my.jpg    the group of one's own picture, or of a folder's
 
 Written to <out-dir>: submission.csv with id,label, the ids counting from 0 in the order of trainX.npy, and
-embedding.png, every image's point by t-SNE in its group's colour.
+embedding.png, every image's point by t-SNE in its group's colour, and those of valX in the colours of its
+labels, if it has some.
 """
+
+from pathlib import Path
 
 from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
 from clustering import of_neighbours, on_a_plane
-from dataset import load_several
+from dataset import files_of, load_folder, load_images, load_labels, load_several
 from device import start_keras
 from figures import plot_embedding
 from records import trained
 
 
 def parse_args(argv=None):
-    return Parser(__doc__, "predict", "folder of trainX.npy").parse(argv)
+    parser = Parser(__doc__, "predict", "folder of trainX.npy")
+    parser.add_argument("--picture", type=Path, help="a picture of one's own, or a folder of pictures")
+    return parser.parse(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    trained(args, "model.keras", "clusters.npz")
+    trained(args, "model.keras", "clusters.npz", own_input=bool(args.picture))
     clusters = load_clusters(args.out_dir / "clusters.npz")
-    images = load_several(data_dir / "trainX.npy")
+    images = load_folder(args.picture) if args.picture else load_several(data_dir / "trainX.npy")
 
     start_keras()
     from model import in_batches, load_model  # with Keras, for which --help need not wait
@@ -35,18 +41,36 @@ def main(argv=None):
     model = load_model(args.out_dir / "model.keras")
     if model.output_shape[0][1:] != clusters["codes"].shape[1:]:
         raise BadInput(f"{args.out_dir / 'clusters.npz'} is of another model.keras; run train.py again.")
-    codes = in_batches(lambda x: model(x)[0], images)
+
+    def codes_of(images):
+        return in_batches(lambda x: model(x)[0], images)
+
+    codes = codes_of(images)
     groups = of_neighbours(codes, clusters["codes"], clusters["groups"])
     table = pd.DataFrame({"id": np.arange(len(groups)), "label": groups})
+    if args.picture:
+        for path, group in zip(files_of(args.picture), groups):
+            print(f"{path}: group {group}")
+        return table
     with replacing(args.out_dir / "submission.csv") as path:
         table.to_csv(path, index=False)
-    known = "points" in clusters and len(clusters["points"]) == len(codes)
-    points = clusters["points"] if known else on_a_plane(codes, seed=0)
+    shown = {"trainX": (codes, groups, "group")}
+    if (data_dir / "valY.npy").is_file():
+        validation = load_images(data_dir / "valX.npy")
+        labels = load_labels(data_dir / "valY.npy", len(validation))
+        shown["valX"] = codes_of(validation), labels, "label"
     with replacing(args.out_dir / "embedding.png") as path:
-        plot_embedding({"trainX": (points, groups)}).savefig(path)
+        plot_embedding(on_one_plane(shown)).savefig(path)
     print(f"group 0: {np.sum(groups == 0)} images, group 1: {np.sum(groups == 1)}")
     print(f"{len(table)} predictions   {args.out_dir / 'submission.csv'}")
     return table
+
+
+def on_one_plane(shown):
+    """{name: (codes, groups, what these are)} -> what plot_embedding() takes, by one t-SNE of all codes."""
+    codes = [of for of, *_ in shown.values()]
+    points = np.split(on_a_plane(np.concatenate(codes), seed=0), np.cumsum([len(of) for of in codes])[:-1])
+    return {f"t-SNE, {name}": (of, *rest) for of, (name, (_, *rest)) in zip(points, shown.items())}
 
 
 def load_clusters(path):

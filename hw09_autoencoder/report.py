@@ -1,6 +1,6 @@
 """Answer the report questions of homework 9: every table and figure of README.md.
 
-    python hw09_autoencoder/report.py                 on the course's files, into results/: some 50 minutes
+    python hw09_autoencoder/report.py                 on the course's files, into results/: an hour
     python hw09_autoencoder/report.py --synthetic     on drawn images, into out/results/
 
 Two improvements on the course's method, before and after; what is decoded; whether a smaller reconstruction
@@ -16,15 +16,19 @@ from scaffold import HERE, BadInput, Parser, replacing, run
 import numpy as np
 import pandas as pd
 import train
-from clustering import accuracy, of_neighbours, on_a_plane, two_groups, vote, whitening
+from clustering import CLUSTERINGS, accuracy, of_neighbours, on_a_plane, whitening
 from dataset import load_images, load_labels, load_several, make_synthetic
 from device import start_keras
-from figures import plot_embedding
+from figures import SHOWN, plot_embedding, plot_strip
 from matplotlib.figure import Figure
+from predict import on_one_plane
 from records import fingerprint, finished, measured_since, publish, read_metrics
 
 COMPONENTS = 128  # of the pixels, as many as a code has numbers
-VOTERS = 3  # autoencoders in a vote
+TOGETHER = 3  # autoencoders whose codes stand side by side
+WAYS = (("none", "k-means"), ("whitened", "k-means"), ("tsne", "k-means"), ("whitened", "cut"))
+DRAWN = ("denoising: none, k-means", "contrastive: none, k-means", "contrastive: whitened, cut")
+EPOCHS = (1, 2, 5, 10, 20, 30, 40, 50)  # rows of the table of epochs
 COLUMNS = ["table", "row", "median", "best", "worst", "error", "correlation", "seconds"]
 
 
@@ -52,43 +56,51 @@ def main(argv=None):
         rows.append([table, name, *cells, *more])
         print(" | ".join(rows[-1]), flush=True)
 
-    pixels = principal_components(*parts)
-    for reduction, name in (
-        ("none", "k-means"),
-        ("whitened", "whitened, k-means"),
-        ("tsne", "t-SNE, k-means"),
-    ):
-        runs = [grouped(kept / "pixels", seed, pixels, reduction) for seed in range(args.seeds)]
-        row("references", f"pixels, {name}", spread([run["found"] for run in runs]))
-    row("references", "pixels, Gaussian mixture", spread(mixtures(pixels, args.seeds)))
+    pixels, restored = principal_components(*parts)
+    for way in WAYS:
+        runs = [grouped(kept / "pixels", seed, pixels, way) for seed in range(args.seeds)]
+        row("references", f"pixels: {', '.join(way)}", spread([run["found"] for run in runs]))
+    row("references", "pixels: whitened, Gaussian mixture", spread(mixtures(pixels, args.seeds)))
+    error = np.mean(np.square(restored - parts[1] / np.float32(255)))
+    row("training", f"{pixels[0].shape[1]} principal components", more=(f"{error:.4f}", "", ""))
 
     for model in train.RECIPES:
         folders = trained(args, data_dir, model)
         metrics = [read_metrics(folder) for folder in folders]
         codes = [raw_codes(folder, parts) for folder in folders]
-        for reduction in train.REDUCTIONS:
-            runs = [grouped(kept / model, seed, each, reduction) for seed, each in enumerate(codes)]
-            found[reduction] = [run["found"] for run in runs]
-            as_trained = metrics[0]["arguments"]["reduce"] == reduction  # then train.py has counted already
-            scores = of_scores([run["score"] for run in metrics]) if as_trained else spread(found[reduction])
-            row("methods", f"{model}, {reduction}", scores)
-        panels[f"{model}, codes as they are"] = runs[0]["points"], runs[0]["known"]
+        for way in WAYS:
+            runs = [grouped(kept / model, seed, each, way) for seed, each in enumerate(codes)]
+            found[way] = [run["found"] for run in runs]
+            as_trained = (metrics[0]["arguments"]["reduce"], metrics[0]["arguments"]["clustering"]) == way
+            # What train.py has counted already is not counted again.
+            scores = of_scores([run["score"] for run in metrics]) if as_trained else spread(found[way])
+            row("methods", f"{model}: {', '.join(way)}", scores)
+            if f"{model}: {', '.join(way)}" in DRAWN:
+                panels[f"{model}: {', '.join(way)}"] = codes[0], runs[0]["known"]
         row("training", model, more=summary(folders))
         with replacing(results / f"{model}.png") as path:
             shutil.copy(folders[0] / "reconstructions.png", path)
+    white = [of_variance_one(each) for each in codes]
+    together = []
+    for chosen in itertools.combinations(range(args.seeds), min(TOGETHER, args.seeds)):
+        side_by_side = [np.concatenate([white[seed][part] for seed in chosen], axis=1) for part in (0, 1)]
+        name = "_".join(map(str, chosen))
+        together.append(grouped(kept / "together", name, side_by_side, ("none", "cut"))["found"])
+    row("together", f"{model}: whitened, side by side, cut", spread(together))
+    table = histories(folders)
+    for epoch in sorted({*EPOCHS} & {*table.epoch}):
+        row("epochs", f"{epoch}", of_scores(table.accuracy[table.epoch == epoch]))
 
-    white = of_variance_one(codes[0])[0]
-    panels[f"{model}, whitened"] = (
-        on_a_plane(white, 0),
-        grouped(kept / model, 0, codes[0], "whitened")["known"],
-    )
-    triples = list(itertools.combinations(found["whitened"], min(VOTERS, args.seeds)))
-    row("votes", f"{model}, whitened, {VOTERS} vote", spread([vote(triple) for triple in triples]))
-
-    for name, figure in (("embeddings", plot_embedding(panels)), ("errors", plot_errors(kept, args.seeds))):
+    shown = [number for number in SHOWN if number < len(parts[0])]
+    strip = parts[0][shown] / np.float32(255), principal_components(parts[0], parts[0][shown])[1].clip(0, 1)
+    for name, figure in (
+        ("embeddings", plot_embeddings(panels, labels)),
+        ("errors", plot_errors(kept, args.seeds)),
+        ("components", plot_strip(strip, ("original", "restored"), shown)),
+    ):
         with replacing(results / f"{name}.png") as path:
-            figure.savefig(path, dpi=80)
-    order = ["references", "methods", "votes", "training"]
+            figure.savefig(path, dpi=72)
+    order = ["references", "methods", "together", "epochs", "training"]
     table = pd.DataFrame(sorted(rows, key=lambda cells: order.index(cells[0])), columns=COLUMNS)
     publish(results, table, median_of_metrics(metrics))
 
@@ -114,12 +126,16 @@ def raw_codes(folder, parts):
     return [in_batches(encoder, part / np.float32(255)) for part in parts]
 
 
-def principal_components(images, validation):
-    """The first COMPONENTS principal components of the pixels, fitted on trainX: float32 (n, k) each."""
-    flat = [part.reshape(len(part), -1) / np.float32(255) for part in (images, validation)]
+def principal_components(images, others):
+    """The first COMPONENTS principal components of the pixels, fitted on the first images.
+
+    Returns those of both, float32 (n, k) each, and the others as they come back, (m, 32, 32, 3).
+    """
+    flat = [part.reshape(len(part), -1) / np.float32(255) for part in (images, others)]
     mean = flat[0].mean(axis=0)
     directions = np.linalg.svd(flat[0] - mean, full_matrices=False)[2][:COMPONENTS]
-    return [(part - mean) @ directions.T for part in flat]
+    components = [(part - mean) @ directions.T for part in flat]
+    return components, (components[1] @ directions + mean).reshape(others.shape)
 
 
 def of_variance_one(codes, *limits):
@@ -128,19 +144,21 @@ def of_variance_one(codes, *limits):
     return [part @ matrix + offset for part in codes]
 
 
-def grouped(folder, seed, codes, reduction):
-    """What a reduction and k-means make of codes: the groups of trainX and valX, `known` and `found`."""
-    path = folder / f"{reduction}_{seed}.npz"
+def grouped(folder, seed, codes, way):
+    """What a way (reduction, clustering) makes of codes: groups of trainX and valX, `known` and `found`."""
+    reduction, clustering = way
+    path = folder / f"{reduction}_{clustering}_{seed}.npz"
     if not measured_since(path):
         folder.mkdir(parents=True, exist_ok=True)
         known, others = of_variance_one(codes) if reduction == "whitened" else codes
-        points = on_a_plane(known, seed) if reduction == "tsne" else known
-        groups = two_groups(points, seed)
+        number = seed if isinstance(seed, int) else 0
+        points = on_a_plane(known, number) if reduction == "tsne" else known
+        groups = CLUSTERINGS[clustering](points, number)
         with replacing(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, known=groups, found=of_neighbours(others, known, groups), points=points[:, :2])
+            np.savez(file, known=groups, found=of_neighbours(others, known, groups))
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in ("known", "found", "points")}
+            return {name: file[name] for name in ("known", "found")}
     except Exception as error:  # a damaged archive has many ways to say so
         raise BadInput(f"{path} is damaged; remove it, and it is made anew.") from error
 
@@ -174,6 +192,18 @@ def summary(folders):
     correlation = table.validation_error.rank().corr(table.accuracy.rank()) if len(table) > 2 else np.nan
     seconds = table.seconds.sum() / len(folders)
     return [f"{last.validation_error.median():.4f}", f"{correlation:.2f}", f"{seconds:.0f}"]
+
+
+def plot_embeddings(panels, labels):
+    """{name: (codes of trainX and valX, groups of trainX)}: the groups above, the labels of valX below."""
+    drawn = []
+    for name, ((codes, others), groups) in panels.items():
+        if "whitened" in name:
+            codes, others = of_variance_one((codes, others))
+        shown = {"trainX": (codes, groups, "group"), "valX": (others, labels, "label")}
+        drawn.append({f"{name}\n{title}": panel for title, panel in on_one_plane(shown).items()})
+    above, below = ([list(each.items())[line] for each in drawn] for line in (0, 1))
+    return plot_embedding(dict(above + below), columns=len(panels))
 
 
 def plot_errors(kept, seeds):

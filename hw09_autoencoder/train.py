@@ -1,10 +1,11 @@
 """Learn codes of images without labels, and part the images into two groups by their codes.
 
-    python hw09_autoencoder/train.py                       codes alike for two views of an image, whitened
+    python hw09_autoencoder/train.py                       codes alike for two views of an image
     python hw09_autoencoder/train.py --synthetic           the same on drawn images, in seconds
     python hw09_autoencoder/train.py --method denoising    the course's: noise, then t-SNE and k-means
     python hw09_autoencoder/train.py --method denoising --reduce whitened
-    python hw09_autoencoder/train.py --seeds 3             three autoencoders vote
+    python hw09_autoencoder/train.py --networks 3          the codes of three autoencoders, side by side
+    python hw09_autoencoder/train.py --resume              go on after the last finished epoch
 
 The score is the accuracy on valX and valY, under the better of the two namings of the groups. The labels do
 nothing else: they take no part in the training, the groups, or what these are called. history.csv has the
@@ -18,10 +19,10 @@ from scaffold import Parser, head, integer, number, run
 
 import numpy as np
 import pandas as pd
-from clustering import accuracy, member_seed, named, of_neighbours, on_a_plane, two_groups, vote, whitening
+from clustering import CLUSTERINGS, accuracy, named, of_neighbours, on_a_plane, whitening
 from dataset import load_images, load_labels, load_several, make_synthetic
 from device import start_keras
-from figures import plot_strip
+from figures import SHOWN, plot_strip
 from records import claim, learning_curve, record
 
 REDUCTIONS = ["none", "whitened", "tsne"]
@@ -37,23 +38,25 @@ class Recipe:
     batch_size: int
     learning_rate: float
     noise: float
-    reduce: str  # of the codes, before k-means
+    reduce: str  # of the codes, before they are clustered
+    clustering: str
 
 
 RECIPES = {
-    "denoising": Recipe(30, 64, 0.002, 0.2, "tsne"),
-    "contrastive": Recipe(12, 256, 0.002, 0.05, "whitened"),
+    "denoising": Recipe(30, 64, 0.002, 0.2, "tsne", "k-means"),
+    "contrastive": Recipe(50, 256, 0.002, 0.03, "whitened", "cut"),
 }
 
 
 def parse_args(argv=None):
-    parser = Parser(__doc__, "train", "folder of the three .npy files")
+    parser = Parser(__doc__, "train", "folder of trainX.npy or trainX/, valX and valY.npy", resume=True)
     parser.add_argument("--method", choices=list(RECIPES), default="contrastive", help="how codes are learnt")
     parser.add_argument("--noise", type=number(float, 0, 1e6), help="standard deviation, of pixels 0 to 1")
     parser.add_argument("--code-size", type=integer(2, 10_000), default=128, help="numbers in a code")
-    parser.add_argument("--reduce", choices=REDUCTIONS, help="of the codes, before k-means")
+    parser.add_argument("--reduce", choices=REDUCTIONS, help="of the codes, before they are clustered")
+    parser.add_argument("--clustering", choices=list(CLUSTERINGS), help="how the codes are parted in two")
     parser.add_argument(
-        "--seeds", type=integer(1, 100), default=1, help="autoencoders that vote on the groups"
+        "--networks", type=integer(1, 100), default=1, help="autoencoders whose codes stand side by side"
     )
     args = parser.parse(argv, recipe)
     if args.batch_size < 2:
@@ -75,7 +78,7 @@ def main(argv=None):
     labels = load_labels(data_dir / "valY.npy", len(validation))
     device = start_keras(args.seed)
     from model import in_batches, whole_model
-    from training import SHOWN, fit, strip
+    from training import fit, strip
 
     head(
         args,
@@ -83,18 +86,16 @@ def main(argv=None):
         f"{args.method} autoencoder, codes of {args.code_size}, on {device}",
     )
     fits, members, histories = time.perf_counter(), [], []
-    for index in range(args.seeds):
+    for index in range(args.networks):
         member, history = fit(args, index, images, validation, labels)
         members.append(member)
         histories.append(history)
     fitted = time.perf_counter()
 
     raw = [in_batches(member.encoder, images / np.float32(255)) for member in members]
-    reductions = [whitening(codes) if args.reduce == "whitened" else None for codes in raw]
-    model = whole_model(members, reductions)
+    model = whole_model(members, [whitening(codes) if args.reduce == "whitened" else None for codes in raw])
     codes, validation_codes = (in_batches(lambda x: model(x)[0], each) for each in (images, validation))
-    widths = [each.shape[1] if way is None else len(way[1]) for each, way in zip(raw, reductions)]
-    clusters = part(args, np.split(codes, np.cumsum(widths)[:-1], axis=1), images)
+    clusters = part(args, codes, images)
     found = of_neighbours(validation_codes, clusters["codes"], clusters["groups"])
     metrics = {
         "metric": "validation accuracy, the better naming",
@@ -102,41 +103,38 @@ def main(argv=None):
         "reconstruction_error": float(histories[0].validation_error.iloc[-1]),
         "images_in_group": np.bincount(clusters["groups"], minlength=2).tolist(),
         "parameters": model.count_params(),
-        "seconds": {"one_fit": (fitted - fits) / args.seeds, "all": time.perf_counter() - began},
+        "seconds": {"one_fit": (fitted - fits) / args.networks, "all": time.perf_counter() - began},
     }
+    shown = [number for number in SHOWN if number < len(images)]
     spoilt = "a view" if args.method == "contrastive" else "noised"
     history = pd.concat(histories, ignore_index=True)
-    wide = history.pivot(index="epoch", columns="member")  # columns (name, member)
+    wide = history.pivot(index="epoch", columns="network")  # columns (name, network)
     panels = {
-        ylabel: {(name, member): f"autoencoder {member}" for member in range(1, args.seeds + 1)}
+        ylabel: {(name, number): f"autoencoder {number}" for number in range(1, args.networks + 1)}
         for name, ylabel in CURVES.items()
     }
     files = {
         "model.keras": model.save,
         "clusters.npz": lambda path: np.savez(path, **clusters),
         "history.csv": lambda path: history.to_csv(path, index=False),
-        "reconstructions.png": plot_strip(strip(members[0], images), spoilt, SHOWN),
+        "reconstructions.png": plot_strip(strip(members[0], images), ("original", spoilt, "decoded"), shown),
         "learning_curve.png": learning_curve(wide, panels),
     }
     return record(args, metrics, files)
 
 
 def part(args, codes, images):
-    """The members' k-means and their vote: what goes into clusters.npz, a dict of arrays.
+    """Cluster the codes, float32 (n, d), of trainX: what goes into clusters.npz, a dict of arrays.
 
-    codes : float32 (n, d) of trainX for each member; whitened, one may have fewer directions than another.
-        In the file they stand side by side
+    codes : as they came, those of several networks side by side
     groups : int64 (n,), 0 the bluer one
-    points : float32 (n, 2), of the first member's t-SNE, if it had one
+    points : float32 (n, 2), by t-SNE, if --reduce tsne
     """
-    arrays, groups = {"codes": np.concatenate(codes, axis=1)}, []
-    for index, points in enumerate(codes):
-        seed = member_seed(args, index)
-        if args.reduce == "tsne":
-            points = on_a_plane(points, seed)
-            arrays.setdefault("points", points)
-        groups.append(two_groups(points, seed))
-    return {**arrays, "groups": named(vote(groups), images)}
+    arrays = {"codes": codes}
+    if args.reduce == "tsne":
+        arrays["points"] = on_a_plane(codes, args.seed)
+    groups = CLUSTERINGS[args.clustering](arrays.get("points", codes), args.seed)
+    return {**arrays, "groups": named(groups, images)}
 
 
 if __name__ == "__main__":

@@ -1,83 +1,97 @@
 """The training of one autoencoder, and what is seen of it after each epoch."""
 
 import sys
-import time
 
 from scaffold import BadInput
 
 import keras
 import numpy as np
-import pandas as pd
-from clustering import accuracy, member_seed, of_neighbours, two_groups, whitening
+from checkpoint import Checkpoint
+from clustering import accuracy, k_means, member_seed, of_neighbours, whitening
+from figures import SHOWN
 from keras import ops
 from model import Autoencoder, in_batches
 
-SHOWN = (1, 2, 3, 6, 7, 9)  # images of trainX in reconstructions.png, the course's
-
 
 def fit(args, number, images, validation, labels):
-    """Train one autoencoder. Returns it and its history, a row an epoch."""
+    """Train one autoencoder, with --resume from the last finished epoch on.
+
+    number: which of --networks, from 0. Returns the model and its history, a row an epoch.
+    """
     seed = member_seed(args, number)
     keras.utils.set_random_seed(seed)
     model = Autoencoder(args.code_size, args.noise, args.method == "contrastive", seed, number + 1)
-    steps = args.epochs * -(-len(images) // args.batch_size)
-    rate = keras.optimizers.schedules.CosineDecay(args.learning_rate, steps)
+    model(images[:2].astype(np.float32), training=True)  # builds all weights
+    batches = Batches(images.astype(np.float32) / 255, args.batch_size, seed)
+    rate = keras.optimizers.schedules.CosineDecay(args.learning_rate, args.epochs * len(batches))
     # XLA's code for this network is four times as slow on the CPU as TensorFlow's own.
     model.compile(optimizer=keras.optimizers.Adam(rate), jit_compile=False)
     model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice
-    watch = Watch(images, validation, labels, args.learning_rate)
+    variables = [*model.variables, *model.optimizer.variables]
+    checkpoint = Checkpoint(args, free=("reduce", "clustering"), name=f"checkpoint_{number + 1}.npz")
+    if args.resume:
+        checkpoint.restore(variables)
+    begin = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.deal(epoch))
     model.fit(
-        images.astype(np.float32) / 255,
-        batch_size=args.batch_size,
+        batches,
+        initial_epoch=len(checkpoint.rows),
         epochs=args.epochs,
+        shuffle=False,  # the batches are mixed already
         verbose=1 if sys.stdout.isatty() else 2,
-        callbacks=[watch],
+        callbacks=[begin, Watch(args, images, validation, labels), checkpoint.callback(variables)],
     )
-    return model, pd.DataFrame(watch.rows).assign(member=number + 1)
+    return model, checkpoint.history().reset_index().assign(network=number + 1)
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of images (n, 32, 32, 3), in an order that depends on the seed and the epoch alone."""
+
+    def __init__(self, images, batch_size, seed):
+        super().__init__()
+        self.images, self.batch_size, self.seed = images, batch_size, seed
+        self.deal(0)
+
+    def deal(self, epoch):
+        self.order = np.random.default_rng([self.seed, epoch]).permutation(len(self.images))
+
+    def __len__(self):
+        return -(-len(self.images) // self.batch_size)
+
+    def __getitem__(self, index):
+        part = self.images[self.order[index * self.batch_size : (index + 1) * self.batch_size]]
+        return (part,)
 
 
 class Watch(keras.callbacks.Callback):
-    """rows: dicts, one an epoch, of the losses and of three numbers more.
+    """Adds two numbers to the logs of an epoch, and so to history.csv:
 
     validation_error : mean squared error of valX, decoded from its own codes, of pixels 0..1, without noise
     accuracy : on valX, of k-means on the whitened codes of trainX
-    seconds : of the epoch's training, without this
     """
 
-    def __init__(self, images, validation, labels, learning_rate):
+    def __init__(self, args, images, validation, labels):
         super().__init__()
         self.images, self.validation = (part / np.float32(255) for part in (images, validation))
-        self.labels, self.learning_rate, self.rows = labels, learning_rate, []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.began = time.perf_counter()
+        self.labels, self.learning_rate = labels, args.learning_rate
 
     def on_epoch_end(self, epoch, logs=None):
-        seconds = time.perf_counter() - self.began
         decoded = in_batches(self.model, self.validation)
         codes, others = (in_batches(self.model.encoder, part) for part in (self.images, self.validation))
         if not all(np.isfinite(each).all() for each in (list(logs.values()), codes, others)):
             raise BadInput(
                 f"epoch {epoch + 1}: the loss is not a number, --learning-rate {self.learning_rate} may be "
-                "too large; nothing was written."
+                "too large."
             )
         if (codes == codes[0]).all():
             raise BadInput(
                 f"epoch {epoch + 1}: all images have the same code, --learning-rate {self.learning_rate} "
-                "may be too large; nothing was written."
+                "may be too large."
             )
         matrix, offset = whitening(codes)
         known = codes @ matrix + offset
-        groups = of_neighbours(others @ matrix + offset, known, two_groups(known, seed=0))
-        self.rows.append(
-            {
-                "epoch": epoch + 1,
-                **logs,
-                "validation_error": float(np.mean(np.square(decoded - self.validation))),
-                "accuracy": accuracy(groups, self.labels),
-                "seconds": seconds,
-            }
-        )
+        groups = of_neighbours(others @ matrix + offset, known, k_means(known, seed=0))
+        logs["validation_error"] = float(np.mean(np.square(decoded - self.validation)))
+        logs["accuracy"] = accuracy(groups, self.labels)
 
 
 def strip(model, images):

@@ -5,17 +5,23 @@ data.zip of homework 10, from ml2020spring-hw10 on Kaggle:
 train.npy    (40000, 32, 32, 3), RGB, floats from -1 to 1: normal images of many kinds, without labels
 test.npy     (10000, 32, 32, 3), the same, with anomalies among them
 
-Floats of any size will do, and so will uint8 from 0 to 255; any number of images, and of any one size. An
-answers.csv (id,anomaly: ids from 1, and 0 or 1), where there is one, is only ever used to score.
+Floats of any size will do, and so will uint8 from 0 to 255; any number of images, and of any one size. In
+place of a file may stand a folder train/ or test/ of image files, in the order of their names; they are cut
+to the square in their middle and brought to 32x32. An answers.csv (id,anomaly: ids from 1, and 0 or 1), where
+there is one, is only ever used to score.
 """
+
+import hashlib
 
 from scaffold import HELP, BadInput, replacing
 
 import numpy as np
 import pandas as pd
+from images import image_files, open_image, read_images
+from PIL import Image, ImageOps
 
 CHUNK = 1000  # images that are looked at together
-SIZE = 32  # pixels a side of a synthetic image
+SIZE = 32  # pixels a side of an image from a folder, or of a synthetic one
 
 
 def load_images(path):
@@ -25,6 +31,9 @@ def load_images(path):
     Take `as_floats` of a part to use it. Raises BadInput when the file is missing, broken, or holds something
     else: other shapes, other types, NaN, or values beyond -1..1 (uint8: 0..255).
     """
+    if not path.is_file() and path.with_suffix("").is_dir():
+        paths = image_files(path.with_suffix(""))
+        return np.stack(read_images(paths, lambda file: resized(open_image(file, side=SIZE)), "images"))
     if not path.is_file():
         found = sorted(other for other in path.parent.glob(f"**/*{path.stem}*.npy") if other.is_file())
         instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
@@ -54,6 +63,19 @@ def load_images(path):
                 f"{path}: image {start + wrong[0] + 1} holds the value {value:g}, expected -1 to 1; {HELP}."
             )
     return images
+
+
+def resized(image):
+    """The square in the middle of a PIL image, brought to 32x32: uint8 (32, 32, 3)."""
+    return np.asarray(ImageOps.fit(image, (SIZE, SIZE), Image.Resampling.BILINEAR))
+
+
+def fingerprint_of(images):
+    """A digest of load_images' array, by which another test set is known."""
+    digest = hashlib.sha256()
+    for start in range(0, len(images), CHUNK):
+        digest.update(np.ascontiguousarray(images[start : start + CHUNK]))
+    return digest.hexdigest()[:16]
 
 
 def as_floats(images):

@@ -16,10 +16,10 @@ from scaffold import BadInput, Parser, number, replacing, run
 
 import numpy as np
 import pandas as pd
-from dataset import as_floats, load_answers, load_images
-from device import start_keras
+from dataset import as_floats, fingerprint_of, load_answers, load_images
+from device import load_keras, start_keras
 from matplotlib.figure import Figure
-from records import trained
+from records import fingerprint, trained
 from train import suits
 
 SHOWN = 5  # images of each kind
@@ -35,8 +35,8 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    learnt = trained(args, "model.keras", "codes.npz")["arguments"]
-    method, score, seed = (learnt.get(name) for name in ("method", "score", "seed"))
+    metrics = trained(args, "model.keras", "codes.npz")
+    method, score, seed = (metrics["arguments"].get(name) for name in ("method", "score", "seed"))
     training, test = (load_images(data_dir / f"{name}.npy") for name in ("train", "test"))
     answers = data_dir / "answers.csv" if args.synthetic and not args.answers else args.answers
     anomaly = None if answers is None else load_answers(answers, len(test))
@@ -51,7 +51,8 @@ def main(argv=None):
         raise BadInput(f"{args.out_dir / 'metrics.json'} is not of this model.keras; run train.py again.")
     _, held_out = split(len(training), seed)
     every = np.arange(len(test))
-    scores, others = score_images(model, score, codes, test, every, training, held_out)
+    fine_tuned = load_fine_tuned(args.out_dir, metrics, test) if score == "fine-tuned" else None, seed
+    scores, others = score_images(model, score, codes, test, every, training, held_out, fine_tuned)
     print(f"test {test.shape}   method {method}, score {score}")
     print(f"ROC-AUC against held-out training images {against_training(scores, others):.4f}")
     if anomaly is not None:
@@ -82,6 +83,25 @@ def main(argv=None):
         submission.to_csv(path, index=False)
     print(f"{len(test)} scores   {args.out_dir / 'submission.csv'}")
     return submission
+
+
+def load_fine_tuned(folder, metrics, test):
+    """fine_tuned.keras. Raises BadInput if it is missing, broken, or learnt on another test.npy."""
+    from finetuning import FOLDS
+
+    path = folder / "fine_tuned.keras"
+    if metrics["files"].get(path.name) != (fingerprint(path) if path.is_file() else None):
+        raise BadInput(f"{path} is missing or of another training; run train.py to its end.")
+    if metrics.get("test") != fingerprint_of(test):
+        raise BadInput(
+            "test.npy is not the one that train.py compared with train.npy; run train.py on it, or with "
+            "--score rotation, which scores any image."
+        )
+    networks = load_keras(path)
+    if networks.input_shape[1:] != test.shape[1:] or networks.output_shape != (None, FOLDS):
+        raise BadInput(f"{path} is no model of this chapter; run train.py again.")
+    networks.jit_compile = False
+    return networks
 
 
 def load_codes(path, count):

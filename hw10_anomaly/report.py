@@ -1,6 +1,6 @@
 """Answer the report questions of homework 10: every table and figure of README.md.
 
-    python hw10_anomaly/report.py --data-dir trial    on a folder with answers.csv, into results/: an hour
+    python hw10_anomaly/report.py --data-dir trial    on a folder with answers.csv, into results/: three hours
     python hw10_anomaly/report.py --synthetic         on drawn things, into out/results/
 
 Which score finds the anomalies, and on which code? What is reconstructed well, what do the codes look like,
@@ -46,14 +46,14 @@ from dataset import as_floats
 from density import DENSITIES
 from matplotlib.figure import Figure
 from model import load_model
-from predict import load_codes
+from predict import load_codes, load_fine_tuned
 from scoring import auc, codes_of, interval, predict, score_images, split
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.metrics import roc_curve
 
 NETWORKS = ("fcn", "cnn", "vae", "pca", "best")  # by the method that trains it
-PASSES = 3  # over the training images, the same for all but pca
+PASSES = 3  # over the training images, the same for all autoencoders but pca
 METHODS = {  # a row of the first table: whose network, which score
     "fcn": ("fcn", "error"),
     "cnn": ("cnn", "error"),
@@ -64,7 +64,8 @@ METHODS = {  # a row of the first table: whose network, which score
     "latent: neighbours of the cnn's code": ("cnn", "neighbours"),
     "best, score rotation": ("best", "rotation"),
     "best, score neighbours": ("best", "neighbours"),
-    "best, score comparison (default)": ("best", "comparison"),
+    "best, score comparison": ("best", "comparison"),
+    "best, score fine-tuned (default)": ("best", "fine-tuned"),
 }
 ON_CODES = (*DENSITIES, "comparison")
 SHARES = (0.2, 0.1, 0.05, 0.02)  # of anomalies in the test
@@ -83,7 +84,8 @@ def main(argv=None):
     for method in NETWORKS:
         folders[method] = []
         for seed in range(args.seeds):
-            epochs = 1 if method == "pca" else args.epochs or PASSES
+            recipe = train.RECIPES[method].epochs
+            epochs = recipe if method == "pca" else args.epochs or (recipe if method == "best" else PASSES)
             flags = ["--method", method, "--epochs", str(epochs), "--seed", str(seed)]
             folder = args.out_dir / "report" / "_".join(flags).replace("--", "")
             common = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--answers", str(answers)]
@@ -106,7 +108,7 @@ def main(argv=None):
         curves[share] = anomaly[kept], knn["neighbours"][0][kept]
         # A density scores an image as before; the comparison is made anew, with what is left of the test.
         anew = comparison(first["known"], first["codes"][kept], first["others"])[0]
-        for name, scores in (("knn", curves[share][1]), ("best", anew)):
+        for name, scores in (("knn", curves[share][1]), ("comparison", anew)):
             row = f"{share:.0%} of the test are anomalies: {name}"
             rows.append({"table": "shares", "row": row, **with_threshold(anomaly[kept], scores)})
 
@@ -130,10 +132,11 @@ def all_scores(folder, training, test):
     """
     path = folder / "scores.npz"
     if not measured_since(path):
-        flags = read_metrics(folder)["arguments"]
+        metrics = read_metrics(folder)
+        seed = metrics["arguments"]["seed"]
         model = load_model(folder / "model.keras", test.shape[1:])
         known, _ = load_codes(folder / "codes.npz", len(training))
-        _, held_out = split(len(training), flags["seed"])
+        _, held_out = split(len(training), seed)
         every = np.arange(len(test))
         print(f"scores of {folder.name}", flush=True)
         codes, others = codes_of(model, test, every), codes_of(model, training, held_out)
@@ -147,6 +150,10 @@ def all_scores(folder, training, test):
             both = function(known, np.concatenate([codes, others]))
             arrays[score], arrays[score + "_others"] = np.split(both, [len(codes)])
         arrays["comparison"], arrays["comparison_others"] = comparison(known, codes, others)
+        if "fine_tuned.keras" in metrics["files"]:
+            fine_tuned = load_fine_tuned(folder, metrics, test), seed
+            both = score_images(model, "fine-tuned", known, test, every, training, held_out, fine_tuned)
+            arrays["fine-tuned"], arrays["fine-tuned_others"] = both
         with replacing(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, **arrays)
     try:
@@ -206,7 +213,7 @@ def whole_metrics(runs, first, anomaly):
     found = [read_metrics(run) for run in runs]
     scores = [one["score"] for one in found]
     metrics = {**found[0], "score": float(np.mean(scores)), "score_by_seed": scores}
-    metrics["interval"] = interval(anomaly, first["comparison"][0])
+    metrics["interval"] = interval(anomaly, first["fine-tuned"][0])
     metrics["arguments"].pop("answers")
     return metrics
 
@@ -234,18 +241,20 @@ def plot_sixteen(folder, errors, test):
 def plot_codes(one, anomaly):
     """The default's codes of some test images by PCA and by t-SNE, coloured by score and by answer."""
     chosen = np.random.default_rng(0).permutation(len(anomaly))[:DRAWN]
-    codes, ranks = one["codes"][chosen], np.argsort(np.argsort(one["comparison"][0]))[chosen]
+    codes, ranks = one["codes"][chosen], np.argsort(np.argsort(one["fine-tuned"][0]))[chosen]
     components = PCA(min(50, *codes.shape), random_state=0).fit_transform(codes)
     embedded = TSNE(perplexity=min(30, len(codes) / 4), random_state=0, init="pca").fit_transform(components)
     figure = Figure(figsize=(9, 8), dpi=64, layout="constrained")
-    for row, values in zip(figure.subplots(2, 2), (ranks, anomaly[chosen])):
-        for axes, points, name in zip(row, (components, embedded), ("PCA", "t-SNE")):
-            drawn = axes.scatter(*points[:, :2].T, c=values, s=6, cmap="coolwarm")
+    above, below = figure.subplots(2, 2)
+    for line, points, name in zip(zip(above, below), (components, embedded), ("PCA", "t-SNE")):
+        drawn = line[0].scatter(*points[:, :2].T, c=ranks, s=6, cmap="coolwarm")
+        for answer, kind, colour in ((0, "normal", "C0"), (1, "anomaly", "C3")):
+            some = points[anomaly[chosen] == answer]
+            line[1].scatter(*some[:, :2].T, s=6, color=colour, label=kind)
+        for axes in line:
             axes.set(title=name, xticks=[], yticks=[])
-        if values is ranks:
-            figure.colorbar(drawn, ax=row, label="rank of the score")
-        else:
-            figure.colorbar(drawn, ax=row, label="answer: 1 for an anomaly", ticks=[0, 1])
+    figure.colorbar(drawn, ax=above, label="rank of the score")
+    below[1].legend(markerscale=2)
     return figure
 
 

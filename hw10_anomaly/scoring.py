@@ -9,6 +9,7 @@
 | mixture     |                |                                                      |               |
 | rotation    | rotation       | not knowing which way is up                          | rotation.py   |
 | comparison  | any code       | a code that the test has more of than training has   | comparison.py |
+| fine-tuned  | rotation       | the same, of networks that have learnt to tell       | finetuning.py |
 """
 
 from scaffold import BadInput
@@ -17,6 +18,7 @@ import numpy as np
 from comparison import comparison
 from dataset import CHUNK, as_floats
 from density import DENSITIES
+from finetuning import folds_of
 from keras import ops
 from model import ROTATIONS
 from rotation import surprise, turned
@@ -69,15 +71,18 @@ def codes_of(model, images, rows):
     return np.concatenate(found)
 
 
-def score_images(model, score, known, images, rows, training, held_out):
+def score_images(model, score, known, images, rows, training, held_out, fine_tuned=(None, 0)):
     """Score test images, and training images that were held out: float (n,), float (k,).
 
     known : float (m, d), codes of training images; images[rows] : the test's n, training[held_out] : k
     score : a row of the table above that suits the model
+    fine_tuned : for the score of this name, fine_tune()'s networks and the seed of their training
 
     Raises BadInput when the score needs codes, and the network gives every image the same, or overflows.
     """
     both = ((images, rows), (training, held_out))
+    if score == "fine-tuned":
+        return tuple(unseen(*fine_tuned, *some) for some in both)
     if score in DENSITIES or score == "comparison":
         codes, others = (codes_of(model, *some) for some in both)
         if (known == known[0]).all() or not all(np.isfinite(each).all() for each in (known, codes, others)):
@@ -91,6 +96,17 @@ def score_images(model, score, known, images, rows, training, held_out):
         return scores[: len(codes)], scores[len(codes) :]
     of_a_part = {"error": errors, "elbo": bounds, "rotation": surprises}[score]
     return tuple(np.concatenate([of_a_part(model, part) for part in parts(*some)]) for some in both)
+
+
+def unseen(networks, seed, images, rows):
+    """The score of fine_tune()'s networks: each image's by the one that has not seen it. Returns float (n,).
+
+    It is the mean of the log-odds of the image and of its mirror image. Images that no network has seen are
+    dealt among them.
+    """
+    log_odds = [predict(networks, part) + predict(networks, part[:, :, ::-1]) for part in parts(images, rows)]
+    fold = folds_of(len(rows), seed)[:, None]
+    return np.take_along_axis(np.concatenate(log_odds) / 2, fold, axis=1)[:, 0]
 
 
 def errors(model, images):

@@ -1,6 +1,6 @@
 """Learn what normal images are like, without labels, and score the test images by it.
 
-    python hw10_anomaly/train.py                               the default: turned images, and a comparison
+    python hw10_anomaly/train.py                               the default: turns, then training or test?
     python hw10_anomaly/train.py --synthetic                   the same on drawn things, in seconds
     python hw10_anomaly/train.py --method cnn                  a convolutional autoencoder; also fcn, vae, pca
     python hw10_anomaly/train.py --method vae --score elbo     another score: see scoring.py for all
@@ -18,11 +18,12 @@ from pathlib import Path
 from scaffold import BadInput, Parser, head, integer, run
 
 import numpy as np
-from dataset import CHUNK, as_floats, load_answers, load_images, make_synthetic
+import pandas as pd
+from dataset import CHUNK, as_floats, fingerprint_of, load_answers, load_images, make_synthetic
 from device import start_keras
 from records import claim, learning_curve, record
 
-SCORES = ("error", "elbo", "neighbours", "mahalanobis", "mixture", "rotation", "comparison")
+SCORES = ("error", "elbo", "neighbours", "mahalanobis", "mixture", "rotation", "comparison", "fine-tuned")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ RECIPES = {
     "pca": Recipe("pca", "error", 1, 128, 0.001),
     "knn": Recipe("pca", "neighbours", 1, 128, 0.001),
     "latent": Recipe("cnn", "neighbours", 10, 128, 0.001),
-    "best": Recipe("rotation", "comparison", 4, 64, 0.1),
+    "best": Recipe("rotation", "fine-tuned", 8, 64, 0.1),
 }
 
 
@@ -63,7 +64,8 @@ def parse_args(argv=None):
 
 def suits(score, network):
     """Whether a network, by its name in model.py, has what a score is made of."""
-    needs = {"error": network != "rotation", "elbo": network == "vae", "rotation": network == "rotation"}
+    turns = network == "rotation"
+    needs = {"error": not turns, "elbo": network == "vae", "rotation": turns, "fine-tuned": turns}
     return score in SCORES and needs.get(score, True)
 
 
@@ -73,6 +75,7 @@ def main(argv=None):
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     training, test, anomaly = load_data(data_dir, args)
     device = start_keras(args.seed)
+    from finetuning import fine_tune
     from model import build_model
     from scoring import split
     from training import evaluate, fit, fit_components, keep_codes
@@ -87,17 +90,23 @@ def main(argv=None):
     )
 
     history = (fit_components if network == "pca" else fit)(args, model, training, rows, held_out)
-    fitted, one_fit = time.perf_counter(), float(history.seconds.sum())
+    networks, fold_history = None, pd.DataFrame({"seconds": [], "processor": []})
+    if args.score == "fine-tuned":
+        networks, fold_history = fine_tune(args, model, training, rows, test)
+    fitted = time.perf_counter()
+    seconds, processor = (
+        float(history[name].sum() + fold_history[name].sum()) for name in ("seconds", "processor")
+    )
     codes, known_rows = keep_codes(args, model, training, rows)
-    evaluated = evaluate(args, model, codes, test, training, held_out, anomaly)
+    evaluated = evaluate(args, model, networks, codes, test, training, held_out, anomaly)
     metrics = {
         **evaluated,
         "parameters": model.count_params(),
         "seconds": {
-            "one_fit": one_fit,
-            "processor": float(history.processor.sum()),
+            "one_fit": seconds,
+            "processor": processor,
             "scoring": time.perf_counter() - fitted,
-            "all": one_fit + time.perf_counter() - fitted,
+            "all": seconds + time.perf_counter() - fitted,
         },
     }
     files = {
@@ -106,6 +115,9 @@ def main(argv=None):
         "history.csv": history,
         "learning_curve.png": learning_curve(history, {"loss": {"loss": "training", "val_loss": "held out"}}),
     }
+    if networks is not None:
+        metrics["test"] = fingerprint_of(test)
+        files |= {"fine_tuned.keras": networks.save, "folds.csv": fold_history}
     return record(args, metrics, files)
 
 

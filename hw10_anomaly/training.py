@@ -78,10 +78,11 @@ def keep_codes(args, model, training, rows):
         return codes_of(prepared(model), training, chosen).astype(np.float16), chosen
 
 
-def evaluate(args, model, codes, test, training, held_out, anomaly):
+def evaluate(args, model, networks, codes, test, training, held_out, anomaly):
     """Score the test; what metrics.json says of the scores. `anomaly`: 0 or 1 each, or None."""
     known, every = codes.astype(np.float32), np.arange(len(test))
-    scores, others = score_images(model, args.score, known, test, every, training, held_out)
+    fine_tuned = networks, args.seed
+    scores, others = score_images(model, args.score, known, test, every, training, held_out, fine_tuned)
     without = against_training(scores, others)
     if anomaly is None:
         return {"metric": "ROC-AUC of the test against held-out training images", "score": without}

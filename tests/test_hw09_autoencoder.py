@@ -35,9 +35,9 @@ def planted(rng, count=200):
 def test_a_planted_group_is_found_exactly(hw09_light):
     clustering, rng = hw09_light.clustering, np.random.default_rng(0)
     points, side = planted(rng)
-    assert clustering.accuracy(clustering.two_groups(points, 0), side) < 0.65
+    assert clustering.accuracy(clustering.k_means(points, 0), side) < 0.65
     matrix, offset = clustering.whitening(points.astype(np.float32), share=1.0)
-    groups = clustering.two_groups(points @ matrix + offset, 0)
+    groups = clustering.k_means(points @ matrix + offset, 0)
     assert clustering.accuracy(groups, side) == 1
     fresh, where = planted(rng, 50)
     found = clustering.of_neighbours(fresh @ matrix + offset, points @ matrix + offset, groups)
@@ -59,16 +59,32 @@ def test_whitened_codes_have_covariance_1_the_widest_direction_first(hw09_light)
         assert shares[kept - 2] < share < shares[kept - 1] or kept == 1
         assert whitening(codes, share=share)[0].shape == (6, kept)
     wide = rng.normal(size=(50, 30)).astype(np.float32)
-    assert whitening(wide)[0].shape == (30, 16)
+    assert whitening(wide, size=16)[0].shape == (30, 16)
 
 
-def test_t_sne_keeps_two_crowds_apart_and_repeats_itself(hw09_light):
+def test_a_cut_goes_where_few_neighbours_are_parted_and_not_across_the_widest_direction(hw09_light):
+    """Two long parallel stripes: k-means halves both, the cut parts the one from the other."""
+    clustering, rng = hw09_light.clustering, np.random.default_rng(0)
+    side = rng.integers(0, 2, 400)
+    stripes = np.stack([rng.uniform(0, 6, 400), 2.5 * side + rng.normal(0, 0.3, 400)], axis=1)
+    bridge = np.stack([np.full(9, 3.0), np.linspace(0, 2.5, 9)], axis=1)
+    points = np.concatenate([stripes, bridge, [[9, 1.25]]])  # a lonely point is not worth a cut of its own
+    assert clustering.accuracy(clustering.k_means(points, 0)[:400], side) < 0.6
+    groups = clustering.normalised_cut(points, 0)
+    assert clustering.accuracy(groups[:400], side) > 0.98
+    np.testing.assert_array_equal(groups, clustering.normalised_cut(points, 1))
+
+
+def test_t_sne_keeps_two_crowds_apart_and_repeats_itself(hw09_light, capsys):
     rng = np.random.default_rng(0)
     side = rng.integers(0, 2, 60)
     codes = (rng.normal(size=(60, 5)) + 20 * side[:, None]).astype(np.float32)
     points = hw09_light.clustering.on_a_plane(codes, 0)
     assert points.shape == (60, 2)
-    assert hw09_light.clustering.accuracy(hw09_light.clustering.two_groups(points, 0), side) == 1
+    assert hw09_light.clustering.accuracy(hw09_light.clustering.k_means(points, 0), side) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""  # scikit-learn's own lines move the bar
+    assert "Iteration" not in captured.err
     np.testing.assert_array_equal(points, hw09_light.clustering.on_a_plane(codes, 0))
     assert np.isfinite(hw09_light.clustering.on_a_plane(codes[:5], 0)).all()
     line = hw09_light.clustering.on_a_plane(side[:, None].astype(np.float32), 0)  # one direction is left
@@ -76,13 +92,14 @@ def test_t_sne_keeps_two_crowds_apart_and_repeats_itself(hw09_light):
     assert hw09_light.clustering.on_a_plane(codes[:2, :1], 0).shape == (2, 2)
 
 
-def test_a_vote_turns_clusterings_over_before_it_counts(hw09_light):
-    vote = hw09_light.clustering.vote
-    first, second, third = [0, 0, 0, 1, 1, 1], [1, 1, 1, 1, 0, 0], [0, 0, 1, 1, 1, 1]
-    assert list(vote([first, second, third])) == [0, 0, 0, 1, 1, 1]  # one dissent each, at 3 and at 2
-    assert list(vote([second, first])) == second  # equals: the first decides
-    assert list(vote([first, second])) == first
-    assert list(vote([first])) == first
+def test_t_sne_s_lines_move_the_bar(hw09_light):
+    bar = type("Bar", (), {"n": 0, "update": lambda bar, more: setattr(bar, "n", bar.n + more)})()
+    lines = hw09_light.clustering.Iterations(bar)
+    print("[t-SNE] Computing 61 nearest neighbors...", file=lines)
+    assert bar.n == 0
+    print("[t-SNE] Iteration 50: error = 63.0, gradient norm = 0.1 (50 iterations in 0.2s)", file=lines)
+    print("[t-SNE] Iteration 150: error = 63.0", file=lines)
+    assert bar.n == 150
 
 
 def test_the_bluer_group_is_0(hw09_light):
@@ -134,9 +151,8 @@ def ramp(count):
     return np.repeat(np.stack([across, across.T, np.full((32, 32), 0.5)], axis=-1)[None], count, axis=0)
 
 
-def test_a_view_is_a_piece_of_the_image_perhaps_mirrored(hw09, monkeypatch):
-    monkeypatch.setattr(hw09.contrast, "LIGHT", 0.0)
-    seen = np.asarray(hw09.contrast.views(ramp(300).astype(np.float32), 0.0, generator()))
+def test_a_view_is_a_piece_of_the_image_perhaps_mirrored(hw09):
+    seen = np.asarray(hw09.contrast.pieces(ramp(300).astype(np.float32), generator()))
     red, green = seen[:, 16, :, 0], seen[:, :, 16, 1]
     np.testing.assert_allclose(seen[..., 2], 0.5, atol=1e-5)
     np.testing.assert_allclose(np.diff(red, 2, axis=1), 0, atol=1e-4)  # nothing is repeated at an edge
@@ -159,15 +175,39 @@ def test_a_view_is_a_piece_of_the_image_perhaps_mirrored(hw09, monkeypatch):
 
 
 def test_light_changes_brightness_and_contrast(hw09, monkeypatch):
-    monkeypatch.setattr(hw09.contrast, "SMALLEST", 1.0)
-    image = np.where(np.arange(32)[:, None, None] < 16, 0.4, 0.6) * np.ones((200, 1, 32, 3), np.float32)
-    seen = np.asarray(hw09.contrast.views(image.astype(np.float32), 0.0, generator()))
+    for name in ("SATURATION", "HUE", "GREY"):
+        monkeypatch.setattr(hw09.contrast, name, 0.0)
+    image = np.where(np.arange(32)[:, None, None] < 16, 0.4, 0.6) * np.ones((400, 1, 32, 3), np.float32)
+    seen = np.asarray(hw09.contrast.recoloured(image.astype(np.float32), generator()))
     means, depths = seen.mean(axis=(1, 2, 3)), seen[:, 31, 0, 0] - seen[:, 0, 0, 0]
-    assert 0.4 <= means.min() < 0.41
-    assert 0.59 < means.max() <= 0.6001
-    contrast = depths / 0.2 / (means / 0.5)
-    assert 0.8 <= contrast.min() + 1e-4 < 0.82
-    assert 1.18 < contrast.max() <= 1.2001
+    low, high = 1 - hw09.contrast.LIGHT, 1 + hw09.contrast.LIGHT
+    for factors in (means / 0.5, depths / 0.2 / (means / 0.5)):
+        assert low - 1e-3 <= factors.min() < low + 0.02
+        assert high - 0.02 < factors.max() <= high + 1e-3
+    np.testing.assert_allclose(seen[..., 0], seen[..., 2], atol=1e-3)  # grey stays grey
+
+
+def test_saturation_and_hue_are_changed_alike_in_a_whole_image(hw09, monkeypatch):
+    from colorsys import rgb_to_yiq
+
+    monkeypatch.setattr(hw09.contrast, "LIGHT", 0.0)
+    pixels = np.random.default_rng(0).uniform(0.3, 0.7, (32, 32, 3))
+    image = np.repeat(pixels[None].astype(np.float32), 600, axis=0)
+    seen = np.asarray(hw09.contrast.recoloured(image, generator()))[:, 3:5, 7]  # two pixels of each
+    before, after = (
+        np.apply_along_axis(lambda rgb: rgb_to_yiq(*rgb), -1, x) for x in (image[:, 3:5, 7], seen)
+    )
+    np.testing.assert_allclose(after[..., 0], before[..., 0], atol=2e-2)  # the brightness of a pixel stays
+    colour = [x[..., 1] + 1j * x[..., 2] for x in (before, after)]
+    ratio = colour[1] / colour[0]
+    lengths, grey = np.abs(ratio[:, 0]), np.abs(ratio[:, 0]) < 0.05
+    assert 0.15 < grey.mean() < 0.25
+    assert 0.55 < lengths[~grey].min() < 0.65
+    assert 1.35 < lengths[~grey].max() < 1.45
+    angles = np.angle(ratio[~grey]) / (2 * np.pi)
+    assert -0.11 < angles[:, 0].min() < -0.09
+    assert 0.09 < angles[:, 0].max() < 0.11
+    np.testing.assert_allclose(angles[:, 0], angles[:, 1], atol=2e-2)  # one turn for the whole image
 
 
 def test_noise_has_its_deviation_and_0_is_none(hw09):
@@ -200,14 +240,14 @@ def test_nt_xent_meets_a_loop(hw09):
 # --- the autoencoder ------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [2, 5, 128])
-def test_the_decoder_mirrors_the_encoder(hw09, size):
-    encoder, decoder = hw09.model.build_encoder(size), hw09.model.build_decoder(size)
+@pytest.mark.parametrize(("size", "averaged"), [(2, False), (5, True), (128, True)])
+def test_the_decoder_mirrors_the_encoder(hw09, size, averaged):
+    encoder, decoder = hw09.model.build_encoder(size, averaged), hw09.model.build_decoder(size)
     down = [layer.output.shape[1:] for layer in encoder.layers if layer.name.startswith("convolution")]
     up = [
         layer.output.shape[1:] for layer in decoder.layers if layer.name.startswith(("reshape", "transposed"))
     ]
-    assert down == [(16, 16, 32), (8, 8, 64), (4, 4, 128), (2, 2, 128)]
+    assert down == [(16, 16, 32), (8, 8, 64), (4, 4, 128)]
     assert [*reversed(down), encoder.input_shape[1:]] == up
     assert encoder.output_shape == decoder.input_shape == (None, size)
     assert decoder.output_shape == encoder.input_shape
@@ -290,8 +330,10 @@ def untrained(hw09, monkeypatch):
         calls.append((args, keywords, self.optimizer))
         for callback in callbacks:
             callback.set_model(self)
-            callback.on_epoch_begin(0)
-            callback.on_epoch_end(0, {"loss": untrained.loss, "reconstruction": 0.1})
+            callback.on_epoch_begin(0, {})
+        logs = {"loss": untrained.loss, "reconstruction": 0.1}
+        for callback in callbacks:
+            callback.on_epoch_end(0, logs)
 
     untrained = type("Untrained", (), {"loss": 1.0, "calls": calls})
     monkeypatch.setattr(hw09.model.Autoencoder, "fit", fit)
@@ -312,9 +354,9 @@ def test_the_labels_and_valX_change_nothing_but_the_score(hw09, untrained, whole
     np.testing.assert_array_equal(one["groups"], two["groups"])
     covariance = np.cov(one["codes"], rowvar=False, ddof=0)
     np.testing.assert_allclose(covariance, np.eye(len(covariance)), atol=2e-2)
-    for (given,), keywords, _ in untrained.calls:
-        np.testing.assert_allclose(255 * given, np.load(folder / "trainX.npy"), atol=1e-3)
-        assert set(keywords) == {"batch_size", "epochs", "verbose"}
+    for (batches,), keywords, _ in untrained.calls:
+        np.testing.assert_allclose(255 * batches.images, np.load(folder / "trainX.npy"), atol=1e-3)
+        assert set(keywords) == {"initial_epoch", "epochs", "shuffle", "verbose"}
 
 
 def test_the_score_is_of_valX_and_valY(hw09, untrained, whole_set, tmp_path):
@@ -331,10 +373,23 @@ def test_the_score_is_of_valX_and_valY(hw09, untrained, whole_set, tmp_path):
     assert json.loads((tmp_path / "metrics.json").read_text())["score"] == 0.8
 
 
-def test_several_seeds_vote_and_predict_repeats_the_groups(hw09, untrained, tmp_path):
-    argv = ["--synthetic", "--seeds", "2", "--reduce", "tsne", "--code-size", "8", "--out-dir", str(tmp_path)]
+def test_codes_of_several_networks_stand_side_by_side_and_predict_repeats_the_groups(
+    hw09, untrained, tmp_path
+):
+    argv = [
+        "--synthetic",
+        "--networks",
+        "2",
+        "--reduce",
+        "tsne",
+        "--clustering",
+        "k-means",
+        "--code-size",
+        "8",
+    ]
+    argv += ["--out-dir", str(tmp_path)]
     hw09.train.main([*argv, "--learning-rate", "0.5", "--epochs", "3"])
-    assert list(pd.read_csv(tmp_path / "history.csv").member) == [1, 2]
+    assert list(pd.read_csv(tmp_path / "history.csv").network) == [1, 2]
     for *_, optimizer in untrained.calls:
         for step, rate in ((0, 0.5), (9, 0.25), (18, 0.0)):  # 6 steps an epoch
             optimizer.iterations.assign(step)
@@ -342,7 +397,7 @@ def test_several_seeds_vote_and_predict_repeats_the_groups(hw09, untrained, tmp_
     clusters = hw09.predict.load_clusters(tmp_path / "clusters.npz")
     first, second = np.split(clusters["codes"], 2, axis=1)
     assert first.shape == second.shape == (300, 8)
-    assert not np.allclose(first, second), "the members are one and the same"
+    assert not np.allclose(first, second), "the networks are one and the same"
     assert clusters["points"].shape == (300, 2)
     table = hw09.predict.main(["--synthetic", "--out-dir", str(tmp_path)])
     found = hw09.clustering.of_neighbours(clusters["codes"], clusters["codes"], clusters["groups"])
@@ -350,11 +405,87 @@ def test_several_seeds_vote_and_predict_repeats_the_groups(hw09, untrained, tmp_
     assert (tmp_path / "submission.csv").read_text().startswith("id,label\n0,")
 
 
+def test_an_epoch_has_each_image_once_in_an_order_of_its_own(hw09):
+    images = np.arange(50, dtype=np.float32)[:, None, None, None] * np.ones((1, 2, 2, 3), np.float32)
+    batches, orders = hw09.training.Batches(images, 8, seed=1), []
+    for epoch in (0, 1):
+        batches.deal(epoch)
+        found = [batches[index][0][:, 0, 0, 0] for index in range(len(batches))]
+        assert [len(part) for part in found] == [8] * 6 + [2]
+        orders.append(list(np.concatenate(found)))
+        assert sorted(orders[-1]) == list(range(50))
+    assert orders[0] != orders[1]
+    batches = hw09.training.Batches(images, 8, seed=1)
+    batches.deal(1)
+    assert list(batches[0][0][:, 0, 0, 0]) == orders[1][:8]
+
+
+@pytest.mark.full
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(hw09, whole_set, tmp_path):
+    argv = ["--data-dir", str(whole_set), "--epochs", "2", "--batch-size", "100", "--code-size", "8"]
+    whole = hw09.train.main([*argv, "--out-dir", str(tmp_path / "whole")])
+    Batches, deal = hw09.training.Batches, hw09.training.Batches.deal
+
+    def stop(batches, epoch):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        deal(batches, epoch)
+
+    Batches.deal = stop
+    with pytest.raises(KeyboardInterrupt):
+        hw09.train.main([*argv, "--out-dir", str(tmp_path / "stopped")])
+    Batches.deal = deal
+    again = hw09.train.main([*argv, "--out-dir", str(tmp_path / "stopped"), "--resume"])
+    assert again["reconstruction_error"] == pytest.approx(whole["reconstruction_error"], rel=1e-4)
+    tables = [pd.read_csv(tmp_path / name / "history.csv") for name in ("whole", "stopped")]
+    np.testing.assert_allclose(tables[0].loss, tables[1].loss, rtol=1e-4)
+
+
+def test_pictures_of_any_size_in_a_folder_are_cut_to_squares(hw09_light, tmp_path):
+    from PIL import Image
+
+    folder = tmp_path / "trainX"
+    folder.mkdir()
+    wide = np.zeros((40, 80, 3), np.uint8)
+    wide[:, :20, 0], wide[:, 20:60, 1] = 255, 200  # the red rim is not in the square in the middle
+    Image.fromarray(wide).save(folder / "b.png")
+    Image.fromarray(np.full((9, 9), 50, np.uint8)).save(folder / "a.png")
+    images = hw09_light.dataset.load_images(tmp_path / "trainX.npy")
+    assert (images.shape, images.dtype) == ((2, 32, 32, 3), np.uint8)
+    assert (images[0] == 50).all()  # a.png comes first; grey is three times the same
+    assert (images[1][:, 1:-1] == [0, 200, 0]).all()
+    np.save(tmp_path / "valX.npy", np.stack([wide, wide]))
+    np.testing.assert_array_equal(hw09_light.dataset.load_images(tmp_path / "valX.npy"), images[[1, 1]])
+
+
+def test_a_picture_of_ones_own_gets_a_group(hw09, untrained, tmp_path, capsys):
+    from PIL import Image
+
+    hw09.train.main(["--synthetic", "--code-size", "8", "--out-dir", str(tmp_path)])
+    images = np.load(tmp_path / "synthetic" / "trainX.npy")
+    table = hw09.predict.main(["--synthetic", "--out-dir", str(tmp_path)])
+    (tmp_path / "own").mkdir()
+    for number in (3, 7):
+        Image.fromarray(images[number]).save(tmp_path / "own" / f"{number}.png")
+    capsys.readouterr()
+    argv = ["--out-dir", str(tmp_path), "--picture", str(tmp_path / "own")]
+    hw09.predict.main(argv)  # no --synthetic: a picture of one's own may be shown to any model
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"{tmp_path / 'own' / f'{n}.png'}: group {table.label[n]}" for n in (3, 7)]
+    hw09.predict.main([*argv[:-1], str(tmp_path / "own" / "7.png")])
+    assert capsys.readouterr().out.splitlines() == lines[1:]
+    for name, words in (("none.png", "none.png is missing"), ("own/bad.png", "cannot be decoded")):
+        if name == "own/bad.png":
+            (tmp_path / name).write_bytes(b"x")
+        own = ["--out-dir", tmp_path, "--picture", tmp_path / name]
+        check_sentence(hw09, capsys, own, words, script="predict")
+
+
 def test_not_a_number_ends_in_a_sentence(hw09, untrained, tmp_path, capsys):
     untrained.loss = np.nan
     argv = [*TRIAL, "--learning-rate", "1e30", "--out-dir", tmp_path]
     check_sentence(hw09, capsys, argv, "epoch 1", "not a number", "--learning-rate 1e+30")
-    assert [path.name for path in tmp_path.iterdir()] == ["synthetic"]
+    assert {path.name for path in tmp_path.iterdir()} == {"synthetic"}
 
 
 def test_codes_that_are_all_the_same_end_in_a_sentence(hw09, untrained, tmp_path, capsys, monkeypatch):
@@ -363,21 +494,26 @@ def test_codes_that_are_all_the_same_end_in_a_sentence(hw09, untrained, tmp_path
     assert not list(tmp_path.glob("*.*"))
 
 
-def test_the_groups_are_of_the_points_that_the_reduction_made(hw09_light):
+def test_the_groups_are_of_the_points_that_the_reduction_made(hw09_light, monkeypatch):
     points, side = planted(np.random.default_rng(0), 90)
     images = np.zeros((90, 32, 32, 3), np.uint8)
     images[side == 0, ..., 2] = 9
-    argv = ["--seeds", "3", "--reduce", "none"]
-    many = [points * [0, 0, 1], points, (points * [0, 0, 1])[:, 1:]]  # the last has fewer directions
-    arrays = hw09_light.train.part(hw09_light.train.parse_args(argv), many, images)
-    assert list(arrays["groups"]) == list(side)  # two of three outvote the one that is led astray
-    assert set(arrays) == {"codes", "groups"}
+    parse, part = hw09_light.train.parse_args, hw09_light.train.part
+    codes = points * [0, 0, 1]
+    for clustering in ("k-means", "cut"):
+        arrays = part(parse(["--reduce", "none", "--clustering", clustering]), codes, images)
+        assert list(arrays["groups"]) == list(side)
+        assert set(arrays) == {"codes", "groups"}
+    monkeypatch.setattr(hw09_light.train, "on_a_plane", lambda given, seed: given[:, :2] + codes[:, 1:])
+    arrays = part(parse(["--reduce", "tsne", "--clustering", "k-means"]), 0 * codes, images)
+    assert list(arrays["groups"]) == list(side)  # of the points: the codes are all alike
+    assert arrays["points"].shape == (90, 2)
 
 
 def test_no_two_trainings_share_a_seed(hw09_light):
     drawn = []
     for seed in (0, 1):
-        args = hw09_light.train.parse_args(["--seed", str(seed), "--seeds", "3"])
+        args = hw09_light.train.parse_args(["--seed", str(seed), "--networks", "3"])
         drawn += [hw09_light.clustering.member_seed(args, number) for number in range(3)]
     assert len(set(drawn)) == 6
 
@@ -385,8 +521,9 @@ def test_no_two_trainings_share_a_seed(hw09_light):
 def test_recipes_and_own_flags(hw09_light):
     parse = hw09_light.train.parse_args
     args = parse(["--method", "denoising"])
-    assert (args.noise, args.reduce, args.code_size, args.seeds) == (0.2, "tsne", 128, 1)
-    assert parse([]).reduce == "whitened"
+    assert (args.noise, args.reduce, args.clustering, args.networks) == (0.2, "tsne", "k-means", 1)
+    assert (parse([]).reduce, parse([]).clustering) == ("whitened", "cut")
+    assert parse(["--reduce", "none"]).clustering == "cut"
     assert parse(["--noise", "0"]).noise == 0
 
 
@@ -395,7 +532,7 @@ def test_the_claim(hw09, whole_set, tmp_path):
     images, validation = (np.load(whole_set / f"{name}.npy") for name in ("trainX", "valX"))
     labels, clustering = np.load(whole_set / "valY.npy"), hw09.clustering
     flat = [part.reshape(len(part), -1) / 255 for part in (images, validation)]
-    by_pixels = clustering.of_neighbours(flat[1], flat[0], clustering.two_groups(flat[0], 0))
+    by_pixels = clustering.of_neighbours(flat[1], flat[0], clustering.k_means(flat[0], 0))
     assert clustering.accuracy(by_pixels, labels) < 0.65
     argv = ["--data-dir", str(whole_set), "--epochs", "6", "--batch-size", "50", "--out-dir", str(tmp_path)]
     ours = hw09.train.main(argv)["score"]
@@ -409,15 +546,19 @@ def test_the_claim(hw09, whole_set, tmp_path):
 # --- the report -----------------------------------------------------------
 
 
-def test_principal_components_are_scikit_learns(hw09_light):
+def test_principal_components_are_scikit_learns(hw09_light, monkeypatch):
     from sklearn.decomposition import PCA
 
+    monkeypatch.setattr(hw09_light.report, "COMPONENTS", 20)
+
     images = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)
-    known, others = hw09_light.report.principal_components(images[:30], images[30:])
+    (known, others), restored = hw09_light.report.principal_components(images[:30], images[30:])
     flat = images.reshape(40, -1) / 255
-    pca = PCA(29).fit(flat[:30])
+    pca = PCA(20).fit(flat[:30])
     np.testing.assert_allclose(np.abs(known[:, :5]), np.abs(pca.transform(flat[:30])[:, :5]), atol=1e-3)
     np.testing.assert_allclose(np.abs(others[:, :5]), np.abs(pca.transform(flat[30:])[:, :5]), atol=1e-3)
+    expected = pca.inverse_transform(pca.transform(flat[30:])).reshape(10, 32, 32, 3)
+    np.testing.assert_allclose(restored, expected, atol=1e-3)
 
 
 def test_the_correlation_is_of_ranks_and_the_error_of_the_last_epoch(hw09_light, tmp_path):
@@ -445,13 +586,14 @@ def test_the_correlation_is_of_ranks_and_the_error_of_the_last_epoch(hw09_light,
 
 def test_kept_groups_are_read_again_unless_they_were_damaged(hw09_light, tmp_path):
     codes = [np.random.default_rng(0).normal(size=(number, 3)).astype(np.float32) for number in (30, 8)]
-    first = hw09_light.report.grouped(tmp_path, 0, codes, "whitened")
-    again = hw09_light.report.grouped(tmp_path, 0, None, "whitened")
-    for name in ("known", "found", "points"):
+    way = ("whitened", "k-means")
+    first = hw09_light.report.grouped(tmp_path, 0, codes, way)
+    again = hw09_light.report.grouped(tmp_path, 0, None, way)
+    for name in ("known", "found"):
         np.testing.assert_array_equal(first[name], again[name])
-    (tmp_path / "whitened_0.npz").write_bytes(b"x")
-    with pytest.raises(hw09_light.scaffold.BadInput, match="whitened_0.npz is damaged; remove it"):
-        hw09_light.report.grouped(tmp_path, 0, codes, "whitened")
+    (tmp_path / "whitened_k-means_0.npz").write_bytes(b"x")
+    with pytest.raises(hw09_light.scaffold.BadInput, match="whitened_k-means_0.npz is damaged; remove it"):
+        hw09_light.report.grouped(tmp_path, 0, codes, way)
 
 
 # --- bad input: one sentence, status 2, nothing half-written --------------
@@ -463,7 +605,8 @@ def test_kept_groups_are_read_again_unless_they_were_damaged(hw09_light, tmp_pat
         ("--noise -0.1", ["--noise -0.1", "at least 0"]),
         ("--noise nan", ["--noise nan"]),
         ("--code-size 1", ["--code-size 1", "expected 2 to"]),
-        ("--seeds 0", ["--seeds 0"]),
+        ("--networks 0", ["--networks 0"]),
+        ("--clustering x", ["--clustering x", "k-means"]),
         ("--epochs 0", ["--epochs 0"]),
         ("--batch-size 1", ["--batch-size 1"]),
         ("--learning-rate 0", ["--learning-rate 0"]),
@@ -523,10 +666,7 @@ BAD_FILES = {
         changed("trainX.npy", lambda x: x[:1].repeat(9, axis=0)),
         ["trainX.npy holds one image"],
     ),
-    "other size": (
-        changed("valX.npy", lambda x: x[:, :28]),
-        ["uint8 (100, 28, 32, 3)", "expected uint8 (N, 32"],
-    ),
+    "no rows": (changed("valX.npy", lambda x: x[:, :0]), ["valX.npy holds no images"]),
     "channels first": (changed("trainX.npy", lambda x: np.moveaxis(x, 3, 1)), ["(300, 3, 32, 32)"]),
     "grey": (changed("trainX.npy", lambda x: x[..., 0]), ["(300, 32, 32)"]),
     "one number": (changed("trainX.npy", lambda x: x[0, 0, 0, 0]), ["uint8 ()"]),

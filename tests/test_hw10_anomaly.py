@@ -3,12 +3,14 @@
 import json
 import pickle
 import shutil
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import check_sentence
+from conftest import ROOT, check_sentence
 from scipy.spatial.distance import mahalanobis
 from sklearn.decomposition import PCA
 from sklearn.metrics import f1_score
@@ -303,6 +305,81 @@ def test_the_comparison_has_not_seen_what_it_scores(hw10):
     assert abs(hw10.scoring.against_training(scores, of_others) - 0.5) < 0.12
 
 
+# --- the fine-tuned networks ---------------------------------------------------------------------
+
+
+def test_a_batch_of_both_sets_has_answers_and_weights(hw10):
+    training = np.zeros((30, 8, 8, 3), np.float32)
+    test = np.full((20, 8, 8, 3), 255, np.uint8)  # of another type, and white
+    rows = np.concatenate([np.arange(24), 30 + np.arange(5, 13)])
+    batches, seen = hw10.finetuning.BothSets(training, test, rows, 5, seed=0), []
+    for index in range(len(batches)):
+        images, answers, weights = batches[index]
+        np.testing.assert_array_equal(answers[:, 0], images[:, 0, 0, 0])
+        np.testing.assert_allclose(weights, np.where(answers[:, 0] == 1, 0.5 / 0.25, 0.5 / 0.75))
+        seen.append(answers[:, 0])
+    assert np.concatenate(seen).sum() == 8
+    assert len(np.concatenate(seen)) == 32
+
+
+def test_no_network_has_seen_what_it_scores(hw10, tiny, tmp_path, monkeypatch):
+    folder, seen = tiny(), []
+    training, test = (np.load(folder / f"{name}.npy") for name in ("train", "test"))
+    monkeypatch.setattr(keras.Model, "fit", lambda network, batches, **keywords: seen.append(batches.rows))
+    args = hw10.train.parse_args(["--out-dir", str(tmp_path), "--seed", "3"])
+    model, rows = hw10.model.build_model("rotation", (8, 8, 3), 4), hw10.scoring.split(60, 3)[0]
+    checkpoint = type("Nothing", (hw10.finetuning.Checkpoint,), {"history": lambda self: pd.DataFrame()})
+    monkeypatch.setattr(hw10.finetuning, "Checkpoint", checkpoint)
+    networks, _ = hw10.finetuning.fine_tune(args, model, training, rows, test)
+    folds = hw10.finetuning.folds_of(20, 3)
+    assert sorted(np.bincount(folds)) == [6, 7, 7]
+    for fold, rows_seen in enumerate(seen):
+        assert set(rows_seen[rows_seen < 60]) == set(rows)
+        assert set(rows_seen[rows_seen >= 60] - 60) == set(np.flatnonzero(folds != fold))
+    # All three begin as the rotation network's encoder, and an image's score is its own network's.
+    log_odds = np.asarray(networks(test))
+    mirrored = np.asarray(networks(test[:, :, ::-1].copy()))
+    score = hw10.scoring.unseen(hw10.model.prepared(networks), 3, test, np.arange(20))
+    expected = [(log_odds[i, fold] + mirrored[i, fold]) / 2 for i, fold in enumerate(folds)]
+    np.testing.assert_allclose(score, expected, atol=1e-4)
+    first, last = (networks.get_layer(f"encoder_{number}").get_weights() for number in (1, 3))
+    for one, other, own in zip(first, last, model.get_layer("encoder").get_weights()):
+        np.testing.assert_array_equal(one, own)
+        np.testing.assert_array_equal(other, own)
+
+
+@pytest.mark.full
+def test_fine_tuning_that_was_stopped_goes_on_as_if_it_had_not_been(hw10, tiny, tmp_path):
+    argv = [*flags(tiny(size=16), tmp_path / "whole"), "--epochs", "2", "--batch-size", "16"]
+    hw10.train.main(argv)
+    stopped = [*argv[:2], "--out-dir", str(tmp_path / "stopped"), *argv[4:]]
+    Checkpoint, save = hw10.finetuning.Checkpoint, hw10.finetuning.Checkpoint.save
+
+    def stop(checkpoint, variables):
+        save(checkpoint, variables)
+        if checkpoint.path.name == "checkpoint_2.npz":
+            raise KeyboardInterrupt
+
+    Checkpoint.save = stop
+    with pytest.raises(KeyboardInterrupt):
+        hw10.train.main(stopped)
+    Checkpoint.save = save
+    hw10.train.main([*stopped, "--resume"])
+    tables = [pd.read_csv(tmp_path / name / "folds.csv") for name in ("whole", "stopped")]
+    assert list(tables[0].network) == [1, 1, 2, 2, 3, 3]
+    np.testing.assert_allclose(tables[0].loss, tables[1].loss, rtol=1e-4)
+
+
+def test_another_test_set_is_not_scored_by_networks_that_learnt_on_this(hw10, tiny, tmp_path, capsys):
+    folder, out = tiny(size=16), tmp_path / "out"
+    hw10.train.main([*flags(folder, out), "--epochs", "1", "--batch-size", "32"])
+    np.save(folder / "test.npy", np.load(folder / "test.npy")[::-1])
+    check_sentence(hw10, capsys, flags(folder, out), "test.npy is not the one", "run train", script="predict")
+    np.save(folder / "test.npy", np.load(folder / "test.npy")[::-1])
+    (out / "fine_tuned.keras").write_bytes(b"x")
+    check_sentence(hw10, capsys, flags(folder, out), "fine_tuned.keras is missing or", script="predict")
+
+
 # --- ROC-AUC -----------------------------------------------------------------------------------
 
 
@@ -392,6 +469,40 @@ def test_pictures_have_no_empty_frames(hw10_light):
     figure = hw10_light.predict.plot_images(images, images, "given back", np.arange(6.0), normal=5)
     assert sum(axes.get_visible() for axes in figure.axes) == 2 * (5 + 1)
     assert all(axes.images for axes in figure.axes if axes.get_visible())
+
+
+def test_a_folder_of_pictures_is_taken_too(hw10_light, tmp_path):
+    from PIL import Image
+
+    (tmp_path / "test").mkdir()
+    wide = np.zeros((40, 80, 3), np.uint8)
+    wide[:, 20:60, 1] = 200
+    Image.fromarray(wide).save(tmp_path / "test" / "b.png")
+    Image.fromarray(np.full((9, 9), 50, np.uint8)).save(tmp_path / "test" / "a.png")
+    images = hw10_light.dataset.load_images(tmp_path / "test.npy")
+    assert (images.shape, images.dtype) == ((2, 32, 32, 3), np.uint8)
+    assert (images[0] == 50).all()  # a.png comes first
+    assert (images[1][:, 1:-1] == [0, 200, 0]).all()
+
+
+@pytest.mark.full
+def test_the_course_s_980_megabytes_of_float64_take_less_than_3_gigabytes(tmp_path):
+    """40,000 images of float64 as the course has them, by the method that keeps most in memory."""
+    images = np.lib.format.open_memmap(tmp_path / "train.npy", "w+", np.float64, (40_000, 32, 32, 3))
+    rng = np.random.default_rng(0)
+    for start in range(0, 40_000, 1000):
+        images[start : start + 1000] = rng.uniform(-1, 1, (1000, 32, 32, 3))
+    np.save(tmp_path / "test.npy", images[:200])
+    del images
+    code = (
+        "import resource, sys; sys.path.insert(0, sys.argv[1]); import train; "
+        "train.main(['--method', 'knn', '--data-dir', sys.argv[2], '--out-dir', sys.argv[2] + '/out']); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    words = [sys.executable, "-c", code, str(ROOT / CHAPTER), str(tmp_path)]
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    assert int(done.stdout.split()[-1]) < 3e6  # kilobytes
+    (tmp_path / "train.npy").unlink()
 
 
 def test_uint8_and_floats_are_the_same_images(hw10_light, tiny):

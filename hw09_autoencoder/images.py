@@ -1,0 +1,170 @@
+"""Not part of the lesson: files of images -> arrays. The same file in each chapter that has it."""
+
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+from scaffold import HELP, BadInput
+
+import numpy as np
+from PIL import Image, ImageOps
+from tqdm import tqdm
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+SYSTEM_FILES = ("thumbs.db", "desktop.ini")  # and all that begins with a dot: no user put them there
+MAX_PIXELS = 100_000_000  # of one image; Pillow's own limit only warns
+MAX_NUMBER = 1_000_000_000  # in a file's name
+FOOD_11 = (
+    *("bread", "dairy", "dessert", "egg", "fried food", "meat"),
+    *("noodles or pasta", "rice", "seafood", "soup", "vegetable or fruit"),
+)
+Image.MAX_IMAGE_PIXELS = None
+
+
+def image_files(folder):
+    """The image files of a folder, in the order of their names.
+
+    Hidden files and those of the system are passed over, and counted in a line. Raises BadInput if the folder
+    is missing or empty, or holds a file or a folder that is no image.
+    """
+    nested = folder.parent / folder.parent.name / folder.name
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is missing; {f'move {nested} there' if nested.is_dir() else HELP}.")
+    found = sorted(folder.iterdir())
+    paths = [path for path in found if path.name[0] != "." and path.name.lower() not in SYSTEM_FILES]
+    if len(paths) < len(found):
+        print(f"note: {len(found) - len(paths)} hidden or system files of {folder} were left out")
+    for path in paths:
+        if path.is_dir():
+            raise BadInput(f"{path} is a folder, expected image files in {folder} itself; {HELP}.")
+        if path.suffix.lower() not in SUFFIXES:
+            raise BadInput(f"{path} is no image, expected {', '.join(SUFFIXES)}; {HELP}.")
+    if not paths:
+        raise BadInput(f"{folder} holds no images; {HELP}.")
+    return paths
+
+
+def number_of(path, pattern=r"(\d+)"):
+    """The number in a file's name without its ending, where the pattern, of one group, has it; else None."""
+    match = re.fullmatch(pattern, path.stem, re.ASCII)
+    if match and int(match[1]) >= MAX_NUMBER:
+        raise BadInput(
+            f"{path}: the number in the name is too large, expected less than {MAX_NUMBER:,}; {HELP}."
+        )
+    return int(match[1]) if match else None
+
+
+def labelled_files(folder):
+    """The files {class}_{n}.jpg of a folder, in the order of their names, and their classes, int64 (N,).
+
+    Raises BadInput if a name has no class, or one beyond the number of images, as of a date, or if the
+    classes were unpacked as folders.
+    """
+    for inner in folder.glob("[!.]*/"):
+        raise BadInput(
+            f"{inner} is a folder: expected the images in {folder} itself, the class in their names, as "
+            f"0_17.jpg for {inner.name}/17.jpg of class 0; {HELP}."
+        )
+    paths = image_files(folder)
+    labels = [number_of(path, r"(\d+)_.+") for path in paths]
+    for label, path in zip(labels, paths):
+        if label is None:
+            raise BadInput(f"{path}: the name has no class, expected {{class}}_{{n}}{path.suffix}; {HELP}.")
+        if label >= len(paths):
+            raise BadInput(
+                f"{path}: class {label} of {len(paths)} images in {folder}, expected 0, 1, 2, ...: what "
+                f"stands before the underscore is the class; {HELP}."
+            )
+    return paths, np.array(labels, np.int64)
+
+
+def class_names(folder, classes):
+    """The names of the classes: those of classes.txt in the folder, else food-11's, or numbers: list of str.
+
+    Raises BadInput if the file does not name so many.
+    """
+    path = folder / "classes.txt"
+    if not path.is_file():
+        return list(FOOD_11) if classes == len(FOOD_11) else [str(label) for label in range(classes)]
+    try:
+        names = [line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 text ({error}); save it so.") from error
+    if len(names) != classes or len(set(names)) != classes:
+        raise BadInput(
+            f"{path} has {len(set(names))} different names on {len(names)} lines, expected a line for each "
+            f"of the {classes} classes."
+        )
+    return names
+
+
+def write_class_names(path, names):
+    """Write what class_names() reads."""
+    path.write_text("".join(f"{name}\n" for name in names), "utf-8")
+
+
+def open_image(path, mode="RGB", side=None):
+    """One image, upright, as a PIL image of the mode "RGB" or "L"; mode None: "L" if it is grey, else "RGB".
+
+    16 bits a channel are scaled to 8. side: a JPEG is decoded at a fraction of its size, but no side below
+    that. Raises BadInput if the file cannot be decoded as an image, or is too large.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise BadInput(
+                    f"{path} is {image.width}x{image.height}, expected at most {MAX_PIXELS:,} pixels."
+                )
+            if side:
+                image.draft("RGB", (2 * side, 2 * side))
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode[0] == "I" or upright.mode == "F":  # 16 or 32 bits, which convert() would clip
+                values = np.asarray(upright).astype(np.float64)
+                scale = 257 if values.max(initial=0) > 255 else 1
+                upright = Image.fromarray((values / scale).clip(0, 255).round().astype(np.uint8))
+            grey = upright.mode in ("L", "1")
+            return upright.convert(mode or ("L" if grey else "RGB"))
+    except (BadInput, PermissionError):
+        raise
+    except Exception as error:  # Pillow has many words for another format, or a damaged file
+        raise BadInput(f"{path} cannot be decoded as an image ({error}); {HELP}.") from error
+
+
+def read_ink(path):
+    """What is drawn, dark on light or light on dark: float32 (h, w), how far each pixel is from the paper.
+
+    The paper's grey is the median of the border's. Raises BadInput as open_image does.
+    """
+    grey = np.asarray(open_image(path, "L"), np.float32)
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    return np.abs(grey - np.median(border))
+
+
+def cut_out(path, threshold, what):
+    """The box around the ink that is above this share of its largest, white on black: an image of mode "L".
+
+    Raises BadInput, which names `what` was expected, if nothing is drawn.
+    """
+    ink = read_ink(path)
+    if ink.max() < 16:
+        raise BadInput(f"{path} is of one colour, expected {what} on it.")
+    rows, columns = (np.flatnonzero((ink > ink.max() * threshold).any(axis=axis)) for axis in (1, 0))
+    box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return Image.fromarray((255 * box / ink.max()).astype(np.uint8))
+
+
+def image_size(path):
+    """Width and height of an image, which is not decoded. Raises BadInput as open_image does."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except PermissionError:
+        raise
+    except Exception as error:  # as in open_image
+        raise BadInput(f"{path} cannot be decoded as an image ({error}); {HELP}.") from error
+
+
+def read_images(paths, read, name=""):
+    """[read(path) for each path], by threads, with a progress bar."""
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+        return list(tqdm(threads.map(read, paths), name, len(paths), ncols=80, disable=None))
