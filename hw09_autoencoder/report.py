@@ -26,8 +26,11 @@ from records import fingerprint, finished, measured_since, publish, read_metrics
 
 COMPONENTS = 128  # of the pixels, as many as a code has numbers
 TOGETHER = 3  # autoencoders whose codes stand side by side
-WAYS = (("none", "k-means"), ("whitened", "k-means"), ("tsne", "k-means"), ("whitened", "cut"))
-DRAWN = ("denoising: none, k-means", "contrastive: none, k-means", "contrastive: whitened, cut")
+WAYS = (
+    *(("none", "k-means"), ("whitened", "k-means"), ("tsne", "k-means")),
+    *(("whitened", "cut"), ("whitened", "refined")),
+)
+DRAWN = ("denoising: none, k-means", "contrastive: none, k-means", "contrastive: whitened, refined")
 EPOCHS = (1, 2, 5, 10, 20, 30, 40, 50)  # rows of the table of epochs
 COLUMNS = ["table", "row", "median", "best", "worst", "error", "correlation", "seconds"]
 
@@ -85,31 +88,34 @@ def main(argv=None):
     for chosen in itertools.combinations(range(args.seeds), min(TOGETHER, args.seeds)):
         side_by_side = [np.concatenate([white[seed][part] for seed in chosen], axis=1) for part in (0, 1)]
         name = "_".join(map(str, chosen))
-        together.append(grouped(kept / "together", name, side_by_side, ("none", "cut"))["found"])
-    row("together", f"{model}: whitened, side by side, cut", spread(together))
+        together.append(grouped(kept / "together", name, side_by_side, ("none", "refined"))["found"])
+    row("together", f"{model}: whitened, {TOGETHER} side by side, refined", spread(together))
     table = histories(folders)
-    for epoch in sorted({*EPOCHS} & {*table.epoch}):
-        row("epochs", f"{epoch}", of_scores(table.accuracy[table.epoch == epoch]))
+    for epoch in EPOCHS:
+        scores = table.accuracy[table.epoch == epoch]
+        row("epochs", f"{epoch}", of_scores(scores) if len(scores) else ("", "", ""))
 
     shown = [number for number in SHOWN if number < len(parts[0])]
     strip = parts[0][shown] / np.float32(255), principal_components(parts[0], parts[0][shown])[1].clip(0, 1)
-    for name, figure in (
-        ("embeddings", plot_embeddings(panels, labels)),
-        ("errors", plot_errors(kept, args.seeds)),
-        ("components", plot_strip(strip, ("original", "restored"), shown)),
+    errors = plot_errors(kept, args.seeds)
+    for name, figure, dpi in (
+        ("embeddings", plot_embeddings(panels, labels), 72),
+        ("errors", errors, 72),
+        ("thumbnail", errors, 32),
+        ("components", plot_strip(strip, ("original", "restored"), shown), 72),
     ):
         with replacing(results / f"{name}.png") as path:
-            figure.savefig(path, dpi=72)
+            figure.savefig(path, dpi=dpi)
     order = ["references", "methods", "together", "epochs", "training"]
     table = pd.DataFrame(sorted(rows, key=lambda cells: order.index(cells[0])), columns=COLUMNS)
-    publish(results, table, median_of_metrics(metrics))
+    publish(results, table, of_the_default(metrics, [accuracy(each, labels) for each in together]))
 
 
 def trained(args, data_dir, model):
     """The folders of train.main() with some seeds; a run with the same flags is not repeated."""
     folders = [args.out_dir / "report" / f"{model}_{seed}" for seed in range(args.seeds)]
     for seed, folder in enumerate(folders):
-        flags = ["--method", model, "--seed", str(seed)]
+        flags = ["--method", model, "--networks", "1", "--seed", str(seed)]
         flags += ["--data-dir", str(data_dir), "--out-dir", str(folder)]
         flags += ["--reduce", "none"] if model == "denoising" else []  # its t-SNE is made here, once
         flags += ["--epochs", str(args.epochs)] if args.epochs else []
@@ -186,11 +192,11 @@ def histories(folders):
 
 
 def summary(folders):
-    """Median reconstruction error after the last epoch, its rank correlation with accuracy, seconds a fit."""
+    """Median error after the last epoch, its rank correlation with the accuracy, processor seconds a fit."""
     table = histories(folders)
     last = table[table.epoch == table.epoch.max()]
     correlation = table.validation_error.rank().corr(table.accuracy.rank()) if len(table) > 2 else np.nan
-    seconds = table.seconds.sum() / len(folders)
+    seconds = table.processor.sum() / len(folders)
     return [f"{last.validation_error.median():.4f}", f"{correlation:.2f}", f"{seconds:.0f}"]
 
 
@@ -224,10 +230,19 @@ def plot_errors(kept, seeds):
     return figure
 
 
-def median_of_metrics(runs):
-    """The first run's metrics, with the median score of all."""
-    scores = [run["score"] for run in runs]
-    return {**runs[0], "score": float(np.median(scores)), "score_by_seed": scores}
+def of_the_default(runs, scores):
+    """The metrics of TOGETHER networks of the runs: the median of the scores, and all of their seconds."""
+    chosen = runs[:TOGETHER]
+    return {
+        **runs[0],
+        "score": float(np.median(scores)),
+        "score_by_networks": scores,
+        "arguments": {**runs[0]["arguments"], "networks": len(chosen)},
+        "seconds": {
+            "one_fit": float(np.mean([run["seconds"]["one_fit"] for run in chosen])),
+            "all": float(sum(run["seconds"]["all"] for run in chosen)),
+        },
+    }
 
 
 if __name__ == "__main__":

@@ -178,11 +178,19 @@ def summary(folders, runs, score, anomaly):
         for scores, others in (one[score] for one in runs)
     ]
     seconds = [read_metrics(folder)["seconds"]["processor"] for folder in folders]
+    if score != "fine-tuned":  # the other scores of that network do not need its fine-tuning
+        seconds = [total - fine_tuning(folder) for total, folder in zip(seconds, folders)]
     return {
         "auc": spread([auc(anomaly, one[score][0]) for one in runs]),
         "against_training": spread(without),
         "seconds": f"{np.median(seconds):.0f}",
     }
+
+
+def fine_tuning(folder):
+    """Processor seconds that a training took after its rotation network, if it did."""
+    path = folder / "folds.csv"
+    return pd.read_csv(path).processor.sum() if path.is_file() else 0.0
 
 
 def thinned(anomaly, share):

@@ -9,7 +9,7 @@ import pytest
 from conftest import check_sentence, write_metrics
 
 CHAPTER = "hw09_autoencoder"
-TRIAL = ["--synthetic", "--epochs", "1", "--batch-size", "100", "--code-size", "8"]
+TRIAL = ["--synthetic", "--epochs", "1", "--batch-size", "100", "--code-size", "8", "--networks", "1"]
 
 
 @pytest.fixture
@@ -73,6 +73,21 @@ def test_a_cut_goes_where_few_neighbours_are_parted_and_not_across_the_widest_di
     groups = clustering.normalised_cut(points, 0)
     assert clustering.accuracy(groups[:400], side) > 0.98
     np.testing.assert_array_equal(groups, clustering.normalised_cut(points, 1))
+
+
+def test_a_border_that_sure_points_teach_mends_the_cut(hw09_light, monkeypatch):
+    """Of a group on the left and one on the right, some far points have been cut off to the wrong side."""
+    clustering, rng = hw09_light.clustering, np.random.default_rng(0)
+    side = rng.integers(0, 2, 400)
+    points = np.stack([4.0 * side + rng.normal(0, 0.7, 400), rng.normal(0, 3, 400)], axis=1)
+    wrong = (points[:, 1] > 4) & (side == 0)
+    assert 5 < wrong.sum() < 40
+    monkeypatch.setattr(clustering, "normalised_cut", lambda points, seed: np.where(wrong, 1, side))
+    groups = clustering.refined_cut(points, 0)
+    assert np.mean(groups == side) > 0.97
+    assert np.mean(groups == side) > np.mean(np.where(wrong, 1, side) == side)
+    monkeypatch.setattr(clustering, "normalised_cut", lambda points, seed: np.arange(400) % 2)
+    assert list(clustering.refined_cut(points, 0)) == list(np.arange(400) % 2)  # no point is sure
 
 
 def test_t_sne_keeps_two_crowds_apart_and_repeats_itself(hw09_light, capsys):
@@ -342,7 +357,7 @@ def untrained(hw09, monkeypatch):
 
 def test_the_labels_and_valX_change_nothing_but_the_score(hw09, untrained, whole_set, tmp_path):
     folder = shutil.copytree(whole_set, tmp_path / "data")
-    argv = ["--data-dir", str(folder), "--code-size", "8"]
+    argv = ["--data-dir", str(folder), "--code-size", "8", "--networks", "1"]
     metrics = hw09.train.main([*argv, "--out-dir", str(tmp_path / "one")])
     assert sum(metrics["images_in_group"]) == 300
     labels, validation = (np.load(folder / f"{name}.npy") for name in ("valY", "valX"))
@@ -363,7 +378,7 @@ def test_the_score_is_of_valX_and_valY(hw09, untrained, whole_set, tmp_path):
     """On copies of trainX, labelled as predict.py says but for a fifth, it is 0.8."""
     folder = shutil.copytree(whole_set, tmp_path / "data")
     argv = ["--data-dir", str(folder), "--out-dir", str(tmp_path)]
-    own = [*argv, "--code-size", "8", "--reduce", "none"]
+    own = [*argv, "--code-size", "8", "--reduce", "none", "--networks", "1"]
     hw09.train.main(own)
     label = hw09.predict.main(argv).label.to_numpy()
     np.save(folder / "valX.npy", np.load(folder / "trainX.npy")[::-1])
@@ -422,7 +437,7 @@ def test_an_epoch_has_each_image_once_in_an_order_of_its_own(hw09):
 
 @pytest.mark.full
 def test_a_stopped_training_goes_on_as_if_it_had_not_been(hw09, whole_set, tmp_path):
-    argv = ["--data-dir", str(whole_set), "--epochs", "2", "--batch-size", "100", "--code-size", "8"]
+    argv = ["--data-dir", str(whole_set), "--epochs", "2", "--batch-size", "100", "--networks", "2"]
     whole = hw09.train.main([*argv, "--out-dir", str(tmp_path / "whole")])
     Batches, deal = hw09.training.Batches, hw09.training.Batches.deal
 
@@ -461,7 +476,7 @@ def test_pictures_of_any_size_in_a_folder_are_cut_to_squares(hw09_light, tmp_pat
 def test_a_picture_of_ones_own_gets_a_group(hw09, untrained, tmp_path, capsys):
     from PIL import Image
 
-    hw09.train.main(["--synthetic", "--code-size", "8", "--out-dir", str(tmp_path)])
+    hw09.train.main(["--synthetic", "--code-size", "8", "--networks", "1", "--out-dir", str(tmp_path)])
     images = np.load(tmp_path / "synthetic" / "trainX.npy")
     table = hw09.predict.main(["--synthetic", "--out-dir", str(tmp_path)])
     (tmp_path / "own").mkdir()
@@ -500,7 +515,7 @@ def test_the_groups_are_of_the_points_that_the_reduction_made(hw09_light, monkey
     images[side == 0, ..., 2] = 9
     parse, part = hw09_light.train.parse_args, hw09_light.train.part
     codes = points * [0, 0, 1]
-    for clustering in ("k-means", "cut"):
+    for clustering in ("k-means", "cut", "refined"):
         arrays = part(parse(["--reduce", "none", "--clustering", clustering]), codes, images)
         assert list(arrays["groups"]) == list(side)
         assert set(arrays) == {"codes", "groups"}
@@ -522,8 +537,9 @@ def test_recipes_and_own_flags(hw09_light):
     parse = hw09_light.train.parse_args
     args = parse(["--method", "denoising"])
     assert (args.noise, args.reduce, args.clustering, args.networks) == (0.2, "tsne", "k-means", 1)
-    assert (parse([]).reduce, parse([]).clustering) == ("whitened", "cut")
-    assert parse(["--reduce", "none"]).clustering == "cut"
+    args = parse([])
+    assert (args.reduce, args.clustering, args.networks) == ("whitened", "refined", 3)
+    assert parse(["--reduce", "none"]).clustering == "refined"
     assert parse(["--noise", "0"]).noise == 0
 
 
@@ -534,7 +550,8 @@ def test_the_claim(hw09, whole_set, tmp_path):
     flat = [part.reshape(len(part), -1) / 255 for part in (images, validation)]
     by_pixels = clustering.of_neighbours(flat[1], flat[0], clustering.k_means(flat[0], 0))
     assert clustering.accuracy(by_pixels, labels) < 0.65
-    argv = ["--data-dir", str(whole_set), "--epochs", "6", "--batch-size", "50", "--out-dir", str(tmp_path)]
+    argv = ["--data-dir", str(whole_set), "--epochs", "6", "--batch-size", "50", "--networks", "1"]
+    argv += ["--out-dir", str(tmp_path)]
     ours = hw09.train.main(argv)["score"]
     history = pd.read_csv(tmp_path / "history.csv")
     assert history.validation_error.iloc[-1] < 0.5 * history.validation_error.iloc[0]
@@ -567,7 +584,7 @@ def test_the_correlation_is_of_ranks_and_the_error_of_the_last_epoch(hw09_light,
             "epoch": [1, 2, 3],
             "validation_error": [0.9, 0.2, 0.1],
             "accuracy": [0.5, 0.6, 0.99],
-            "seconds": [1, 2, 4],
+            "processor": [1, 2, 4],
         }
     )
     for number, factor in enumerate((1, 1, 3)):
@@ -582,6 +599,16 @@ def test_the_correlation_is_of_ranks_and_the_error_of_the_last_epoch(hw09_light,
     (folders[2] / "history.csv").write_text("epoch\n1\n")
     with pytest.raises(hw09_light.scaffold.BadInput, match="history.csv was changed"):
         hw09_light.report.summary(folders)
+
+
+def test_the_metrics_of_the_default_are_those_of_three_networks(hw09_light):
+    runs = [
+        {"score": 0.5, "arguments": {"networks": 1}, "seconds": {"one_fit": second, "all": 2 * second}}
+        for second in (1, 2, 6, 99)
+    ]
+    metrics = hw09_light.report.of_the_default(runs, [0.7, 0.9, 0.8])
+    assert (metrics["score"], metrics["arguments"]["networks"]) == (0.8, 3)
+    assert metrics["seconds"] == {"one_fit": 3.0, "all": 18.0}
 
 
 def test_kept_groups_are_read_again_unless_they_were_damaged(hw09_light, tmp_path):
