@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 WHITENED = 32  # directions of a code that are kept, at most
 SHARE = 0.99  # of the variance that they hold together; the rest is noise, and would be blown up
-NEIGHBOURS = 10  # training images that an image is joined with in the graph, or that vote on its group
+NEIGHBOURS = 10  # nearest training images, of one of them itself too: in the graph, or to vote on a group
 STRENGTH = 0.1  # scikit-learn's C of the refined cut: the smaller, the nearer to 0 the weights are kept
 PERPLEXITY = 30  # of t-SNE: about how many neighbours a point has
 
@@ -33,7 +33,7 @@ def whitening(codes, size=WHITENED, share=SHARE):
 def on_a_plane(codes, seed):
     """t-SNE: points float32 (n, 2), where near codes are near; far ones are just anywhere else.
 
-    codes: float32 (n, d), n at least 2. Takes a minute for 8,500 codes.
+    codes: float32 (n, d), n at least 2. Takes half a minute for 5,000 codes.
     """
     from sklearn.manifold import TSNE  # here: scikit-learn is slow to import, and --help need not wait for it
 
@@ -69,9 +69,10 @@ def k_means(points, seed):
 def normalised_cut(points, seed):
     """Cut the graph of nearest neighbours where few edges are in the way: float32 (n, d) -> int64 (n,).
 
-    Each point is joined with its NEIGHBOURS nearest. Of all cuts in two parts, 0 and 1, the one is sought
-    whose cut edges are the smallest share of the edges of each part: the normalised cut (Shi and Malik 2000).
-    The second eigenvector of the graph's normalised Laplacian says nearly which it is (von Luxburg 2007).
+    Each point is joined with its NEIGHBOURS nearest, itself among them. Of all cuts in two parts, 0 and 1,
+    the one is sought whose cut edges are the smallest share of the edges of each part: the normalised cut of
+    Shi and Malik 2000. The second eigenvector of the graph's normalised Laplacian says nearly which it is
+    (von Luxburg 2007).
     """
     from sklearn.cluster import SpectralClustering
 
@@ -87,9 +88,9 @@ def normalised_cut(points, seed):
 def refined_cut(points, seed):
     """The cut, and a border that its sure points teach: float32 (n, d) -> int64 (n,), 0 or 1.
 
-    The cut follows the graph's every turn. A logistic regression learns the groups of the points whose
-    NEIGHBOURS nearest are all in their own group, and says those of all: self-labelling, the last step of Van
-    Gansbeke et al. 2020. Done again with its own answers, it would drift: once is enough.
+    The cut's border is ragged. A logistic regression learns the groups of the points whose NEIGHBOURS nearest
+    others are all in their own group, and predicts those of all points: self-labelling, the last step of Van
+    Gansbeke et al. 2020. Done again with its own answers it would drift: once is enough.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import NearestNeighbors
@@ -137,5 +138,5 @@ def accuracy(groups, labels):
 
 
 def member_seed(args, number):
-    """The seed of an autoencoder: no two trainings with other --seed share one."""
+    """The seed of an autoencoder: no two trainings of as many networks with other --seed share one."""
     return (args.seed * args.networks + number) % 2**31

@@ -2,8 +2,8 @@
 
 A view is a piece of the image, enlarged, perhaps mirrored, in another light and in other colours, with noise.
 What all views of an image share is what fills it, sky or water or fur; where things stand and how bright it
-was differ from view to view. So a code that is alike for the views, and unlike other images, is one of the
-former.
+was differ from view to view. So a code that is alike for the views, and unlike those of other images, says
+what fills the image.
 
 After Chen et al., "A simple framework for contrastive learning of visual representations" (SimCLR), 2020.
 """
@@ -17,7 +17,7 @@ LIGHT = 0.4  # brightness and contrast are multiplied by 1 - LIGHT to 1 + LIGHT
 SATURATION = 0.4  # and so is the saturation
 HUE = 0.1  # of a full circle: the hue is turned by up to so much, either way
 GREY = 0.2  # share of the views that lose their colours
-TEMPERATURE = 0.3  # of the loss: the lower, the more the most similar strangers count
+TEMPERATURE = 0.3  # of the loss: the lower, the more the most similar negatives count
 TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])  # of NTSC
 
 
@@ -76,14 +76,15 @@ def recoloured(images, generator):
 
 
 def nt_xent(first, second, temperature=TEMPERATURE):
-    """The normalised, temperature-scaled cross-entropy: which of 2n - 1 others is this view's twin?
+    """The normalised, temperature-scaled cross-entropy: which of 2n - 1 others is this view's positive?
 
     first, second: float32 (n, d), row i of both of image i. Returns a number, in nats: the mean over all 2n
-    views of -log softmax(cosine / temperature) at the twin, without the view itself among the choices.
+    views of -log softmax(cosine / temperature) at the positive, the other view of the same image. The view
+    itself is not among the choices.
     """
     count = ops.shape(first)[0]
     vectors = ops.normalize(ops.concatenate([first, second]), axis=1)  # (2n, d)
     similarity = ops.matmul(vectors, ops.transpose(vectors)) / temperature  # (2n, 2n)
     similarity = similarity - 1e9 * ops.eye(2 * count)
-    twins = ops.concatenate([ops.arange(count) + count, ops.arange(count)])
-    return ops.mean(keras.losses.sparse_categorical_crossentropy(twins, similarity, from_logits=True))
+    positives = ops.concatenate([ops.arange(count) + count, ops.arange(count)])
+    return ops.mean(keras.losses.sparse_categorical_crossentropy(positives, similarity, from_logits=True))

@@ -25,7 +25,7 @@ def load_images(path):
     is missing, cut short, empty, or holds something else.
     """
     if not path.is_file() and path.with_suffix("").is_dir():
-        return load_folder(path.with_suffix(""))
+        return load_files(image_files(path.with_suffix("")))
     images = load_array(path)
     if images.ndim != 4 or images.shape[-1] != SHAPE[-1] or images.dtype.kind not in "uif":
         raise BadInput(f"{path} holds {described(images)}, expected uint8 (N, 32, 32, 3); {HELP}.")
@@ -51,10 +51,9 @@ def files_of(path):
     return [path] if path.is_file() else image_files(path)
 
 
-def load_folder(path):
-    """The images of files_of(): uint8 (n, 32, 32, 3). Raises BadInput if one cannot be decoded."""
-    read = read_images(files_of(path), lambda file: resized(open_image(file, side=SHAPE[0])), "images")
-    return np.stack(read)
+def load_files(paths):
+    """The images of some files: uint8 (n, 32, 32, 3). Raises BadInput if one cannot be decoded."""
+    return np.stack(read_images(paths, lambda path: resized(open_image(path, side=SHAPE[0])), "images"))
 
 
 def resized(image):

@@ -16,7 +16,7 @@ from scaffold import BadInput, Parser, replacing, run
 import numpy as np
 import pandas as pd
 from clustering import of_neighbours, on_a_plane
-from dataset import files_of, load_folder, load_images, load_labels, load_several
+from dataset import files_of, load_files, load_images, load_labels, load_several
 from device import start_keras
 from figures import plot_embedding
 from records import trained
@@ -33,7 +33,12 @@ def main(argv=None):
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     trained(args, "model.keras", "clusters.npz", own_input=bool(args.picture))
     clusters = load_clusters(args.out_dir / "clusters.npz")
-    images = load_folder(args.picture) if args.picture else load_several(data_dir / "trainX.npy")
+    own = files_of(args.picture) if args.picture else None
+    images = load_files(own) if own else load_several(data_dir / "trainX.npy")
+    validation = None
+    if not own and (data_dir / "valY.npy").is_file():
+        validation = load_images(data_dir / "valX.npy")
+        labels = load_labels(data_dir / "valY.npy", len(validation))
 
     start_keras()
     from model import in_batches, load_model  # with Keras, for which --help need not wait
@@ -48,16 +53,14 @@ def main(argv=None):
     codes = codes_of(images)
     groups = of_neighbours(codes, clusters["codes"], clusters["groups"])
     table = pd.DataFrame({"id": np.arange(len(groups)), "label": groups})
-    if args.picture:
-        for path, group in zip(files_of(args.picture), groups):
+    if own:
+        for path, group in zip(own, groups):
             print(f"{path}: group {group}")
         return table
     with replacing(args.out_dir / "submission.csv") as path:
         table.to_csv(path, index=False)
     shown = {"trainX": (codes, groups, "group")}
-    if (data_dir / "valY.npy").is_file():
-        validation = load_images(data_dir / "valX.npy")
-        labels = load_labels(data_dir / "valY.npy", len(validation))
+    if validation is not None:
         shown["valX"] = codes_of(validation), labels, "label"
     with replacing(args.out_dir / "embedding.png") as path:
         plot_embedding(on_one_plane(shown)).savefig(path)

@@ -16,7 +16,7 @@ from scaffold import HERE, BadInput, Parser, replacing, run
 import numpy as np
 import pandas as pd
 import train
-from clustering import CLUSTERINGS, accuracy, of_neighbours, on_a_plane, whitening
+from clustering import CLUSTERINGS, accuracy, named, of_neighbours, on_a_plane, whitening
 from dataset import load_images, load_labels, load_several, make_synthetic
 from device import start_keras
 from figures import SHOWN, plot_embedding, plot_strip
@@ -99,7 +99,7 @@ def main(argv=None):
     strip = parts[0][shown] / np.float32(255), principal_components(parts[0], parts[0][shown])[1].clip(0, 1)
     errors = plot_errors(kept, args.seeds)
     for name, figure, dpi in (
-        ("embeddings", plot_embeddings(panels, labels), 72),
+        ("embeddings", plot_embeddings(panels, parts[0], labels), 72),
         ("errors", errors, 72),
         ("thumbnail", errors, 32),
         ("components", plot_strip(strip, ("original", "restored"), shown), 72),
@@ -200,13 +200,13 @@ def summary(folders):
     return [f"{last.validation_error.median():.4f}", f"{correlation:.2f}", f"{seconds:.0f}"]
 
 
-def plot_embeddings(panels, labels):
+def plot_embeddings(panels, images, labels):
     """{name: (codes of trainX and valX, groups of trainX)}: the groups above, the labels of valX below."""
     drawn = []
     for name, ((codes, others), groups) in panels.items():
         if "whitened" in name:
             codes, others = of_variance_one((codes, others))
-        shown = {"trainX": (codes, groups, "group"), "valX": (others, labels, "label")}
+        shown = {"trainX": (codes, named(groups, images), "group"), "valX": (others, labels, "label")}
         drawn.append({f"{name}\n{title}": panel for title, panel in on_one_plane(shown).items()})
     above, below = ([list(each.items())[line] for each in drawn] for line in (0, 1))
     return plot_embedding(dict(above + below), columns=len(panels))
@@ -233,8 +233,9 @@ def plot_errors(kept, seeds):
 def of_the_default(runs, scores):
     """The metrics of TOGETHER networks of the runs: the median of the scores, and all of their seconds."""
     chosen = runs[:TOGETHER]
+    alone = ("images_in_group", "reconstruction_error", "parameters")  # of one network
     return {
-        **runs[0],
+        **{name: value for name, value in runs[0].items() if name not in alone},
         "score": float(np.median(scores)),
         "score_by_networks": scores,
         "arguments": {**runs[0]["arguments"], "networks": len(chosen)},

@@ -1,7 +1,7 @@
 """Learn codes of images without labels, and part the images into two groups by their codes.
 
     python hw09_autoencoder/train.py                       codes alike for two views of an image
-    python hw09_autoencoder/train.py --synthetic           the same on drawn images, in seconds
+    python hw09_autoencoder/train.py --synthetic           the same on drawn images, in a minute
     python hw09_autoencoder/train.py --method denoising    the course's: noise, then t-SNE and k-means
     python hw09_autoencoder/train.py --method denoising --reduce whitened
     python hw09_autoencoder/train.py --networks 1          not the codes of three autoencoders side by side
@@ -15,7 +15,7 @@ accuracy after each epoch, to look at; what is saved is the last epoch.
 import time
 from dataclasses import dataclass, replace
 
-from scaffold import Parser, head, integer, number, run
+from scaffold import BadInput, Parser, head, integer, number, run
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ from records import claim, learning_curve, record
 
 REDUCTIONS = ["none", "whitened", "tsne"]
 CURVES = {"loss": "training loss", "accuracy": "validation accuracy: whitened codes, k-means"}
+LEAST = 20  # images: of fewer each would be nearly every other's neighbour
 SYNTHETIC_BATCH = 50  # images a step with --synthetic: there are few
 
 
@@ -76,6 +77,8 @@ def main(argv=None):
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     images, validation = load_several(data_dir / "trainX.npy"), load_images(data_dir / "valX.npy")
     labels = load_labels(data_dir / "valY.npy", len(validation))
+    if len(images) < LEAST:
+        raise BadInput(f"{data_dir / 'trainX.npy'} has {len(images)} images, expected at least {LEAST}.")
     device = start_keras(args.seed)
     from model import in_batches, whole_model
     from training import fit, strip

@@ -21,7 +21,7 @@ def fit(args, number, images, validation, labels):
     seed = member_seed(args, number)
     keras.utils.set_random_seed(seed)
     model = Autoencoder(args.code_size, args.noise, args.method == "contrastive", seed, number + 1)
-    model(images[:2].astype(np.float32), training=True)  # builds all weights
+    model(images[:2] / np.float32(255), training=True)  # builds all weights
     batches = Batches(images.astype(np.float32) / 255, args.batch_size, seed)
     rate = keras.optimizers.schedules.CosineDecay(args.learning_rate, args.epochs * len(batches))
     # XLA's code for this network is four times as slow on the CPU as TensorFlow's own.

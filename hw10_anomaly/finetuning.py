@@ -9,12 +9,14 @@ the test, and an image is scored by the one that has not seen it.
 
 import sys
 
+from scaffold import BadInput
+
 import keras
 import numpy as np
 import pandas as pd
 from batches import Images
 from checkpoint import Checkpoint
-from dataset import as_floats
+from dataset import as_floats, fingerprint_of
 from keras import layers
 from rotation import jittered
 
@@ -25,7 +27,7 @@ WEIGHT_DECAY = 1e-3
 
 
 def folds_of(count, seed):
-    """Which of the networks does not see an image of the test, or is to score another one: int (count,)."""
+    """The number of the network that leaves out each test image, and is to score it: int (count,)."""
     return np.random.default_rng([seed, count]).permutation(np.arange(count) % FOLDS)
 
 
@@ -83,8 +85,11 @@ def fit_one(args, network, training, test, rows, fold):
     network.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
     optimizer.build(network.trainable_variables)  # else TensorFlow traces the first step twice
     variables = [*network.variables, *optimizer.variables]
+    checkpoint.state = own = {"images": [fingerprint_of(training), fingerprint_of(test)]}
     if args.resume:
         checkpoint.restore(variables)
+    if checkpoint.state != own:  # else a network would score images that it has seen
+        raise BadInput(f"{checkpoint.path} is of another train.npy or test.npy; leave out --resume.")
     done = len(checkpoint.rows)
     network.fit(
         BothSets(training, test, rows, batch_size, args.seed, epoch=done),

@@ -28,7 +28,7 @@ SHOWN = 5  # images of each kind
 def parse_args(argv=None):
     parser = Parser(__doc__, "predict", "folder of train.npy, test.npy")
     parser.add_argument("--answers", type=Path, help="CSV file with id,anomaly of the test, only to score")
-    parser.add_argument("--threshold", type=number(float, 0, 1e12), help="anomalous from this score on")
+    parser.add_argument("--threshold", type=number(float, -1e12, 1e12), help="anomalous from this score on")
     return parser.parse(argv)
 
 
@@ -47,6 +47,10 @@ def main(argv=None):
     from scoring import against_training, auc, interval, score_images, split
 
     model = load_model(args.out_dir / "model.keras", test.shape[1:])
+    if metrics.get("training") != fingerprint_of(training):
+        raise BadInput(
+            f"{data_dir / 'train.npy'} is not what train.py learnt from; run train.py on this data set."
+        )
     if not suits(score, model.name) or not isinstance(seed, int) or seed < 0:
         raise BadInput(f"{args.out_dir / 'metrics.json'} is not of this model.keras; run train.py again.")
     _, held_out = split(len(training), seed)

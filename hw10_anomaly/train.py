@@ -102,6 +102,8 @@ def main(argv=None):
     metrics = {
         **evaluated,
         "parameters": model.count_params(),
+        "training": fingerprint_of(training),
+        "test": fingerprint_of(test),
         "seconds": {
             "one_fit": seconds,
             "processor": processor,
@@ -116,7 +118,7 @@ def main(argv=None):
         "learning_curve.png": learning_curve(history, {"loss": {"loss": "training", "val_loss": "held out"}}),
     }
     if networks is not None:
-        metrics["test"] = fingerprint_of(test)
+        metrics["parameters"] += networks.count_params()
         files |= {"fine_tuned.keras": networks.save, "folds.csv": fold_history}
     return record(args, metrics, files)
 

@@ -370,6 +370,17 @@ def test_fine_tuning_that_was_stopped_goes_on_as_if_it_had_not_been(hw10, tiny, 
     np.testing.assert_allclose(tables[0].loss, tables[1].loss, rtol=1e-4)
 
 
+def test_a_resumed_training_refuses_other_images(hw10, tiny, tmp_path, capsys):
+    """Else networks whose training had ended would score test images that they have seen."""
+    folder, out = tiny(size=16), tmp_path / "out"
+    argv = [*flags(folder, out), "--epochs", "1", "--batch-size", "32"]
+    hw10.train.main(argv)
+    for name, words in (("test", "another train.npy or test.npy"), ("train", "another train.npy")):
+        np.save(folder / f"{name}.npy", np.load(folder / f"{name}.npy")[::-1])
+        check_sentence(hw10, capsys, [*argv, "--resume"], words, "leave out --resume")
+    check_sentence(hw10, capsys, flags(folder, out), "train.npy is not what", script="predict")
+
+
 def test_another_test_set_is_not_scored_by_networks_that_learnt_on_this(hw10, tiny, tmp_path, capsys):
     folder, out = tiny(size=16), tmp_path / "out"
     hw10.train.main([*flags(folder, out), "--epochs", "1", "--batch-size", "32"])
@@ -669,8 +680,8 @@ def test_sizes_that_do_not_suit_a_network(hw10_light, tiny, tmp_path, capsys):
     check_sentence(hw10_light, capsys, flags(folder, tmp_path / "o"), "8x12", "squares to turn")
 
 
-@pytest.mark.parametrize("threshold", ["-1", "nan"])
-def test_a_negative_threshold(hw10_light, tiny, tmp_path, capsys, threshold):
+@pytest.mark.parametrize("threshold", ["-10000000000000", "nan"])
+def test_a_threshold_that_no_score_has(hw10_light, tiny, tmp_path, capsys, threshold):
     argv = flags(tiny(), tmp_path / "out", "--threshold", threshold)
     check_sentence(hw10_light, capsys, argv, f"--threshold {threshold}", script="predict")
 
