@@ -148,7 +148,7 @@ def make_synthetic(folder, seed):
     """Write X_train (3,000 people), Y_train and X_test (500) in the course's format and return the folder.
 
     Income rises with age to 50 and falls after, with schooling, and with the logarithm of a capital gain that
-    few have: straight lines through the columns miss part of it, logarithms and bins of the columns do not.
+    few have: straight lines through the columns miss part of it, logarithms and thresholds of them do not.
     """
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)

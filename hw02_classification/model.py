@@ -7,7 +7,7 @@
 | best       | plain        | a baseline plus the leaves of 500 trees     | boosting.py   |
 
 Shapes: columns (n, d) -> features (n, f) -> log-odds (n,). "plain" features are the columns as they are;
-"engineered" adds, for each column of more than two values, its logarithm and eleven bins (see Features).
+"engineered" adds, for each column of more than two values, its logarithm and thresholds (see Features).
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,9 @@ import boosting
 import numpy as np
 from logistic import sigmoid
 
+THRESHOLDS = 160  # of a column, at most
+STATISTICS = ("numeric", "threshold_columns", "thresholds", "mean", "scale", "usual")  # of the training rows
+
 
 @dataclass
 class Features:
@@ -27,7 +30,8 @@ class Features:
     engineered: bool
     normalised: bool
     numeric: np.ndarray = None  # the indices of the columns with more than two values
-    edges: np.ndarray = None  # (numeric, 10): the deciles of each numeric column's positive values
+    threshold_columns: np.ndarray = None  # (t,): the index of the column of each threshold
+    thresholds: np.ndarray = None  # (t,): quantiles of the numeric columns' positive values
     mean: np.ndarray = None
     scale: np.ndarray = None
     usual: np.ndarray = None  # (d,): the mean of each column
@@ -37,11 +41,9 @@ class Features:
         self.usual = x.mean(axis=0, dtype=np.float64).astype(np.float32)
         many = [index for index in range(x.shape[1]) if self.engineered and len(np.unique(x[:, index])) > 2]
         self.numeric = np.array(many, dtype=np.int64)
-        self.edges = np.full((len(self.numeric), 10), np.inf, np.float32)
-        for index, edges in zip(self.numeric, self.edges):
-            positive = x[x[:, index] > 0, index]
-            if len(positive):
-                edges[:] = np.quantile(positive, np.arange(10) / 10)
+        found = [quantiles(x[:, index]) for index in self.numeric]
+        self.threshold_columns = np.repeat(self.numeric, [len(some) for some in found])
+        self.thresholds = np.concatenate([np.zeros(0, np.float32), *found])
         self.mean, self.scale = np.zeros(1), np.ones(1)
         if self.normalised:
             raw = self(x)
@@ -53,25 +55,31 @@ class Features:
         """x float32 (n, d) -> features float32 (n, f).
 
         An amount such as a capital gain is zero for most and spans five orders of magnitude for the rest: its
-        logarithm makes the rest a straight line, and one bin for zero (and less) and ten for the deciles
-        above let it bend.
+        logarithm makes the rest a straight line, and a 1 for each threshold that it reaches lets the line
+        change at any of them: a sum of steps.
         """
-        raw = [x]
-        for index, edges in zip(self.numeric, self.edges):
-            value = x[:, index]
-            raw.append((np.sign(value) * np.log1p(np.abs(value)))[:, None])
-            bins = np.searchsorted(edges, value, side="right")  # 0 for zero and less, 1 to 10 for the deciles
-            raw.append((bins[:, None] == np.arange(len(edges) + 1)).astype(x.dtype))
-        raw = np.column_stack(raw)
+        value = x[:, self.numeric]
+        logarithms = np.sign(value) * np.log1p(np.abs(value))
+        raw = np.column_stack(
+            [x, logarithms, (x[:, self.threshold_columns] >= self.thresholds).astype(x.dtype)]
+        )
         return ((raw - self.mean.astype(x.dtype)) / self.scale.astype(x.dtype)) if self.normalised else raw
 
     def names(self):
         """The names of the f features."""
-        names = list(self.columns)
-        for index in self.numeric:
-            column = self.columns[index]
-            names += [f"log {column}", f"{column}: zero", *(f"{column}: decile {i}" for i in range(1, 11))]
-        return names
+        logarithms = [f"log {self.columns[index]}" for index in self.numeric]
+        steps = [
+            f"{self.columns[index]} >= {value:g}"
+            for index, value in zip(self.threshold_columns, self.thresholds)
+        ]
+        return [*self.columns, *logarithms, *steps]
+
+
+def quantiles(values):
+    """The different ones of THRESHOLDS quantiles of the positive values (n,), the smallest first: float32."""
+    positive = values[values > 0]
+    shares = np.arange(THRESHOLDS) / THRESHOLDS
+    return np.unique(np.quantile(positive, shares) if len(positive) else positive).astype(np.float32)
 
 
 @dataclass
@@ -126,7 +134,10 @@ def load_model(path):
             arrays.pop("columns").tolist(),
             bool(arrays.pop("engineered")),
             bool(arrays.pop("normalised")),
-            *(arrays.pop(name) for name in ("numeric", "edges", "mean", "scale", "usual")),
+            *(
+                arrays.pop(name)
+                for name in ("numeric", "threshold_columns", "thresholds", "mean", "scale", "usual")
+            ),
         )
         model = Model(method, features, arrays)
         fits = np.isfinite(model.log_odds(np.ones((1, len(features.columns)), np.float32))).all()

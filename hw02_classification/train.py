@@ -30,7 +30,7 @@ VALIDATION_SHARE = 0.2
 class Recipe:
     """What suits a method."""
 
-    features: str  # the columns as they come, or with logarithms and bins
+    features: str  # the columns as they come, or with logarithms and thresholds
     learning_rate: float | None = None
     epochs: int | None = None  # of logistic
     batch_size: int | None = None  # of logistic
@@ -59,7 +59,7 @@ def parse_args(argv=None):
     parser.add_argument(
         "--features",
         choices=["plain", "engineered"],
-        help="columns as they come, or with logarithms and bins",
+        help="columns as they come, or with logarithms and thresholds",
     )
     parser.add_argument("--trees", type=integer(), help="how many best grows, instead of --epochs")
     parser.add_argument("--no-normalisation", action="store_true", help="do not standardise the features")

@@ -179,15 +179,18 @@ def test_a_tree_written_by_hand(hw02):
 # --- features -------------------------------------------------------------
 
 
-def test_features_of_a_hand_made_column(hw02):
+def test_features_of_a_hand_made_column(hw02, monkeypatch):
+    monkeypatch.setattr(hw02.model, "THRESHOLDS", 4)
     x = np.array([[0, 0], [0, 1], [1, 0], *[[10 * i, 1] for i in range(1, 11)]], np.float32)
     features = hw02.model.Features(["gain", "sex"], engineered=True, normalised=False).fit(x)
-    assert features.names()[:4] == ["gain", "sex", "log gain", "gain: zero"]
-    z = features(np.array([[0, 1], [100, 0], [-5, 0], [1, 0]], np.float32))
-    assert z.shape == (4, 2 + 1 + 11) == (4, len(features.names()))
-    np.testing.assert_allclose(z[:, 2], [0, np.log(101), -np.log(6), np.log(2)], rtol=1e-6)
-    np.testing.assert_array_equal(z[:, 3:].argmax(axis=1), [0, 10, 0, 1])  # 1 is the smallest positive value
-    np.testing.assert_array_equal(z[:, 3:].sum(axis=1), [1, 1, 1, 1])
+    assert features.names() == ["gain", "sex", "log gain", *(f"gain >= {step}" for step in (1, 25, 50, 75))]
+    z = features(np.array([[0, 1], [100, 0], [-5, 0], [1, 0], [50, 1]], np.float32))
+    np.testing.assert_allclose(z[:, 2], np.sign(z[:, 0]) * np.log1p(np.abs([0, 100, 5, 1, 50])), rtol=1e-6)
+    np.testing.assert_array_equal(z[:, 3:].sum(axis=1), [0, 4, 0, 1, 3])  # 1 is the smallest positive value
+    np.testing.assert_array_equal(z[4, 3:], [1, 1, 1, 0])
+    none = hw02.model.Features(["loss"], engineered=True, normalised=False).fit(-x[3:, :1])
+    assert none.names() == ["loss", "log loss"]  # no positive value, no quantile
+    assert none(x[:, :1]).shape == (13, 2)
 
 
 def test_normalisation_sees_the_training_part_alone(hw02, whole_set, tmp_path, monkeypatch):
