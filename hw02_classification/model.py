@@ -134,10 +134,7 @@ def load_model(path):
             arrays.pop("columns").tolist(),
             bool(arrays.pop("engineered")),
             bool(arrays.pop("normalised")),
-            *(
-                arrays.pop(name)
-                for name in ("numeric", "threshold_columns", "thresholds", "mean", "scale", "usual")
-            ),
+            *(arrays.pop(name) for name in STATISTICS),
         )
         model = Model(method, features, arrays)
         fits = np.isfinite(model.log_odds(np.ones((1, len(features.columns)), np.float32))).all()

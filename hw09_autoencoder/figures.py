@@ -5,6 +5,11 @@ from matplotlib.figure import Figure
 SHOWN = (1, 2, 3, 6, 7, 9)  # images of trainX in reconstructions.png, the course's
 
 
+def shown(count):
+    """Those of SHOWN that are among so many images: list of int."""
+    return [number for number in SHOWN if number < count]
+
+
 def plot_strip(rows, names, numbers):
     """Rows of images, each float32 (k, 32, 32, 3), 0..1, as a figure: a name a row, a number a column."""
     figure = Figure(figsize=(1.2 * len(numbers) + 1, 1.3 * len(rows)), layout="constrained")

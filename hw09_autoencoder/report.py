@@ -19,7 +19,7 @@ import train
 from clustering import CLUSTERINGS, accuracy, named, of_neighbours, on_a_plane, whitening
 from dataset import load_images, load_labels, load_several, make_synthetic
 from device import start_keras
-from figures import SHOWN, plot_embedding, plot_strip
+from figures import plot_embedding, plot_strip, shown
 from matplotlib.figure import Figure
 from predict import on_one_plane
 from records import fingerprint, finished, measured_since, publish, read_metrics
@@ -59,7 +59,10 @@ def main(argv=None):
         rows.append([table, name, *cells, *more])
         print(" | ".join(rows[-1]), flush=True)
 
-    pixels, restored = principal_components(*parts)
+    numbers, count = shown(len(parts[0])), len(labels)
+    others = np.concatenate([parts[1], parts[0][numbers]])  # those to be restored: valX, and the strip's
+    pixels, restored = principal_components(parts[0], others)
+    pixels, restored, strip = (pixels[0], pixels[1][:count]), restored[:count], restored[count:]
     for way in WAYS:
         runs = [grouped(kept / "pixels", seed, pixels, way) for seed in range(args.seeds)]
         row("references", f"pixels: {', '.join(way)}", spread([run["found"] for run in runs]))
@@ -95,14 +98,13 @@ def main(argv=None):
         scores = table.accuracy[table.epoch == epoch]
         row("epochs", f"{epoch}", of_scores(scores) if len(scores) else ("", "", ""))
 
-    shown = [number for number in SHOWN if number < len(parts[0])]
-    strip = parts[0][shown] / np.float32(255), principal_components(parts[0], parts[0][shown])[1].clip(0, 1)
+    strip = parts[0][numbers] / np.float32(255), strip.clip(0, 1)
     errors = plot_errors(kept, args.seeds)
     for name, figure, dpi in (
         ("embeddings", plot_embeddings(panels, parts[0], labels), 72),
         ("errors", errors, 72),
         ("thumbnail", errors, 32),
-        ("components", plot_strip(strip, ("original", "restored"), shown), 72),
+        ("components", plot_strip(strip, ("original", "restored"), numbers), 72),
     ):
         with replacing(results / f"{name}.png") as path:
             figure.savefig(path, dpi=dpi)
@@ -206,8 +208,8 @@ def plot_embeddings(panels, images, labels):
     for name, ((codes, others), groups) in panels.items():
         if "whitened" in name:
             codes, others = of_variance_one((codes, others))
-        shown = {"trainX": (codes, named(groups, images), "group"), "valX": (others, labels, "label")}
-        drawn.append({f"{name}\n{title}": panel for title, panel in on_one_plane(shown).items()})
+        both = {"trainX": (codes, named(groups, images), "group"), "valX": (others, labels, "label")}
+        drawn.append({f"{name}\n{title}": panel for title, panel in on_one_plane(both).items()})
     above, below = ([list(each.items())[line] for each in drawn] for line in (0, 1))
     return plot_embedding(dict(above + below), columns=len(panels))
 

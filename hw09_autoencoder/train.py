@@ -22,7 +22,7 @@ import pandas as pd
 from clustering import CLUSTERINGS, accuracy, named, of_neighbours, on_a_plane, whitening
 from dataset import load_images, load_labels, load_several, make_synthetic
 from device import start_keras
-from figures import SHOWN, plot_strip
+from figures import plot_strip, shown
 from records import claim, learning_curve, record
 
 REDUCTIONS = ["none", "whitened", "tsne"]
@@ -111,7 +111,6 @@ def main(argv=None):
             "all": float(history.seconds.sum()) + time.perf_counter() - fitted,
         },
     }
-    shown = [number for number in SHOWN if number < len(images)]
     spoilt = "a view" if args.method == "contrastive" else "noised"
     wide = history.pivot(index="epoch", columns="network")  # columns (name, network)
     panels = {
@@ -122,7 +121,9 @@ def main(argv=None):
         "model.keras": model.save,
         "clusters.npz": lambda path: np.savez(path, **clusters),
         "history.csv": lambda path: history.to_csv(path, index=False),
-        "reconstructions.png": plot_strip(strip(members[0], images), ("original", spoilt, "decoded"), shown),
+        "reconstructions.png": plot_strip(
+            strip(members[0], images), ("original", spoilt, "decoded"), shown(len(images))
+        ),
         "learning_curve.png": learning_curve(wide, panels),
     }
     return record(args, metrics, files)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from checkpoint import Checkpoint
 from clustering import accuracy, k_means, member_seed, of_neighbours, whitening
-from figures import SHOWN
+from figures import shown
 from keras import ops
 from model import Autoencoder, in_batches
 
@@ -96,7 +96,7 @@ class Watch(keras.callbacks.Callback):
 
 def strip(model, images):
     """The images SHOWN, spoilt as in training, and decoded from that: float32 (3, k, 32, 32, 3), 0..1."""
-    clean = images[[number for number in SHOWN if number < len(images)]].astype(np.float32) / 255
+    clean = images[shown(len(images))].astype(np.float32) / 255
     spoilt = model.spoilt(ops.convert_to_tensor(clean))
     rows = (clean, spoilt, model(spoilt))
     return np.clip([ops.convert_to_numpy(row) for row in rows], 0, 1)

@@ -60,6 +60,7 @@ def fine_tune(args, model, training, rows, test):
     """
     inputs, log_odds, histories = keras.Input(model.input_shape[1:]), [], []
     folds = folds_of(len(test), args.seed)
+    learnt_from = {"images": [fingerprint_of(training), fingerprint_of(test)]}
     for fold in range(FOLDS):
         print(f"training or test? Network {fold + 1} of {FOLDS}", flush=True)
         encoder = keras.models.clone_model(model.get_layer("encoder"))
@@ -67,13 +68,13 @@ def fine_tune(args, model, training, rows, test):
         encoder.name = f"encoder_{fold + 1}"
         network = keras.Model(inputs, layers.Dense(1, name=f"log_odds_{fold + 1}")(encoder(inputs)))
         seen = np.concatenate([rows, len(training) + np.flatnonzero(folds != fold)])
-        histories.append(fit_one(args, network, training, test, seen, fold))
+        histories.append(fit_one(args, network, training, test, seen, fold, learnt_from))
         log_odds.append(network.output)
     history = pd.concat(histories).reset_index()
     return keras.Model(inputs, layers.Concatenate()(log_odds), name="fine_tuned"), history
 
 
-def fit_one(args, network, training, test, rows, fold):
+def fit_one(args, network, training, test, rows, fold, learnt_from):
     """Train one network, with --resume from the last finished epoch on. Returns a row an epoch."""
     checkpoint = Checkpoint(args, free=("answers", "score"), name=f"checkpoint_{fold + 1}.npz")
     batch_size = IMAGES * args.batch_size
@@ -85,10 +86,10 @@ def fit_one(args, network, training, test, rows, fold):
     network.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
     optimizer.build(network.trainable_variables)  # else TensorFlow traces the first step twice
     variables = [*network.variables, *optimizer.variables]
-    checkpoint.state = own = {"images": [fingerprint_of(training), fingerprint_of(test)]}
+    checkpoint.state = learnt_from
     if args.resume:
         checkpoint.restore(variables)
-    if checkpoint.state != own:  # else a network would score images that it has seen
+    if checkpoint.state != learnt_from:  # else a network would score images that it has seen
         raise BadInput(f"{checkpoint.path} is of another train.npy or test.npy; leave out --resume.")
     done = len(checkpoint.rows)
     network.fit(

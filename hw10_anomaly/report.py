@@ -47,7 +47,7 @@ from density import DENSITIES
 from matplotlib.figure import Figure
 from model import load_model
 from predict import load_codes, load_fine_tuned
-from scoring import auc, codes_of, interval, predict, score_images, split
+from scoring import against_training, auc, codes_of, interval, predict, score_images, split
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.metrics import roc_curve
@@ -173,10 +173,7 @@ def spread(values):
 
 def summary(folders, runs, score, anomaly):
     """What a method comes to over its seeds, as cells of the first table."""
-    without = [
-        auc(np.repeat([1, 0], [len(scores), len(others)]), np.concatenate([scores, others]))
-        for scores, others in (one[score] for one in runs)
-    ]
+    without = [against_training(*one[score]) for one in runs]
     seconds = [read_metrics(folder)["seconds"]["processor"] for folder in folders]
     if score != "fine-tuned":  # the other scores of that network do not need its fine-tuning
         seconds = [total - fine_tuning(folder) for total, folder in zip(seconds, folders)]
