@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -175,9 +176,14 @@ def whole_set(request, synthetic):
 
 
 def check_sentence(chapter, capsys, argv, *words, script="train"):
-    """Run a loaded chapter's script: it ends with status 2 and one sentence on stderr that has the words."""
-    with pytest.raises(SystemExit) as ended:
-        sys.modules["scaffold"].run(lambda: getattr(chapter, script).main([*map(str, argv)]))
+    """Run a loaded chapter's script: it ends with status 2 and one sentence on stderr that has the words.
+
+    A training without --out-dir gets a folder of its own, so that tests beside each other share none.
+    """
+    with tempfile.TemporaryDirectory() as out:
+        own = ["--out-dir", out] if script == "train" else []
+        with pytest.raises(SystemExit) as ended:
+            sys.modules["scaffold"].run(lambda: getattr(chapter, script).main([*own, *map(str, argv)]))
     assert ended.value.code == 2
     sentence = capsys.readouterr().err
     assert sentence.count("\n") == 1
