@@ -49,7 +49,7 @@ def fit(args, model, training, validation, classes):
         jit_compile=keras.backend.backend() != "tensorflow",  # on a CPU with TensorFlow it halves the speed
     )
     model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice
-    checkpoint, variables = Checkpoint(args), [*model.variables, *optimizer.variables]
+    checkpoint, variables = Checkpoint(args, training), [*model.variables, *optimizer.variables]
     if args.resume:
         checkpoint.restore(variables)
     batches.epoch = len(checkpoint.rows)

@@ -93,7 +93,7 @@ def pretrain(args, reader, rows):
     model.optimizer.build(model.trainable_variables)
 
     others = set(vars(args)) - {"seed", "vectors", "synthetic"}  # flags of what comes after
-    checkpoint = Checkpoint(args, others, "language_model.npz")
+    checkpoint = Checkpoint(args, [rows], others, "language_model.npz")
     variables = [*model.variables, *model.optimizer.variables]
     if args.resume:
         checkpoint.restore(variables)

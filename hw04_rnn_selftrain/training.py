@@ -60,7 +60,8 @@ class Fit:
         self.validation_rows, self.validation_labels = encode(validation[0]), validation[1]
         self.unlabelled, self.unlabelled_rows = unlabelled, encode(unlabelled)
         self.pseudo = pd.DataFrame({"round": [], "line": [], "label": []})
-        self.checkpoint, self.progress = Checkpoint(args, FREE), (0, 1)
+        data = self.rows, self.labels, self.unlabelled_rows
+        self.checkpoint, self.progress = Checkpoint(args, data, FREE), (0, 1)
         model.compile(
             keras.optimizers.Adam(
                 args.learning_rate, clipnorm=1.0, use_ema=True, ema_momentum=1 - 1 / AVERAGED_STEPS

@@ -55,7 +55,7 @@ def fit(args, stage, model, views, validation):
     model.optimizer.build(model.trainable_variables)
     free = AFTERWARDS if stage == "pruned" else AFTERWARDS | {"prune", "rank"}
     known = Namespace(**vars(args) | {"teacher": args.teacher and args.teacher.name})  # it may lie elsewhere
-    checkpoint = Checkpoint(known, free, f"checkpoint_{stage}.npz")
+    checkpoint = Checkpoint(known, (views.images, views.labels), free, f"checkpoint_{stage}.npz")
     variables = [*model.variables, *model.optimizer.variables]
     if args.resume:
         checkpoint.restore(variables)

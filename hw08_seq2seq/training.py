@@ -80,7 +80,7 @@ def fit(args, models, schedule, training, validation, vocabularies):
     ids, validation = encoded(training), Batches(*encoded(validation), args.batch_size)
     epoch = len(Batches(*ids, args.batch_size))
     decay = max(1, epoch * (args.epochs - 1))
-    checkpoint, variables = Checkpoint(args), []
+    checkpoint, variables = Checkpoint(args, ids), []
     for model in models:
         rate = keras.optimizers.schedules.CosineDecay(
             0.0, decay, alpha=0.01, warmup_target=args.learning_rate, warmup_steps=epoch

@@ -28,7 +28,7 @@ def fit(args, number, images, validation, labels):
     model.compile(optimizer=keras.optimizers.Adam(rate), jit_compile=False)
     model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice
     variables = [*model.variables, *model.optimizer.variables]
-    checkpoint = Checkpoint(args, free=("reduce", "clustering"), name=f"checkpoint_{number + 1}.npz")
+    checkpoint = Checkpoint(args, [images], ("reduce", "clustering"), f"checkpoint_{number + 1}.npz")
     if args.resume:
         checkpoint.restore(variables)
     begin = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.deal(epoch))

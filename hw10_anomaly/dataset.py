@@ -11,8 +11,6 @@ to the square in their middle and brought to 32x32. An answers.csv (id,anomaly: 
 there is one, is only ever used to score.
 """
 
-import hashlib
-
 from scaffold import HELP, BadInput, replacing
 
 import numpy as np
@@ -68,14 +66,6 @@ def load_images(path):
 def resized(image):
     """The square in the middle of a PIL image, brought to 32x32: uint8 (32, 32, 3)."""
     return np.asarray(ImageOps.fit(image, (SIZE, SIZE), Image.Resampling.BILINEAR))
-
-
-def fingerprint_of(images):
-    """A digest of load_images' array, by which another test set is known."""
-    digest = hashlib.sha256()
-    for start in range(0, len(images), CHUNK):
-        digest.update(np.ascontiguousarray(images[start : start + CHUNK]))
-    return digest.hexdigest()[:16]
 
 
 def as_floats(images):

@@ -9,14 +9,12 @@ the test, and an image is scored by the one that has not seen it.
 
 import sys
 
-from scaffold import BadInput
-
 import keras
 import numpy as np
 import pandas as pd
 from batches import Images
 from checkpoint import Checkpoint
-from dataset import as_floats, fingerprint_of
+from dataset import as_floats
 from keras import layers
 from rotation import jittered
 
@@ -60,7 +58,6 @@ def fine_tune(args, model, training, rows, test):
     """
     inputs, log_odds, histories = keras.Input(model.input_shape[1:]), [], []
     folds = folds_of(len(test), args.seed)
-    learnt_from = {"images": [fingerprint_of(training), fingerprint_of(test)]}
     for fold in range(FOLDS):
         print(f"training or test? Network {fold + 1} of {FOLDS}", flush=True)
         encoder = keras.models.clone_model(model.get_layer("encoder"))
@@ -68,15 +65,15 @@ def fine_tune(args, model, training, rows, test):
         encoder.name = f"encoder_{fold + 1}"
         network = keras.Model(inputs, layers.Dense(1, name=f"log_odds_{fold + 1}")(encoder(inputs)))
         seen = np.concatenate([rows, len(training) + np.flatnonzero(folds != fold)])
-        histories.append(fit_one(args, network, training, test, seen, fold, learnt_from))
+        histories.append(fit_one(args, network, training, test, seen, fold))
         log_odds.append(network.output)
     history = pd.concat(histories).reset_index()
     return keras.Model(inputs, layers.Concatenate()(log_odds), name="fine_tuned"), history
 
 
-def fit_one(args, network, training, test, rows, fold, learnt_from):
+def fit_one(args, network, training, test, rows, fold):
     """Train one network, with --resume from the last finished epoch on. Returns a row an epoch."""
-    checkpoint = Checkpoint(args, free=("answers", "score"), name=f"checkpoint_{fold + 1}.npz")
+    checkpoint = Checkpoint(args, (training, test), ("answers", "score"), f"checkpoint_{fold + 1}.npz")
     batch_size = IMAGES * args.batch_size
     steps = args.epochs * -(-len(rows) // batch_size)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -86,11 +83,8 @@ def fit_one(args, network, training, test, rows, fold, learnt_from):
     network.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
     optimizer.build(network.trainable_variables)  # else TensorFlow traces the first step twice
     variables = [*network.variables, *optimizer.variables]
-    checkpoint.state = learnt_from
     if args.resume:
         checkpoint.restore(variables)
-    if checkpoint.state != learnt_from:  # else a network would score images that it has seen
-        raise BadInput(f"{checkpoint.path} is of another train.npy or test.npy; leave out --resume.")
     done = len(checkpoint.rows)
     network.fit(
         BothSets(training, test, rows, batch_size, args.seed, epoch=done),

@@ -16,7 +16,7 @@ from scaffold import BadInput, Parser, number, replacing, run
 
 import numpy as np
 import pandas as pd
-from dataset import as_floats, fingerprint_of, load_answers, load_images
+from dataset import as_floats, load_answers, load_images
 from device import load_keras, start_keras
 from matplotlib.figure import Figure
 from records import fingerprint, trained
@@ -43,11 +43,12 @@ def main(argv=None):
     codes, known = load_codes(args.out_dir / "codes.npz", len(training))
 
     start_keras()
+    from checkpoint import digest_of
     from model import load_model  # with Keras, for which --help need not wait
     from scoring import against_training, auc, interval, score_images, split
 
     model = load_model(args.out_dir / "model.keras", test.shape[1:])
-    if metrics.get("training") != fingerprint_of(training):
+    if metrics.get("training") != digest_of([training]):
         raise BadInput(
             f"{data_dir / 'train.npy'} is not what train.py learnt from; run train.py on this data set."
         )
@@ -91,12 +92,13 @@ def main(argv=None):
 
 def load_fine_tuned(folder, metrics, test):
     """fine_tuned.keras. Raises BadInput if it is missing, broken, or learnt on another test.npy."""
+    from checkpoint import digest_of
     from finetuning import FOLDS
 
     path = folder / "fine_tuned.keras"
     if metrics["files"].get(path.name) != (fingerprint(path) if path.is_file() else None):
         raise BadInput(f"{path} is missing or of another training; run train.py to its end.")
-    if metrics.get("test") != fingerprint_of(test):
+    if metrics.get("test") != digest_of([test]):
         raise BadInput(
             "test.npy is not the one that train.py compared with train.npy; run train.py on it, or with "
             "--score rotation, which scores any image."

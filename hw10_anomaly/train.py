@@ -19,7 +19,7 @@ from scaffold import BadInput, Parser, head, integer, run
 
 import numpy as np
 import pandas as pd
-from dataset import CHUNK, as_floats, fingerprint_of, load_answers, load_images, make_synthetic
+from dataset import CHUNK, as_floats, load_answers, load_images, make_synthetic
 from device import start_keras
 from records import claim, learning_curve, record
 
@@ -75,6 +75,7 @@ def main(argv=None):
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     training, test, anomaly = load_data(data_dir, args)
     device = start_keras(args.seed)
+    from checkpoint import digest_of
     from finetuning import fine_tune
     from model import build_model
     from scoring import split
@@ -102,8 +103,8 @@ def main(argv=None):
     metrics = {
         **evaluated,
         "parameters": model.count_params(),
-        "training": fingerprint_of(training),
-        "test": fingerprint_of(test),
+        "training": digest_of([training]),
+        "test": digest_of([test]),
         "seconds": {
             "one_fit": seconds,
             "processor": processor,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from batches import Images
 from checkpoint import Checkpoint
-from dataset import as_floats, fingerprint_of
+from dataset import as_floats
 from model import prepared, set_components
 from rotation import Turns
 from scoring import KNOWN, against_training, auc, codes_of, errors, interval, parts, score_images
@@ -37,12 +37,9 @@ def fit(args, model, training, rows, held_out):
     model.compile(optimizer, loss, metrics=metrics, jit_compile=False)
     optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice
     variables = [*model.variables, *optimizer.variables]
-    checkpoint = Checkpoint(args, free=("answers", "score"))
-    checkpoint.state = own = {"images": fingerprint_of(training)}
+    checkpoint = Checkpoint(args, [training], free=("answers", "score"))
     if args.resume:
         checkpoint.restore(variables)
-    if checkpoint.state != own:
-        raise BadInput(f"{checkpoint.path} is of another train.npy; leave out --resume.")
     done = len(checkpoint.rows)
     Batches = Turns if turns else Images
     model.fit(

@@ -1,12 +1,12 @@
 """A network that has learnt to see -> what it sees in an image: the features that distances.py compares."""
 
-import hashlib
 from pathlib import Path
 
 from scaffold import HELP, BadInput, replacing
 
 import keras
 import numpy as np
+from checkpoint import digest_of
 from device import load_keras
 from distances import collapse, fid, kid
 from ruler import train_ruler
@@ -113,19 +113,17 @@ def features_of(model, images, batch=50):
 
 def features_once(model, images, path):
     """features_of(), kept in a file: the same images and the same network need no second look."""
-    digest = hashlib.sha256(images.tobytes())
-    for weight in model.get_weights():
-        digest.update(weight.tobytes())
+    digest = digest_of([images, *model.get_weights()])
     if path.is_file():
         try:
             with np.load(path, allow_pickle=False) as file:
-                if str(file["digest"]) == digest.hexdigest():
+                if str(file["digest"]) == digest:
                     return file["features"]
         except Exception:  # a damaged archive has many ways to say so
             pass  # the file is damaged: they are computed again
     found = features_of(model, images)
     with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, features=found, digest=np.array(digest.hexdigest()))
+        np.savez(file, features=found, digest=np.array(digest))
     return found
 
 

@@ -146,14 +146,19 @@ def ruler(folder):
     from features import load_features, measure
 
     args = arguments_of(folder)
-    data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    faces, aside, _ = load_faces(data_dir, args.image_size)
+    faces, aside, data_dir = faces_of(args)
     model = load_features(args.feature_model, data_dir)
     return (
         lambda images: as_cells(measure(model, aside, images, folder / train.FEATURES)),
         faces,
         aside,
     )
+
+
+def faces_of(args):
+    """What the training with these flags learns from, what it keeps aside, and the folder of both."""
+    data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
+    return *load_faces(data_dir, args.image_size)[:2], data_dir
 
 
 def normalised(folder):
@@ -165,7 +170,8 @@ def normalised(folder):
 
     args = arguments_of(folder)
     gan, noise = build_gan(args), draw_noise(train.GENERATED, args.seed)
-    Checkpoint(args, free=("loop", "feature_model")).restore(gan.variables)
+    faces, *_ = faces_of(args)
+    Checkpoint(args, [faces], free=("loop", "feature_model")).restore(gan.variables)
     return {
         "moving averages": generate(gan.generator, noise),
         "each batch's own": generate(gan.generator, noise, training=True),

@@ -78,7 +78,7 @@ def main(argv=None):
         f"generator {parameters[0]} parameters, discriminator {parameters[1]}, on {device}",
     )
 
-    checkpoint = Checkpoint(args, free=("loop", "feature_model"))
+    checkpoint = Checkpoint(args, [faces], free=("loop", "feature_model"))
     if args.resume:
         checkpoint.restore(gan.variables)
     train = train_by_gradients if args.loop == "gradients" else train_by_fit

@@ -56,7 +56,7 @@ def build(args, shape, training):
 
 def fit(args, model, training):
     """Train, with --resume from the last finished epoch on. Returns a row an epoch."""
-    checkpoint, variables = Checkpoint(args), [*model.variables, *model.optimizer.variables]
+    checkpoint, variables = Checkpoint(args, training), [*model.variables, *model.optimizer.variables]
     if args.resume:
         checkpoint.restore(variables)
     pairs = Pairs(*training, args.batch_size // 2, args.seed)

@@ -113,7 +113,7 @@ def main(argv=None):
         f"{args.method}, {learner.count_params()} parameters, on {device}",
     )
 
-    history = fit(args, trainer, training, test_sampler)
+    history = fit(args, trainer, seen, training, test_sampler)
     fitted, one_fit = time.perf_counter(), float(history.seconds.sum())
     tasks = SYNTHETIC_TASKS if args.synthetic else SCORE_TASKS
     scores, intervals = score(learner, test_sampler, tasks)

@@ -56,9 +56,9 @@ def samplers(args, seen, unseen):
     return episodes if METHODS[args.method].episodic else Characters(seen), test_sampler
 
 
-def fit(args, trainer, training, test_sampler):
+def fit(args, trainer, seen, training, test_sampler):
     """Train, with --resume from the last row on. Returns the history, a row at each of LOOKS marks."""
-    checkpoint = Checkpoint(args)
+    checkpoint = Checkpoint(args, seen.values())
     if args.resume:
         checkpoint.restore(trainer.variables)
     rows = checkpoint.rows

@@ -55,7 +55,7 @@ def fit(args, model, tasks):
     penalty = Penalty(model.trainable_variables, args.strength)
     step = make_step(model, optimizer, penalty)
 
-    checkpoint = Checkpoint(args)
+    checkpoint = Checkpoint(args, [part for task in tasks for part in task.train])
     variables = [*model.variables, *optimizer.variables, *penalty.variables]
     if args.resume:
         checkpoint.restore(variables)

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import pandas as pd
 
+PART = 1000  # rows that are read at a time
+
 
 class Checkpoint:
     """checkpoint.npz, from which --resume goes on: variables of Keras, and `rows`, a dict an epoch.
@@ -19,14 +21,19 @@ class Checkpoint:
     not.
     """
 
-    def __init__(self, args, free=(), name="checkpoint.npz"):
-        """free: names of flags that may differ when a training goes on, beside its folders."""
+    def __init__(self, args, data=(), free=(), name="checkpoint.npz"):
+        """data: the arrays to learn from, which are to be the same when the training goes on.
+
+        free: names of flags that may differ then, beside its folders.
+        """
         self.path, self.rows, self.state = args.out_dir / name, [], {}
+        self.data = digest_of(data)
         flags = {name: value for name, value in vars(args).items() if name not in {*FREE_FLAGS, *free}}
         self.flags = json.loads(json.dumps(flags, default=str))
 
     def save(self, variables):
-        words = json.dumps({"flags": self.flags, "rows": self.rows, "state": self.state}, default=float)
+        content = {"flags": self.flags, "data": self.data, "rows": self.rows, "state": self.state}
+        words = json.dumps(content, default=float)
         arrays = [np.array(variable.numpy()) for variable in variables]
         with replacing(self.path) as path:
             np.savez(path, *arrays, words=np.array(words), digest=np.array(digest_of(arrays, words)))
@@ -34,7 +41,7 @@ class Checkpoint:
     def restore(self, variables):
         """Give the variables what save() wrote; keep all as it is if there is no file.
 
-        Raises BadInput if the file is damaged, or of a training with other flags or another network.
+        Raises BadInput if the file is damaged, or of a training with other flags, network or data.
         """
         if not self.path.is_file():
             return
@@ -45,7 +52,7 @@ class Checkpoint:
             if digest != digest_of(arrays, words):
                 raise ValueError("edited")
             content = json.loads(words)
-            flags, rows, state = content["flags"], content["rows"], content["state"]
+            flags, data, rows, state = (content[name] for name in ("flags", "data", "rows", "state"))
         except PermissionError:
             raise
         except (Exception, RecursionError) as error:  # a damaged archive has many ways to say so
@@ -60,6 +67,8 @@ class Checkpoint:
                 )
         if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
             raise BadInput(f"{self.path} is of another network or other classes; leave out --resume.")
+        if data != self.data:
+            raise BadInput(f"{self.path} is of a training on other data; leave out --resume.")
         for variable, array in zip(variables, arrays):
             variable.assign(array)
         self.rows, self.state = rows, state
@@ -99,9 +108,10 @@ class Checkpoint:
         return pd.DataFrame(self.rows, index=pd.RangeIndex(1, len(self.rows) + 1, name=index))
 
 
-def digest_of(arrays, words):
-    """A digest of what a checkpoint holds, so that one that was edited by hand is known."""
+def digest_of(arrays, words=""):
+    """A digest of arrays and words, by which others are known: a file that was edited, or other data."""
     digest = hashlib.sha256(words.encode())
-    for array in arrays:
-        digest.update(array.tobytes())
+    for array in map(np.atleast_1d, arrays):
+        for start in range(0, len(array), PART):  # an array that is a file is not read as a whole
+            digest.update(np.ascontiguousarray(array[start : start + PART]))
     return digest.hexdigest()

@@ -226,6 +226,16 @@ def test_the_cover_names_the_chapters_that_need_no_tensorflow():
 
 
 @every_chapter
+def test_a_training_goes_on_with_the_data_that_it_began_with(chapter):
+    """Each Checkpoint is given the data; hw15 has none, and its world is a flag."""
+    for path, tree in sources(chapter):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Checkpoint":
+                given = len(node.args) > 1 or "data" in [keyword.arg for keyword in node.keywords]
+                assert given or chapter == "hw15_rl", path
+
+
+@every_chapter
 def test_headline_number(chapter):
     score = json.loads((ROOT / chapter / "results" / "metrics.json").read_text())["score"]
     headline = re.search(

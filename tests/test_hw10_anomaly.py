@@ -375,9 +375,9 @@ def test_a_resumed_training_refuses_other_images(hw10, tiny, tmp_path, capsys):
     folder, out = tiny(size=16), tmp_path / "out"
     argv = [*flags(folder, out), "--epochs", "1", "--batch-size", "32"]
     hw10.train.main(argv)
-    for name, words in (("test", "another train.npy or test.npy"), ("train", "another train.npy")):
+    for name, file in (("test", "checkpoint_1.npz"), ("train", "checkpoint.npz")):
         np.save(folder / f"{name}.npy", np.load(folder / f"{name}.npy")[::-1])
-        check_sentence(hw10, capsys, [*argv, "--resume"], words, "leave out --resume")
+        check_sentence(hw10, capsys, [*argv, "--resume"], file, "on other data; leave out --resume")
     check_sentence(hw10, capsys, flags(folder, out), "train.npy is not what", script="predict")
 
 

@@ -244,8 +244,9 @@ def test_a_checkpoint_knows_its_training(load_chapter, tmp_path):
     chapter = load_chapter("hw03_cnn", "scaffold", "checkpoint")
     keras, BadInput = chapter.checkpoint.keras, chapter.scaffold.BadInput
 
-    def checkpoint(**flags):
-        return chapter.checkpoint.Checkpoint(SimpleNamespace(out_dir=tmp_path, resume=True, **flags))
+    def checkpoint(data=0, **flags):
+        args = SimpleNamespace(out_dir=tmp_path, resume=True, **flags)
+        return chapter.checkpoint.Checkpoint(args, [np.zeros(1500), np.full(1500, data)[::-1]])
 
     written, variables = checkpoint(seed=0, epochs=3), [keras.Variable(np.ones((2, 3)))]
     written.state = {"more": [1, 2]}
@@ -260,6 +261,8 @@ def test_a_checkpoint_knows_its_training(load_chapter, tmp_path):
         checkpoint(seed=0, epochs=5).restore(read)
     with pytest.raises(BadInput, match="another network"):
         checkpoint(seed=0, epochs=3).restore([keras.Variable(np.zeros(3))])
+    with pytest.raises(BadInput, match="on other data"):
+        checkpoint(seed=0, epochs=3, data=1).restore(read)
     with pytest.raises(BadInput, match="the loss is not a number"):
         found.add(2, {"loss": float("nan")})
 
