@@ -81,6 +81,6 @@ def mode_seeking_loss(fake, noise):
 
 
 def clip(discriminator):
-    """WGAN's way to a slope that is bounded: no weight is larger than CLIP."""
+    """WGAN's way to a gradient that is bounded: no weight is larger than CLIP."""
     for variable in discriminator.trainable_variables:
         variable.assign(tf.clip_by_value(variable, -CLIP, CLIP))

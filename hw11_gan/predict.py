@@ -13,7 +13,6 @@ import shutil
 
 from scaffold import Parser, integer, replacing, run
 
-import numpy as np
 from dataset import load_faces
 from device import start_keras
 from PIL import Image
@@ -21,6 +20,7 @@ from records import trained
 
 ROWS, STEPS = 6, 10  # of walk.png
 SHOWN = 100  # in generated.png
+NEAREST = 8  # faces in nearest.png
 
 
 def parse_args(argv=None):
@@ -36,22 +36,27 @@ def main(argv=None):
     trained(args, "model.keras")
     start_keras(tensorflow=True)
     from model import draw_noise, generate, load_generator  # with Keras, for which --help need not wait
-    from sheets import nearest, sheet, walk
+    from sheets import nearest, plot_rows, sheet, walk
 
     generator = load_generator(args.out_dir / "model.keras")
     noise = draw_noise(max(args.count, 2 * ROWS), args.seed)
     images = generate(generator, noise)
     write_faces(args.out_dir / "generated", images[: args.count])
-    walks = [walk(first, last, STEPS) for first, last in zip(noise[:ROWS], noise[ROWS:])]
+    walks = {
+        f"noise {row + 1} to noise {ROWS + row + 1}": generate(generator, walk(first, last, STEPS))
+        for row, (first, last) in enumerate(zip(noise[:ROWS], noise[ROWS:]))
+    }
     faces, *_ = load_faces(data_dir, images.shape[1])
     sheets = {
         "generated.png": sheet(images[: min(args.count, SHOWN)], columns=10),
-        "walk.png": sheet(generate(generator, np.concatenate(walks)), columns=STEPS),
-        "nearest.png": sheet(np.concatenate([images[:8], nearest(images[:8], faces)]), columns=8),
+        "walk.png": plot_rows(walks, STEPS),
+        "nearest.png": plot_rows(
+            {"generated": images[:NEAREST], "nearest true face": nearest(images[:NEAREST], faces)}, NEAREST
+        ),
     }
     for name, image in sheets.items():
         with replacing(args.out_dir / name) as path:
-            image.save(path)
+            image.save(path) if name == "generated.png" else image.savefig(path)
     print(f"{args.count} faces of seed {args.seed}   {args.out_dir / 'generated.png'}")
     return images[: args.count]
 

@@ -10,7 +10,6 @@ seeds. Trainings are kept, so an interrupted report goes on. Remove <out-dir>/re
 """
 
 import argparse
-import textwrap
 from pathlib import Path
 
 from scaffold import HERE, Parser, replacing, run
@@ -20,11 +19,10 @@ import pandas as pd
 import train
 from dataset import load_faces
 from device import start_keras
-from matplotlib.figure import Figure
 from PIL import Image
 from recipes import CRITICS
 from records import finished, publish, read_metrics
-from sheets import GAP
+from sheets import GAP, plot_rows
 
 ORIGINAL_EPOCHS, EARLY = 16, 2  # as many minutes as the default's; where the moving averages still lag
 LOSSES = "--image-size 32 --epochs 6"
@@ -93,9 +91,9 @@ def main(argv=None):
     }
     for name, strips in strips_of.items():
         with replacing(results / name) as path:
-            plot_strips(strips).savefig(path)
+            plot_rows(strips, COLUMNS_OF_IMAGES).savefig(path)
     with replacing(results / "thumbnail.jpg") as path:
-        plot_strips(strips_of["faces.jpg"]).savefig(path, dpi=40)
+        plot_rows(strips_of["faces.jpg"], COLUMNS_OF_IMAGES).savefig(path, dpi=40)
     publish(results, pd.DataFrame(rows, columns=COLUMNS), read_metrics(default[0]))
 
 
@@ -199,16 +197,6 @@ def flip_book(folder):
             starts = range(0, cell * COLUMNS_OF_IMAGES, cell)
             strips[f"epoch {epoch}"] = np.stack([row[:, start : start + cell - GAP] for start in starts])
     return strips
-
-
-def plot_strips(strips):
-    """A row of images for each name."""
-    figure = Figure(figsize=(8, 0.85 * len(strips)), layout="constrained", dpi=100)
-    for axes, (name, images) in zip(figure.subplots(len(strips), squeeze=False)[:, 0], strips.items()):
-        axes.imshow(np.concatenate(list(images[:COLUMNS_OF_IMAGES]), axis=1))
-        axes.set_ylabel(textwrap.fill(name, 14), rotation=0, ha="right", va="center", fontsize=8)
-        axes.set(xticks=[], yticks=[])
-    return figure
 
 
 if __name__ == "__main__":

@@ -1,9 +1,14 @@
-"""Sheets of images: uint8 arrays (n, size, size, 3) -> one image."""
+"""Sheets of images: uint8 arrays (n, size, size, 3) -> one image, or one file that shows a training."""
+
+import textwrap
 
 import numpy as np
-from PIL import Image
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
 
 GAP = 2  # white pixels between two images
+CAPTION = 16  # pixels above a sheet of the flip-book
+SECONDS, LAST_SECONDS = 0.3, 3  # that a sheet of it is shown, and the last one
 
 
 def sheet(images, columns):
@@ -16,6 +21,29 @@ def sheet(images, columns):
         top, left = number // columns * cell, number % columns * cell
         canvas[top : top + size, left : left + size] = image
     return Image.fromarray(canvas)
+
+
+def plot_rows(rows, columns):
+    """A figure with the first images of each array in a row: {name of the row: (n, size, size, 3)}."""
+    figure = Figure(figsize=(columns, 0.85 * len(rows)), layout="constrained", dpi=100)
+    for axes, (name, images) in zip(figure.subplots(len(rows), squeeze=False)[:, 0], rows.items()):
+        axes.imshow(np.concatenate(list(images[:columns]), axis=1))
+        axes.set_ylabel(textwrap.fill(name, 14), rotation=0, ha="right", va="center", fontsize=8)
+        axes.set(xticks=[], yticks=[])
+    return figure
+
+
+def write_flip_book(sheets, path):
+    """Write the sheets of a training, PNG files in the order of its epochs, as one GIF that shows them."""
+    frames = []
+    for number, file in enumerate(sheets, 1):
+        with Image.open(file) as image:
+            frame = Image.new("RGB", (image.width, image.height + CAPTION), "white")
+            frame.paste(image, (0, CAPTION))
+        ImageDraw.Draw(frame).text((GAP, GAP), f"epoch {number} of {len(sheets)}", "black")
+        frames.append(frame.quantize(128))
+    durations = [1000 * SECONDS] * (len(frames) - 1) + [1000 * LAST_SECONDS]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0)
 
 
 def walk(first, last, steps):

@@ -8,8 +8,8 @@
     python hw11_gan/train.py --resume                              go on after the last finished epoch
 
 The score is the kernel inception distance (KID, times 1000, less is better) between generated faces and faces
-that no training has seen. <out-dir>/samples has a sheet for each epoch, of the same noise each time: a
-flip-book. Nothing is chosen during a training.
+that no training has seen. <out-dir>/samples has a sheet for each epoch, of the same noise each time,
+and faces.gif shows them one after the other. Nothing is chosen during a training.
 """
 
 import time
@@ -66,6 +66,7 @@ def main(argv=None):
     from features import RULER, choose_features, measure
     from gradients import train_by_gradients
     from model import draw_noise, generate
+    from sheets import write_flip_book
     from trainer import train_by_fit
     from training import build_gan, finisher
 
@@ -83,7 +84,8 @@ def main(argv=None):
         checkpoint.restore(gan.variables)
     train = train_by_gradients if args.loop == "gradients" else train_by_fit
     finish = finisher(args, gan, checkpoint)
-    (args.out_dir / "samples").mkdir(exist_ok=True)
+    samples = args.out_dir / "samples"
+    samples.mkdir(exist_ok=True)
     train(gan, faces, args.batch_size, len(checkpoint.rows), args.epochs, finish)
 
     rows, fitted = checkpoint.rows, time.perf_counter()
@@ -107,6 +109,7 @@ def main(argv=None):
     lines = {"discriminator": "discriminator", "generator": "generator"}
     files = {
         "model.keras": gan.averaged.save,
+        "faces.gif": lambda path: write_flip_book(sorted(samples.glob("epoch_*.png")), path),
         **({RULER: None} if own else {}),
         "history.csv": history,
         "learning_curve.png": learning_curve(history, {"mean loss: it says little about the images": lines}),

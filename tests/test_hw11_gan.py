@@ -341,6 +341,13 @@ def test_a_walk_stays_on_the_sphere(hw11_light):
     np.testing.assert_allclose(apart, apart[0], rtol=1e-4)
 
 
+def test_rows_with_names(hw11_light):
+    images = np.zeros((9, 16, 16, 3), np.uint8)
+    figure = hw11_light.sheets.plot_rows({"one": images, "another": images[:3]}, columns=8)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["one", "another"]
+    assert [axes.images[0].get_array().shape for axes in figure.axes] == [(16, 128, 3), (16, 48, 3)]
+
+
 def test_sheet_and_nearest(hw11_light):
     images = np.arange(3, dtype=np.uint8)[:, None, None, None] * np.full((3, 16, 16, 3), 60, np.uint8)
     drawn = np.asarray(hw11_light.sheets.sheet(images, columns=2))
@@ -460,8 +467,10 @@ def test_a_training_in_two_parts_and_by_two_loops_is_one_training(hw11, tmp_path
     assert [len(files) for files in drawn] == [3, 60, 60]
     assert drawn[0] == drawn[1][:3]
     assert drawn[1] == drawn[2]
-    with Image.open(whole / "nearest.png") as image:
-        assert image.size == (8 * 18 - 2, 2 * 18 - 2)
+    with Image.open(whole / "faces.gif") as book, Image.open(whole / "samples" / "epoch_001.png") as first:
+        assert book.n_frames == 2
+        shown = np.asarray(book.convert("RGB").crop((0, 16, first.width, first.height + 16))).astype(float)
+        assert np.abs(shown - np.asarray(first)).mean() < 8  # but for its 128 colours
     (whole / "model.keras").write_bytes((whole / "model.keras").read_bytes()[:1000])
     argv = ["--synthetic", "--out-dir", whole]
     check_sentence(hw11, capsys, argv, "model.keras and metrics.json are of two", script="predict")
