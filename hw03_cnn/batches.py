@@ -47,7 +47,8 @@ class Augmentation:
     """Changes of images that leave their classes what they are, drawn anew for each image.
 
     shift      pixels by which an image moves at most, down and right; what comes in is mirrored at the edge
-    smallest   share of the area that a crop has at least; it is scaled to full size (Szegedy et al. 2015)
+    smallest   share of the area that a crop has at least (Szegedy et al. 2015)
+    side       pixels a side that a crop is scaled to; None: those of the image
     colour     saturation, contrast and brightness are multiplied by 1 - colour to 1 + colour
     cutmix     share of batches in which a box of each image is another's, as is that share of its label
                (Yun et al. 2019)
@@ -55,18 +56,20 @@ class Augmentation:
 
     shift: int = 0
     smallest: float = 1.0
+    side: int | None = None
     colour: float = 0.0
     cutmix: float = 0.0
 
     def __call__(self, images, labels, flipped, rng):
-        """images uint8 (b, n, n, 3), labels float32 (b, classes) -> both float32, changed.
+        """images uint8 (b, n, n, 3), labels float32 (b, classes) -> both float32, changed; crops are smaller.
 
         flipped: bool (b,), the images to mirror.
         """
         if self.shift:
             images = random_shift(images, self.shift, rng)
         if self.smallest < 1:
-            images = np.stack([random_crop(image, self.smallest, rng) for image in images])
+            side = self.side or images.shape[1]
+            images = np.stack([random_crop(image, self.smallest, side, rng) for image in images])
         images = np.where(flipped[:, None, None, None], images[:, :, ::-1], images).astype(np.float32)
         if self.colour:
             images = random_colour(images, self.colour, rng)
@@ -83,12 +86,11 @@ def random_shift(images, most, rng):
     return padded[np.arange(count)[:, None, None], top[:, :, None], left[:, None, :]]
 
 
-def random_crop(image, smallest, rng):
-    """A box of uint8 (n, n, 3), of at least that share of its area, scaled to n x n."""
-    side = len(image)
+def random_crop(image, smallest, side, rng):
+    """A box of uint8 (n, n, 3), of at least that share of its area, scaled to side x side."""
     area, aspect = rng.uniform(smallest, 1), ASPECT ** rng.uniform(-1, 1)
-    width, height = side * np.sqrt(np.minimum(area * np.array([aspect, 1 / aspect]), 1))
-    left, top = rng.uniform(0, side - width), rng.uniform(0, side - height)
+    width, height = len(image) * np.sqrt(np.minimum(area * np.array([aspect, 1 / aspect]), 1))
+    left, top = rng.uniform(0, len(image) - width), rng.uniform(0, len(image) - height)
     box = (left, top, left + width, top + height)
     return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR, box))
 

@@ -36,14 +36,18 @@ SCALE = 1 / 9  # of airbench's logits
 DROPOUT = 0.2
 
 
-def build_model(arch, size, classes, width=1.0, normalise=True, whitened=None, identity=True):
+def build_model(arch, size, classes, width=1.0, normalise=True, whitened=None, identity=True, side=None):
     """pixels (batch, size, size, 3), 0 to 255 -> logits float32 (batch, classes).
 
-    whitened: images uint8 (N, size, size, 3) by whose patches airbench's first layer whitens; without it
-    that layer starts at random and is trained. identity: its other convolutions start as the identity.
+    side: scale all images to so many pixels a side first; they may then be of any size. whitened: images
+    uint8 (N, size, size, 3) by whose patches airbench's first layer whitens; without it that layer starts at
+    random and is trained. identity: its other convolutions start as the identity.
     """
-    pixels = keras.Input((size, size, 3), name="pixels")
+    side = side or size
+    pixels = keras.Input((size, size, 3) if side == size else (None, None, 3), name="pixels")
     x = layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32")(pixels)
+    if side != size:
+        x = layers.Resizing(side, side, dtype="float32")(x)
     if arch == "plain":
         x = plain(x, width)
     elif arch == "dense":
@@ -53,7 +57,7 @@ def build_model(arch, size, classes, width=1.0, normalise=True, whitened=None, i
     elif arch == "resnet":
         x = resnet(x, round(32 * width), normalise)
     else:
-        x = airbench(x, width, normalise, whitened, depth=2 if arch == "airbench" else 1)
+        x = airbench(x, max(1, round(size / SIDE)), width, normalise, whitened, arch == "airbench")
     x = layers.Dense(classes, dtype="float32", name="logits")(x)
     if arch not in ("airbench", "shallow"):
         return keras.Model(pixels, x, name=arch)
@@ -64,9 +68,8 @@ def build_model(arch, size, classes, width=1.0, normalise=True, whitened=None, i
     return model
 
 
-def airbench(x, width, normalise, whitened, depth):
+def airbench(x, stride, width, normalise, whitened, deep):
     """Whitened patches and three blocks; x (batch, n, n, 3) -> (batch, filters)."""
-    stride = max(1, round(x.shape[1] / SIDE))
     patch = max(2, stride)
     whitening = layers.Conv2D(
         8 * patch + 8,
@@ -82,7 +85,7 @@ def airbench(x, width, normalise, whitened, depth):
         whitening.set_weights([whitening_kernel(whitened, patch, stride)])
     for filters in WIDTHS:
         x = convolution(x, round(filters * width), normalise, pooling=x.shape[1] > 1)
-        if depth > 1:
+        if deep:
             x = convolution(x, round(filters * width), normalise)
     return layers.GlobalMaxPooling2D()(x)
 
@@ -174,15 +177,22 @@ def halvings(size):
     return max(1, (size // 4).bit_length() - 1)
 
 
-def portable(model):
-    """The same model in float32 and of Keras' own layers alone, so that any program can open its file."""
+def portable(model, size, side=None):
+    """The same model in float32 and of Keras' own layers alone, so that any program can open its file.
+
+    It takes images of size x size. side: what it scales them to, where build_model was given another.
+    """
 
     def own(layer):
         kind = layers.BatchNormalization if isinstance(layer, FusedBatchNormalization) else type(layer)
-        return kind.from_config(layer.get_config() | {"dtype": "float32"})
+        config = layer.get_config() | {"dtype": "float32"}
+        if kind is layers.Resizing:
+            config |= {"height": side, "width": side}
+        return kind.from_config(config)
 
     keras.mixed_precision.set_global_policy("float32")
-    copy = keras.models.clone_model(model, clone_function=own)
+    pixels = keras.Input((size, size, 3), name="pixels")
+    copy = keras.models.clone_model(model, input_tensors=pixels, clone_function=own)
     copy.set_weights(model.get_weights())
     copy.compile(jit_compile=False)  # compiling takes longer than predicting
     return copy

@@ -169,7 +169,7 @@ def speed(size, turns, steps):
     runs = {}
     for name, policy in (("float32", "float32"), ("bfloat16", "mixed_bfloat16")):
         keras.mixed_precision.set_global_policy(policy)
-        model = build_model("airbench", size, classes)
+        model = build_model("airbench", size, classes, side=batch[0].shape[1])
         optimizer = keras.optimizers.SGD(0.001, 0.9, nesterov=True, weight_decay=DECAY)
         model.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
         model.optimizer.build(model.trainable_variables)

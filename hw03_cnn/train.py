@@ -90,8 +90,9 @@ def main(argv=None):
     counts = np.bincount(training[1])
     device = start_keras(args.seed, args.full_precision)
     from model import build_model, portable
-    from training import accuracy, fit
+    from training import accuracy, fit, sides
 
+    in_training, afterwards = sides(args)
     model = build_model(
         args.arch,
         args.image_size,
@@ -100,6 +101,7 @@ def main(argv=None):
         normalise="normalisation" not in args.without,
         whitened=None if "whitening" in args.without else training[0],
         identity="identity" not in args.without,
+        side=in_training,
     )
     head(
         args,
@@ -110,7 +112,7 @@ def main(argv=None):
 
     history = fit(args, model, training, validation, classes)
     scored, one_fit = time.perf_counter(), float(history.seconds.sum())
-    model = portable(model)
+    model = portable(model, args.image_size, afterwards)
     metrics = {
         "metric": "validation accuracy",
         "score": accuracy(model, *validation),

@@ -1,6 +1,7 @@
 """The training: SGD with a rate that rises and falls, smoothed labels, and images that change."""
 
 import sys
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -11,13 +12,34 @@ SMOOTHING = 0.2  # share of a label that goes to the other classes
 DECAY = 0.01  # times the rate, past the momentum: ten times what an L2 penalty of the same effect would have
 WARM_UP = 0.2  # share of the steps in which the rate rises
 SEEN_OFTEN = 30  # epochs from which on images have to change much
+CROPPED, AFTERWARDS = 7 / 8, 9 / 8  # times the side: of a crop, and of the whole image after the training
 
 
 def augmentation(epochs, size):
     """Shifts by a tenth of the image; where it is seen often, crops, colours and mixed images instead."""
     if epochs < SEEN_OFTEN:
         return Augmentation(shift=max(1, size // 10))
-    return Augmentation(smallest=0.3, colour=0.3, cutmix=0.5)
+    return Augmentation(smallest=0.3, side=round(CROPPED * size), colour=0.3, cutmix=0.5)
+
+
+def sides(args):
+    """Pixels a side of the images that the network is shown in training, and afterwards.
+
+    A crop is scaled up, so that things look larger in training than in whole images. Whole images are
+    therefore enlarged after it (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
+    """
+    changes = augmentation_of(args)
+    if changes is None or changes.side is None:
+        return args.image_size, args.image_size
+    return changes.side, round(AFTERWARDS * args.image_size)
+
+
+def augmentation_of(args):
+    """The Augmentation of a training, or None; crops keep their size where a network needs one size."""
+    if args.arch == "plain" or "augmentation" in args.without:
+        return None
+    changes = augmentation(args.epochs, args.image_size)
+    return replace(changes, side=None) if args.arch == "dense" else changes
 
 
 def fit(args, model, training, validation, classes):
@@ -26,9 +48,7 @@ def fit(args, model, training, validation, classes):
     SGD with Nesterov's momentum, and a learning rate that rises in a line and falls along a cosine. The
     course's sample network has the course's training: Adam at one rate, images and labels as they are.
     """
-    as_they_are = args.arch == "plain" or "augmentation" in args.without
-    changes = None if as_they_are else augmentation(args.epochs, args.image_size)
-    batches = Batches(*training, classes, args.batch_size, args.seed, changes)
+    batches = Batches(*training, classes, args.batch_size, args.seed, augmentation_of(args))
     if args.arch == "plain":
         smoothing, optimizer = 0.0, keras.optimizers.Adam(args.learning_rate)
     else:

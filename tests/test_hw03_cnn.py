@@ -233,7 +233,7 @@ def test_the_portable_model_is_the_same_and_of_keras_own_layers(hw03, tmp_path):
         keras.mixed_precision.set_global_policy("float32")
     for _ in range(3):
         model(x, training=True)
-    copy = hw03.model.portable(model)
+    copy = hw03.model.portable(model, 16)
     np.testing.assert_allclose(
         copy(x, training=False), model(x, training=False), atol=0.1
     )  # bfloat16 has three digits
@@ -316,8 +316,8 @@ def test_a_crop_has_at_least_the_smallest_area(hw03):
     image = np.stack([*np.meshgrid(ramp, ramp), np.zeros((64, 64), np.uint8)], axis=-1)
     rng, areas = np.random.default_rng(0), []
     for _ in range(200):
-        crop = hw03.batches.random_crop(image, 0.25, rng).astype(float)
-        assert crop.shape == (64, 64, 3)
+        crop = hw03.batches.random_crop(image, 0.25, 56, rng).astype(float)
+        assert crop.shape == (56, 56, 3)
         width, height = (crop[..., axis].max() - crop[..., axis].min() for axis in (0, 1))
         areas.append(width * height / (63 * 4) ** 2)
     assert 0.2 < min(areas) < 0.35
@@ -354,6 +354,24 @@ def test_fewer_images_are_seen_more_often_and_changed_more(hw03):
     assert often.smallest < seldom.smallest == 1
     assert often.cutmix > seldom.cutmix == 0
     assert seldom.shift == 3
+    assert (often.side, seldom.side) == (28, None)
+
+
+def test_whole_images_are_enlarged_after_a_training_on_crops(hw03):
+    """The saved model takes images of their own size, and sees them larger than crops were in training."""
+    flags = [*TINY, "--image-size", "32", "--epochs", "30"]
+    args = hw03.train.parse_args(flags)
+    assert hw03.training.sides(args) == (28, 36)
+    for others in ("--arch plain", "--arch dense", "--without augmentation", "--epochs 2"):
+        assert hw03.training.sides(hw03.train.parse_args([*flags, *others.split()])) == (32, 32)
+    built = hw03.model.build_model("airbench", 32, 4, width=0.1, side=28)
+    saved = hw03.model.portable(built, 32, 36)
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.float32)
+    assert saved.input_shape == (None, 32, 32, 3)
+    larger = hw03.model.build_model("airbench", 32, 4, width=0.1, side=36)
+    larger.set_weights(built.get_weights())
+    np.testing.assert_allclose(saved(images), larger(images), atol=1e-5)
+    assert np.abs(saved(images) - built(images)).max() > 1e-4
 
 
 @pytest.mark.full
