@@ -25,7 +25,7 @@ from images import class_names, write_class_names
 from records import claim, learning_curve, record
 
 SAMPLES = 900_000  # images that a training sees: the fewer there are, the more often each,
-MOST_EPOCHS = 50  # but not more often than this
+MOST_EPOCHS = 80  # but not more often than this
 PARTS = ("augmentation", "normalisation", "whitening", "identity")
 
 

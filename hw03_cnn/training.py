@@ -19,7 +19,7 @@ def augmentation(epochs, size):
     """Shifts by a tenth of the image; where it is seen often, crops, colours and mixed images instead."""
     if epochs < SEEN_OFTEN:
         return Augmentation(shift=max(1, size // 10))
-    return Augmentation(smallest=0.3, side=round(CROPPED * size), colour=0.3, cutmix=0.5)
+    return Augmentation(smallest=0.25, side=round(CROPPED * size), colour=0.4, cutmix=0.7)
 
 
 def sides(args):

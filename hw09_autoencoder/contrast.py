@@ -21,7 +21,7 @@ TEMPERATURE = 0.3  # of the loss: the lower, the more the most similar negatives
 TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])  # of NTSC
 
 
-def noised(images, noise, generator):
+def add_noise(images, noise, generator):
     """Add normal noise of this standard deviation: float32 (n, h, w, c), 0..1 -> the same."""
     spots = noise * keras.random.normal(ops.shape(images), seed=generator)
     return ops.clip(images + spots, 0.0, 1.0)
@@ -29,17 +29,17 @@ def noised(images, noise, generator):
 
 def views(images, noise, generator):
     """A random view of each image: float32 (n, h, w, 3), 0..1 -> the same."""
-    return noised(recoloured(pieces(images, generator), generator), noise, generator)
+    return add_noise(recoloured(random_crops(images, generator), generator), noise, generator)
 
 
-def pieces(images, generator):
-    """A square piece of each image, enlarged, half of them mirrored: (n, h, w, 3) -> the same."""
+def random_crops(images, generator):
+    """A square part of each image, enlarged, half of them mirrored: (n, h, w, 3) -> the same."""
     count, size = ops.shape(images)[0], images.shape[1]
 
     def drawn(low, high):
         return keras.random.uniform((count,), low, high, seed=generator)
 
-    side = ops.sqrt(drawn(SMALLEST, 1.0))  # of the piece, as a share
+    side = ops.sqrt(drawn(SMALLEST, 1.0))  # of the crop, as a share
     left, top = (drawn(0.0, 1.0) * (1 - side) * (size - 1) for _ in range(2))
     mirrored = drawn(0.0, 1.0) < 0.5
     across = ops.where(mirrored, -side, side)

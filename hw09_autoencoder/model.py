@@ -18,7 +18,7 @@ from scaffold import BadInput
 
 import keras
 import numpy as np
-from contrast import noised, nt_xent, views
+from contrast import add_noise, nt_xent, views
 from dataset import SHAPE
 from device import load_keras
 from keras import layers, ops
@@ -69,9 +69,9 @@ def build_decoder(code_size, name="decoder"):
 
 
 class Autoencoder(keras.Model):
-    """Decodes the clean image from the code of a spoilt one; with contrast, from a view's, and views agree.
+    """Decodes the clean image from a corrupted one's code; with contrast, from a view's, and views agree.
 
-    noise: standard deviation, of pixels 0..1. The spoiling is on in training only: at any other time the
+    noise: standard deviation, of pixels 0..1. The corruption is on in training only: at any other time the
     model is decoder(encoder(images)).
     """
 
@@ -87,17 +87,17 @@ class Autoencoder(keras.Model):
         self.reconstruction = keras.metrics.Mean(name="reconstruction")
         self.contrast = keras.metrics.Mean(name="contrast") if contrast else None
 
-    def spoilt(self, images):
+    def corrupted(self, images):
         """What the encoder sees in training, float32 (n, 32, 32, 3), 0..1."""
-        return (noised if self.projector is None else views)(images, self.noise, self.generator)
+        return (add_noise if self.projector is None else views)(images, self.noise, self.generator)
 
     def call(self, images, training=False):
         """float32 (n, 32, 32, 3), 0..1 -> the decoded images; in training also the views' projections."""
         if not training:
             return self.decoder(self.encoder(images))
         if self.projector is None:
-            return self.decoder(self.encoder(self.spoilt(images), training=True))
-        both = ops.concatenate([self.spoilt(images), self.spoilt(images)])
+            return self.decoder(self.encoder(self.corrupted(images), training=True))
+        both = ops.concatenate([self.corrupted(images), self.corrupted(images)])
         codes = self.encoder(both, training=True)  # together, so that both have one mean and deviation
         # One of the views is decoded: the second would cost as much again, and teach little more.
         return self.decoder(codes[: ops.shape(images)[0]]), self.projector(codes)

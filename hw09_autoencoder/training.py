@@ -95,8 +95,8 @@ class Watch(keras.callbacks.Callback):
 
 
 def strip(model, images):
-    """The images SHOWN, spoilt as in training, and decoded from that: float32 (3, k, 32, 32, 3), 0..1."""
+    """The images SHOWN, corrupted as in training, and decoded from that: float32 (3, k, 32, 32, 3), 0..1."""
     clean = images[shown(len(images))].astype(np.float32) / 255
-    spoilt = model.spoilt(ops.convert_to_tensor(clean))
-    rows = (clean, spoilt, model(spoilt))
+    corrupted = model.corrupted(ops.convert_to_tensor(clean))
+    rows = (clean, corrupted, model(corrupted))
     return np.clip([ops.convert_to_numpy(row) for row in rows], 0, 1)

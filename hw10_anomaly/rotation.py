@@ -4,17 +4,18 @@ Each image is turned by 0, 90, 180 and 270 degrees, and a network learns to say 
 2018). To do so it must learn what normal things look like: where they have their wheels, feet and sky. Shown
 something else it errs or hesitates, and that is the score (Golan, El-Yaniv 2018; Hendrycks et al. 2019):
 
-    score(image) = - sum over the four turns of log p(turn | image, turned)
+    score(image) = - sum over the four rotations of log p(rotation | image, rotated)
 """
 
 import numpy as np
 from batches import Images
 from model import ROTATIONS
+from scipy.special import log_softmax
 
 MARGIN = 3  # pixels that a training image is moved to each side, at most
 
 
-def turned(images):
+def rotated(images):
     """All four turns of square images: (n, s, s, 3) -> (4 n, s, s, 3) and int64 (4 n,), 0..3 quarters.
 
     First all images unturned, then all by one quarter, and so on, counter-clockwise.
@@ -36,20 +37,14 @@ def jittered(images, rng):
     return moved
 
 
-class Turns(Images):
+class RotatedImages(Images):
     """Batches of all four turns of batch_size images, jittered in training, and how far each is turned."""
 
     def prepare(self, images, rng):
-        return turned(jittered(images, rng) if self.training else images)
+        return rotated(jittered(images, rng) if self.training else images)
 
 
-def log_probabilities(logits):
-    """Logarithms of the softmax: (n, turns) -> (n, turns)."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-
-
-def surprise(logits, quarters):
-    """The score of n images from the logits of their 4 n turns, in the order of turned(): float (n,)."""
-    right = log_probabilities(logits)[np.arange(len(quarters)), quarters]  # (4 n,)
+def rotation_score(logits, quarters):
+    """The score of n images from the logits of their 4 n turns, in the order of rotated(): float (n,)."""
+    right = log_softmax(logits, axis=1)[np.arange(len(quarters)), quarters]  # (4 n,)
     return -right.reshape(ROTATIONS, -1).sum(axis=0)

@@ -1,15 +1,15 @@
 """Images -> scores (large: anomalous), and scores -> how good they are.
 
-| --score     | of             | what makes an image anomalous                       | where         |
-|-------------|----------------|------------------------------------------------------|---------------|
-| error       | an autoencoder | squared error of the reconstruction, over all pixels | vae.py        |
+| --score     | of             | what makes an image anomalous                      | where         |
+|-------------|----------------|----------------------------------------------------|---------------|
+| error       | an autoencoder | squared error of the reconstruction, all pixels    | vae.py        |
 | elbo        | vae            | an unlikely image: minus the lower bound           | vae.py        |
-| neighbours, | any code       | a lonely code                                        | density.py    |
-| mahalanobis,|                |                                                      |               |
-| mixture     |                |                                                      |               |
-| rotation    | rotation       | not knowing which way is up                          | rotation.py   |
-| comparison  | any code       | a code that the test has more of than training has   | comparison.py |
-| fine-tuned  | rotation       | the same, of networks that have learnt to tell       | finetuning.py |
+| neighbours, | any code       | a code far from all others                         | density.py    |
+| mahalanobis,|                |                                                    |               |
+| mixture     |                |                                                    |               |
+| rotation    | rotation       | a rotation that the network does not recognise     | rotation.py   |
+| comparison  | any code       | a code that the test has more of than training has | comparison.py |
+| fine-tuned  | rotation       | the same, of networks that have learnt to tell     | finetuning.py |
 """
 
 from scaffold import BadInput
@@ -21,7 +21,7 @@ from density import DENSITIES
 from finetuning import folds_of
 from keras import ops
 from model import ROTATIONS
-from rotation import surprise, turned
+from rotation import rotated, rotation_score
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 from vae import elbo, squared_error
@@ -63,7 +63,7 @@ def codes_of(model, images, rows):
     encoder, found = model.get_layer("encoder"), []
     for part in parts(images, rows):
         if model.name == "rotation":
-            features = np.sqrt(predict(encoder, turned(part)[0]))  # (4 n, 192)
+            features = np.sqrt(predict(encoder, rotated(part)[0]))  # (4 n, 192)
             found.append(np.concatenate(np.split(features, ROTATIONS), axis=1))
         else:
             code = predict(encoder, part)
@@ -94,7 +94,7 @@ def score_images(model, score, known, images, rows, training, held_out, fine_tun
             return comparison(known, codes, others)
         scores = DENSITIES[score](known, np.concatenate([codes, others]))
         return scores[: len(codes)], scores[len(codes) :]
-    of_a_part = {"error": errors, "elbo": bounds, "rotation": surprises}[score]
+    of_a_part = {"error": errors, "elbo": bounds, "rotation": rotation_scores}[score]
     return tuple(np.concatenate([of_a_part(model, part) for part in parts(*some)]) for some in both)
 
 
@@ -119,9 +119,9 @@ def bounds(model, images):
     return -ops.convert_to_numpy(elbo(images, drawn, mean, log_variance))
 
 
-def surprises(model, images):
-    turns, quarters = turned(images)
-    return surprise(predict(model, turns), quarters)
+def rotation_scores(model, images):
+    turns, quarters = rotated(images)
+    return rotation_score(predict(model, turns), quarters)
 
 
 def against_training(scores, held_out):

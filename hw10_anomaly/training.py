@@ -12,7 +12,7 @@ from batches import Images
 from checkpoint import Checkpoint
 from dataset import as_floats
 from model import prepared, set_components
-from rotation import Turns
+from rotation import RotatedImages
 from scoring import KNOWN, against_training, auc, codes_of, errors, interval, parts, score_images
 from sklearn.decomposition import PCA
 from vae import squared_error
@@ -41,7 +41,7 @@ def fit(args, model, training, rows, held_out):
     if args.resume:
         checkpoint.restore(variables)
     done = len(checkpoint.rows)
-    Batches = Turns if turns else Images
+    Batches = RotatedImages if turns else Images
     model.fit(
         Batches(training, rows, args.batch_size, training=True, seed=args.seed, epoch=done),
         validation_data=Batches(training, held_out, args.batch_size),

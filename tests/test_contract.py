@@ -263,6 +263,9 @@ def test_the_cover_says_what_results_hold(chapter):
     seconds = json.loads((results / "metrics.json").read_text())["seconds"]
     measured = max(seconds["one_fit"], seconds["all"]) / 60
     assert minutes == (f"{measured:.0f}" if measured >= 1 else "<1")
+    words = {"<1": "under a minute", "1": "1 minute"}.get(minutes, f"{minutes} minutes")
+    readme = (ROOT / chapter / "README.md").read_text("utf-8")
+    assert re.search(rf"^python {chapter}/train\.py.*  # {words}\b", readme, re.M), f"no command of {words}"
     picture = ROOT / re.search(r'<img src="(.*?)"', first)[1]
     assert picture.parent == results
     assert picture.stat().st_size <= 60 * 1024, f"{picture.name} is large for a thumbnail"

@@ -167,7 +167,7 @@ def ramp(count):
 
 
 def test_a_view_is_a_piece_of_the_image_perhaps_mirrored(hw09):
-    seen = np.asarray(hw09.contrast.pieces(ramp(300).astype(np.float32), generator()))
+    seen = np.asarray(hw09.contrast.random_crops(ramp(300).astype(np.float32), generator()))
     red, green = seen[:, 16, :, 0], seen[:, :, 16, 1]
     np.testing.assert_allclose(seen[..., 2], 0.5, atol=1e-5)
     np.testing.assert_allclose(np.diff(red, 2, axis=1), 0, atol=1e-4)  # nothing is repeated at an edge
@@ -227,11 +227,11 @@ def test_saturation_and_hue_are_changed_alike_in_a_whole_image(hw09, monkeypatch
 
 def test_noise_has_its_deviation_and_0_is_none(hw09):
     grey = np.full((8, 32, 32, 3), 0.5, np.float32)
-    spots = np.asarray(hw09.contrast.noised(grey, 0.1, generator())) - 0.5
+    spots = np.asarray(hw09.contrast.add_noise(grey, 0.1, generator())) - 0.5
     assert abs(spots.mean()) < 0.003
     assert spots.std() == pytest.approx(0.1, rel=0.03)
-    np.testing.assert_array_equal(hw09.contrast.noised(grey, 0.0, generator()), grey)
-    loud = np.asarray(hw09.contrast.noised(grey, 9.0, generator()))
+    np.testing.assert_array_equal(hw09.contrast.add_noise(grey, 0.0, generator()), grey)
+    loud = np.asarray(hw09.contrast.add_noise(grey, 9.0, generator()))
     assert loud.min() == 0
     assert loud.max() == 1
 
@@ -279,8 +279,8 @@ def test_noise_is_off_when_it_is_not_training(hw09, images, contrast):
     quiet = np.asarray(model(images))
     np.testing.assert_array_equal(quiet, model(images))
     np.testing.assert_array_equal(quiet, model.decoder(model.encoder(images)))
-    spoilt = [np.asarray(model.spoilt(images)) for _ in range(2)]
-    assert np.abs(spoilt[0] - spoilt[1]).mean() > 0.1
+    corrupted = [np.asarray(model.corrupted(images)) for _ in range(2)]
+    assert np.abs(corrupted[0] - corrupted[1]).mean() > 0.1
     training = model(images, training=True)
     decoded, *projections = training if contrast else (training,)
     assert decoded.shape == images.shape

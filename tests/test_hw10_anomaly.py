@@ -153,7 +153,7 @@ def test_a_image_is_scored_alone_and_any_number_at_once(hw10):
 
 def test_images_are_turned_and_the_answers_follow(hw10):
     x = np.arange(2 * 3 * 3 * 3).reshape(2, 3, 3, 3)
-    turns, quarters = hw10.rotation.turned(x)
+    turns, quarters = hw10.rotation.rotated(x)
     assert list(quarters) == [0, 0, 1, 1, 2, 2, 3, 3]
     for index, quarter in enumerate(quarters):
         back = np.rot90(turns[index], -quarter, axes=(0, 1))
@@ -161,13 +161,13 @@ def test_images_are_turned_and_the_answers_follow(hw10):
     np.testing.assert_array_equal(turns[2][0], x[0][:, -1])  # counter-clockwise: the right edge comes up
 
 
-def test_surprise_is_summed_over_the_turns_of_one_image(hw10):
+def test_the_score_is_summed_over_the_turns_of_one_image(hw10):
     probabilities = np.full((8, 4), 0.1)
     probabilities[np.arange(8), np.repeat(np.arange(4), 2)] = 0.7
     probabilities[3] = [0.4, 0.3, 0.2, 0.1]  # the second image, turned by one quarter: 0.3 right
-    scores = hw10.rotation.surprise(np.log(probabilities) + 5, np.repeat(np.arange(4), 2))
+    scores = hw10.rotation.rotation_score(np.log(probabilities) + 5, np.repeat(np.arange(4), 2))
     np.testing.assert_allclose(scores, [-4 * np.log(0.7), -3 * np.log(0.7) - np.log(0.3)])
-    assert np.isfinite(hw10.rotation.surprise(np.full((4, 4), 900.0), np.arange(4))).all()
+    assert np.isfinite(hw10.rotation.rotation_score(np.full((4, 4), 900.0), np.arange(4))).all()
 
 
 def test_images_are_moved_and_mirrored_in_training_alone(hw10):
@@ -180,9 +180,9 @@ def test_images_are_moved_and_mirrored_in_training_alone(hw10):
     columns = {10 + shift for shift in range(-margin, margin + 1)}
     assert set(indices[:, 2]) == columns | {31 - column for column in columns}
     rows = np.arange(6)
-    still, quarters = hw10.rotation.Turns(x, rows, 6)[0]
-    np.testing.assert_array_equal(still, hw10.rotation.turned(x[:6])[0])
-    jittered, _ = hw10.rotation.Turns(x, rows, 6, training=True)[0]
+    still, quarters = hw10.rotation.RotatedImages(x, rows, 6)[0]
+    np.testing.assert_array_equal(still, hw10.rotation.rotated(x[:6])[0])
+    jittered, _ = hw10.rotation.RotatedImages(x, rows, 6, training=True)[0]
     assert not np.array_equal(still, jittered)
     assert list(quarters) == list(np.repeat(range(4), 6))
 
