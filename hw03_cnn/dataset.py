@@ -10,13 +10,10 @@ will do; greyscale, palette, CMYK and images that a camera turned are made uprig
 come in the order of their names, which is the course's; those of testing/ in the order of their numbers.
 """
 
-from scaffold import HELP, BadInput
-
 import numpy as np
-from images import image_files, labelled_files, number_of, open_image, read_images, write_class_names
+from images import labelled_files, numbered_files, read_squares, write_class_names
 from PIL import Image
 
-LARGEST = 128  # pixels a side, unless told otherwise
 SYNTHETIC = {"training": 1100, "validation": 220, "testing": 110}
 
 
@@ -42,38 +39,10 @@ def load_test(folder, size):
     ids : int64 (N,)
     images : uint8 (N, size, size, 3), RGB
 
-    Raises BadInput when a name is no number or a number comes twice, or as read_squares does.
+    Raises BadInput as numbered_files and read_squares do.
     """
-    paths = image_files(folder)
-    for path in paths:
-        if number_of(path) is None:
-            raise BadInput(f"{path}: the name is no number, expected {{n}}{path.suffix}; {HELP}.")
-    paths.sort(key=number_of)
-    ids = np.array([number_of(path) for path in paths], np.int64)
-    for index in np.flatnonzero(np.diff(ids) == 0):
-        raise BadInput(
-            f"{paths[index + 1]} has the number of {paths[index].name}, expected each once; {HELP}."
-        )
+    paths, ids = numbered_files(folder)
     return ids, read_squares(paths, size)
-
-
-def read_squares(paths, size):
-    """Decode images, with threads: uint8 (N, size, size, 3). Raises BadInput where one is broken."""
-    return np.stack(read_images(paths, lambda path: read_square(path, size), paths[0].parent.name))
-
-
-def read_square(path, size):
-    """One image, upright, RGB, squeezed into a square of size pixels: uint8 (size, size, 3)."""
-    upright = open_image(path, side=size)
-    if upright.size != (size, size):
-        upright = upright.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(upright)
-
-
-def common_size(folder):
-    """The shorter side of most images of a folder, in pixels, but at most LARGEST."""
-    paths, _ = labelled_files(folder)
-    return int(min(LARGEST, np.median([min(open_image(path).size) for path in paths[:100]])))
 
 
 def make_synthetic(folder, seed):

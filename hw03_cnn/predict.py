@@ -16,9 +16,9 @@ from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
-from dataset import load_test, read_square
+from dataset import load_test
 from device import start_keras
-from images import class_names, image_files, open_image
+from images import class_names, image_files, open_image, read_square
 from records import check_models
 from scipy.special import softmax
 

@@ -13,9 +13,9 @@ import time
 
 from scaffold import HERE, Parser, replacing, run
 
-from dataset import common_size, load_labelled, make_synthetic
+from dataset import load_labelled, make_synthetic
 from device import start_keras
-from images import class_names, labelled_files
+from images import class_names, common_side, labelled_files
 from records import finished, publish, read_metrics
 
 
@@ -73,7 +73,7 @@ def main(argv=None):
 
     def whole(name):
         """Add a set's two rows of the default. Its folder, the images' side, labels, predictions, classes."""
-        size = common_size(sets[name] / "food-11" / "training")
+        size = common_side(labelled_files(sets[name] / "food-11" / "training")[0])
         images, labels = load_labelled(sets[name] / "food-11" / "validation", size)
         default = trained(name, "--arch airbench")
         model = load_classifier(default[0] / "model.keras")

@@ -8,23 +8,11 @@ palette, CMYK and images that a camera turned are made upright RGB, and squeezed
 """
 
 import numpy as np
-from images import open_image, read_images, write_class_names
+from images import write_class_names
 from PIL import Image
 
 SHAPES = ("disc", "square", "ring", "cross")
 SIZE = 32  # pixels a side of a synthetic image
-
-
-def load_images(paths, size):
-    """Decode images, upright, RGB, squeezed into a square: uint8 (N, size, size, 3).
-
-    Raises BadInput where one is broken.
-    """
-
-    def read(path):
-        return np.asarray(open_image(path, side=size).resize((size, size), Image.Resampling.BILINEAR))
-
-    return np.stack(read_images(paths, read, paths[0].parent.name))
 
 
 def make_synthetic(folder, seed):

@@ -19,9 +19,8 @@ from scaffold import HERE, BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
-from dataset import load_images
 from device import start_keras
-from images import class_names, labelled_files, open_image
+from images import class_names, labelled_files, open_image, read_squares
 from matplotlib.figure import Figure
 from records import plain, trained
 from tqdm import tqdm
@@ -79,7 +78,7 @@ def main(argv=None):
             f"{path} knows {model.output_shape[1]} classes, and training/ has a class {labels.max()}."
         )
     layer = find_layer(model, args.layer)
-    images = load_images([files[number] for number in chosen], model.input_shape[1])
+    images = read_squares([files[number] for number in chosen], model.input_shape[1])
     predicted = np.asarray(scores_of(model, images.astype(np.float32))).argmax(axis=1)
     responses = activation_maps(model, layer, images)
     filters = strongest(responses, FILTERS) if args.filters is None else args.filters

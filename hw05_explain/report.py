@@ -13,9 +13,9 @@ import time
 
 from scaffold import HERE, BadInput, Parser, replacing, run
 
-from dataset import load_images, make_synthetic
+from dataset import make_synthetic
 from device import start_keras
-from images import labelled_files
+from images import labelled_files, read_squares
 from records import finished, measured_since, publish, read_metrics
 
 
@@ -62,7 +62,7 @@ def main(argv=None):
         classifiers.append(read_metrics(folder))
         if not measured_since(folder / "maps.csv"):
             model = load_classifier(folder / "model.keras")
-            images = load_images([paths[index] for index in chosen], model.input_shape[1])
+            images = read_squares([paths[index] for index in chosen], model.input_shape[1])
             with replacing(folder / "maps.csv") as path:
                 measured(model, images, seed).to_csv(path, index=False)
         try:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from scaffold import Parser, head, integer, run
 
-from dataset import load_images, make_synthetic
+from dataset import make_synthetic
 from device import start_keras
-from images import class_names, labelled_files, write_class_names
+from images import class_names, labelled_files, read_squares, write_class_names
 from records import claim, learning_curve, record
 
 
@@ -39,7 +39,7 @@ def main(argv=None):
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     parts = [labelled_files(data_dir / "food-11" / part) for part in ("training", "validation")]
     classes = int(max(labels.max() for _, labels in parts)) + 1
-    training, validation = ((load_images(paths, args.image_size), labels) for paths, labels in parts)
+    training, validation = ((read_squares(paths, args.image_size), labels) for paths, labels in parts)
     names = class_names(data_dir / "food-11", classes)
     device = start_keras(args.seed, tensorflow=True)
     from model import build_small

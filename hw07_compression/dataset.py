@@ -8,13 +8,10 @@ Any number of classes and any size will do. Greyscale, palette, CMYK and images 
 made upright RGB, and squeezed into a square.
 """
 
-from scaffold import HELP, BadInput
-
 import numpy as np
-from images import image_files, labelled_files, number_of, open_image, read_images
+from images import labelled_files, numbered_files, read_squares
 from PIL import Image
 
-LARGEST = 128  # pixels a side, unless a teacher wants more
 SYNTHETIC = {"training": 240, "validation": 120, "testing": 60}
 
 
@@ -26,42 +23,11 @@ def load_part(folder, size, labelled=True):
     images : uint8 (N, size, size, 3), RGB
     numbers : int64 (N,), the classes, or the Ids of images without a class
 
-    Raises BadInput where there is no image, a name is not of that form, an Id comes twice, or an image is
-    broken.
+    Raises BadInput as labelled_files, numbered_files and read_squares do.
     """
     paths, numbers = labelled_files(folder) if labelled else numbered_files(folder)
-    found = sorted(zip(numbers, paths))
-    numbers, paths = zip(*found)
-    for (number, path), (again, other) in zip(found, found[1:]):
-        if number == again and not labelled:
-            raise BadInput(f"{other} has the number of {path.name}, expected each once; {HELP}.")
-    images = np.stack(read_images(paths, lambda path: squeezed(path, size), folder.name))
-    return images, np.array(numbers, np.int64)
-
-
-def numbered_files(folder):
-    """The image files {n}.jpg of a folder, and their numbers. Raises BadInput if a name is no number."""
-    paths = image_files(folder)
-    for path in paths:
-        if number_of(path) is None:
-            raise BadInput(f"{path}: the name is no number, expected {{n}}{path.suffix}; {HELP}.")
-    return paths, [number_of(path) for path in paths]
-
-
-def squeezed(path, size):
-    """One image, upright, RGB, squeezed into a square of size pixels: uint8 (size, size, 3)."""
-    upright = open_image(path, side=size)
-    if upright.size != (size, size):
-        upright = upright.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(upright)
-
-
-def usual_side(folder):
-    """The median of the shorter sides of up to a hundred images of a folder, in pixels, at most LARGEST."""
-    paths, _ = labelled_files(folder)
-    return int(
-        min(LARGEST, np.median([min(open_image(path).size) for path in paths[:: -(-len(paths) // 100)]]))
-    )
+    numbers, paths = zip(*sorted(zip(numbers, paths)))
+    return read_squares(paths, size), np.array(numbers, np.int64)
 
 
 def make_synthetic(folder, seed):

@@ -21,9 +21,9 @@ from scaffold import BadInput, Parser, head, integer, number, positive, run, sha
 
 import numpy as np
 import pandas as pd
-from dataset import load_part, make_synthetic, usual_side
+from dataset import load_part, make_synthetic
 from device import start_keras
-from images import labelled_files
+from images import common_side, labelled_files
 from matplotlib.figure import Figure
 from records import claim, record
 
@@ -81,7 +81,7 @@ def main(argv=None):
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     folder = data_dir / "food-11"
-    usual = usual_side(folder / "training")
+    usual = common_side(labelled_files(folder / "training")[0])
     labelled_files(folder / "validation")  # before Keras is imported, as are all faults of the files
     device = start_keras(args.seed, args.full_precision)
     from model import load_teacher

@@ -14,6 +14,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 SYSTEM_FILES = ("thumbs.db", "desktop.ini")  # and all that begins with a dot: no user put them there
 MAX_PIXELS = 100_000_000  # of one image; Pillow's own limit only warns
 MAX_NUMBER = 1_000_000_000  # in a file's name
+LARGEST = 128  # pixels a side of a square, unless told otherwise
 FOOD_11 = (
     *("bread", "dairy", "dessert", "egg", "fried food", "meat"),
     *("noodles or pasta", "rice", "seafood", "soup", "vegetable or fruit"),
@@ -76,6 +77,24 @@ def labelled_files(folder):
                 f"stands before the underscore is the class; {HELP}."
             )
     return paths, np.array(labels, np.int64)
+
+
+def numbered_files(folder):
+    """The files {n}.jpg of a folder, in the order of n, and their numbers, int64 (N,).
+
+    Raises BadInput if a name is no number, or a number comes twice.
+    """
+    paths = image_files(folder)
+    for path in paths:
+        if number_of(path) is None:
+            raise BadInput(f"{path}: the name is no number, expected {{n}}{path.suffix}; {HELP}.")
+    paths.sort(key=number_of)
+    numbers = np.array([number_of(path) for path in paths], np.int64)
+    for index in np.flatnonzero(np.diff(numbers) == 0):
+        raise BadInput(
+            f"{paths[index + 1]} has the number of {paths[index].name}, expected each once; {HELP}."
+        )
+    return paths, numbers
 
 
 def class_names(folder, classes):
@@ -168,3 +187,22 @@ def read_images(paths, read, name=""):
     """[read(path) for each path], by threads, with a progress bar."""
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
         return list(tqdm(threads.map(read, paths), name, len(paths), ncols=80, disable=None))
+
+
+def read_square(path, size):
+    """One image, upright, RGB, squeezed into a square of size pixels: uint8 (size, size, 3)."""
+    upright = open_image(path, side=size)
+    if upright.size != (size, size):
+        upright = upright.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(upright)
+
+
+def read_squares(paths, size):
+    """The same of many images: uint8 (N, size, size, 3). Raises BadInput where one is broken."""
+    return np.stack(read_images(paths, lambda path: read_square(path, size), paths[0].parent.name))
+
+
+def common_side(paths):
+    """The median of the shorter sides of up to a hundred of some images, in pixels, but at most LARGEST."""
+    some = paths[:: -(-len(paths) // 100)]
+    return int(min(LARGEST, np.median([min(open_image(path).size) for path in some])))

@@ -16,7 +16,7 @@ from scaffold import HELP, BadInput, replacing
 
 import numpy as np
 import pandas as pd
-from images import cut_out, image_files, image_size, number_of, open_image, read_images
+from images import cut_out, image_files, image_size, numbered_files, open_image, read_images
 from PIL import Image, ImageFilter, ImageOps
 from shapes import SHAPES, coloured_shapes, drawings, photographs, white_shapes
 
@@ -55,14 +55,10 @@ def load_source(folder):
 
 def load_target(folder):
     """test_data/0, in the order of the files' numbers -> images uint8 (n, h, w, 3) or (n, h, w, 1)."""
-    paths = image_files(folder / "test_data" / "0")
-    for path in paths:
-        if number_of(path) is None:
-            raise BadInput(f"{path}: expected a file named by its number, as 00000.bmp; {HELP}.")
-    paths.sort(key=number_of)
-    for number, path in enumerate(paths):
-        if number_of(path) != number:
-            raise BadInput(f"{path}: expected the number {number} next, without a gap; {HELP}.")
+    paths, numbers = numbered_files(folder / "test_data" / "0")
+    for expected, (number, path) in enumerate(zip(numbers, paths)):
+        if number != expected:
+            raise BadInput(f"{path}: expected the number {expected} next, without a gap; {HELP}.")
     return read_at_one_size(paths, "drawings")
 
 

@@ -77,7 +77,7 @@ def read_hw02(chapter, folder):
 
 
 def read_hw03(chapter, folder):
-    size = chapter.dataset.common_size(folder / "food-11" / "training")
+    size = chapter.images.common_side(chapter.images.labelled_files(folder / "food-11" / "training")[0])
     for part in ("training", "validation"):
         labelled_pictures(*chapter.dataset.load_labelled(folder / "food-11" / part, size))
     ids, pictures = chapter.dataset.load_test(folder / "food-11" / "testing", size)
@@ -98,7 +98,7 @@ def read_hw04(chapter, folder):
 def read_hw05(chapter, folder):
     for part in ("training", "validation"):
         paths, labels = chapter.images.labelled_files(folder / "food-11" / part)
-        labelled_pictures(chapter.dataset.load_images(paths, 16), labels)
+        labelled_pictures(chapter.images.read_squares(paths, 16), labels)
 
 
 def read_hw06(chapter, folder):
@@ -109,7 +109,7 @@ def read_hw06(chapter, folder):
 
 
 def read_hw07(chapter, folder):
-    size = chapter.dataset.usual_side(folder / "food-11" / "training")
+    size = chapter.images.common_side(chapter.images.labelled_files(folder / "food-11" / "training")[0])
     for part in ("training", "validation", "testing"):
         labelled_pictures(*chapter.dataset.load_part(folder / "food-11" / part, size, part != "testing"))
 

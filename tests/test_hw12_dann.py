@@ -494,7 +494,7 @@ SPOIL = {
     "a gap": (renamed, ["train_data/2", "7"], ["[0, 1, 3, 7]", "without a gap"]),
     "no image": (rewritten, [FIRST, "text"], ["cannot be decoded as an image"]),
     "another file": (rewritten, ["train_data/1/notes.txt", "text"], ["is no image", ".bmp"]),
-    "not numbered": (renamed, ["test_data/0/00003.bmp", "last.bmp"], ["named by its number"]),
+    "not numbered": (renamed, ["test_data/0/00003.bmp", "last.bmp"], ["the name is no number"]),
     "a number missing": (renamed, ["test_data/0/00003.bmp", "00999.bmp"], ["expected the number"]),
     "answers cut": (rewritten, ["answers.csv", "id,label\n0,1\n"], ["ids 0 to 239"]),
     "answers of words": (rewritten, ["answers.csv", "id,label\n0,cat\n"], ["whole numbers"]),
