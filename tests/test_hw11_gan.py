@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -339,6 +340,21 @@ def test_a_walk_stays_on_the_sphere(hw11_light):
     np.testing.assert_allclose(np.linalg.norm(steps, axis=1), np.linalg.norm(first), rtol=1e-5)
     apart = np.linalg.norm(np.diff(steps, axis=0), axis=1)
     np.testing.assert_allclose(apart, apart[0], rtol=1e-4)
+
+
+def test_many_faces_are_seen_in_fewer_epochs(hw11_light, tmp_path, monkeypatch):
+    """The default trains for so many updates, whether there are three thousand faces or seventy."""
+    (tmp_path / "faces").mkdir()
+    for number in range(64):
+        (tmp_path / "faces" / f"{number}.png").touch()
+    flags = ["--data-dir", str(tmp_path)]
+    for updates, epochs in ((23_400, 50), (60, 30), (1, 1)):
+        monkeypatch.setattr(sys.modules["recipes"], "UPDATES", updates)
+        assert hw11_light.train.parse_args(flags).epochs == epochs
+        assert hw11_light.train.parse_args([*flags, "--epochs", "7"]).epochs == 7
+        assert hw11_light.train.parse_args([*flags, "--original"]).epochs == 10
+    monkeypatch.setattr(sys.modules["recipes"], "UPDATES", 60)
+    assert hw11_light.train.parse_args([*flags, "--batch-size", "16"]).epochs == 15
 
 
 def test_rows_with_names(hw11_light):
