@@ -16,7 +16,7 @@ and is scored on the last fifth: a bound of what an adaptation can reach.
 
 import argparse
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scaffold import BadInput, Parser, head, number, run
 
@@ -39,6 +39,8 @@ class Recipe:
     lambda_: str = "schedule"
 
 
+SAMPLES = 800_000  # images of the target that a training is shown, about: many drawings get fewer epochs,
+FEWEST_EPOCHS = 4  # but so many, of which the last has pseudo-labels
 RECIPES = {
     "edges": Recipe(48, 128, 0.002, "0.1"),
     "colours": Recipe(12, 64),
@@ -65,7 +67,12 @@ def parse_args(argv=None):
 
 
 def recipe(args):
-    return RECIPES["synthetic" if args.synthetic else "colours" if args.no_edges else "edges"]
+    if args.synthetic:
+        return RECIPES["synthetic"]
+    chosen = RECIPES["colours" if args.no_edges else "edges"]
+    images = sum(1 for _ in (args.data_dir / args.pair / "test_data" / "0").glob("[!.]*"))
+    epochs = max(FEWEST_EPOCHS, round(SAMPLES / max(images, 1)))
+    return replace(chosen, epochs=min(chosen.epochs, epochs))
 
 
 def strength_flag(text):

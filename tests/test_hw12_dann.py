@@ -216,6 +216,20 @@ def test_images_that_look_alike_get_one_label(hw12):
     assert sorted(some[some >= 0]) == [0] * 10 + [1] * 10
 
 
+def test_many_drawings_are_seen_in_fewer_epochs(hw12_light, tmp_path, monkeypatch):
+    """The course's 100,000 drawings shall not take twelve times as long as 8,000."""
+    folder = tmp_path / "real_or_drawing" / "test_data" / "0"
+    folder.mkdir(parents=True)
+    for number in range(50):
+        (folder / f"{number:05d}.bmp").touch()
+    flags = ["--data-dir", str(tmp_path)]
+    for samples, epochs in ((800_000, 48), (500, 10), (50, 4)):
+        monkeypatch.setattr(hw12_light.train, "SAMPLES", samples)
+        assert hw12_light.train.parse_args(flags).epochs == epochs
+    assert hw12_light.train.parse_args([*flags, "--epochs", "3"]).epochs == 3
+    assert hw12_light.train.parse_args([*flags, "--pair", "nowhere", "--no-edges"]).epochs == 12
+
+
 def test_pseudo_labels_come_late_and_are_more_each_epoch(hw12, pair):
     source, labels, target, _ = pair
     args = hw12.train.parse_args([*FEW, "--epochs", "8"])
