@@ -192,10 +192,11 @@ def plot_confusion(matrix, names, path):
     """What was taken for what: a row for each true class, in numbers of images, shaded by its shares."""
     shares = matrix / matrix.sum(axis=1, keepdims=True).clip(1)
     side = 2.5 + 0.5 * len(names)
-    figure = Figure(figsize=(side + 0.5, side), dpi=75, layout="constrained")
+    figure = Figure(figsize=(side + 1.5, side), dpi=75, layout="constrained")
     axes = figure.subplots()
     most = shares[~np.eye(len(names), dtype=bool)].max()
-    axes.imshow(shares, cmap="Greys", vmin=0, vmax=max(most, 0.01) * 1.5)
+    shade = axes.imshow(shares, cmap="Greys", vmin=0, vmax=max(most, 0.01) * 1.5)
+    figure.colorbar(shade, shrink=0.7, extend="max", label="share of the true class")
     for (true, guess), count in np.ndenumerate(matrix):
         colour = "white" if shares[true, guess] > most else "black"
         axes.text(guess, true, str(count), ha="center", va="center", fontsize=8, color=colour)
