@@ -198,6 +198,15 @@ def portable(model, size, side=None):
     return copy
 
 
+def at_other_sizes(model, factors):
+    """A classifier that scales its images first, with the side of that times each factor; else nothing."""
+    own = getattr(model, "layers", ())
+    sides = [layer.height for layer in own if isinstance(layer, layers.Resizing)]
+    if not sides or any(isinstance(layer, keras.Model) for layer in own):
+        return []
+    return [portable(model, model.input_shape[1], round(factor * sides[0])) for factor in factors]
+
+
 def load_classifier(path):
     """A classifier of a whole Keras file. Raises ValueError when it is no such file.
 

@@ -1,7 +1,7 @@
 """Write submission.csv for Kaggle (ml2020spring-hw3) with the model that train.py saved, or with several.
 
     python hw03_cnn/predict.py                              food-11/testing, in the order of the numbers
-    python hw03_cnn/predict.py --tta                        the mean over flipped and shifted pictures
+    python hw03_cnn/predict.py --tta                        the mean over mirrored pictures of several sizes
     python hw03_cnn/predict.py --model a.keras b.keras      the mean over several models
     python hw03_cnn/predict.py --picture lunch.jpg          the likeliest classes of your own pictures
     python hw03_cnn/predict.py --probabilities              a column more for each class
@@ -25,6 +25,7 @@ from scipy.special import softmax
 LIKELIEST = 3  # classes of a picture that are printed
 SHIFTS = [(0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)]  # times STEP, of an image flipped and not
 STEP = 1 / 16  # of the side
+SIZES = (7 / 9, 8 / 9, 1, 10 / 9)  # times the side to which a model scales its images
 
 
 def parse_args(argv=None):
@@ -32,7 +33,7 @@ def parse_args(argv=None):
     parser.add_argument(
         "--model", type=Path, nargs="+", help="classifiers to take the mean of, else that of --out-dir"
     )
-    parser.add_argument("--tta", action="store_true", help="average over flips and shifts of each image")
+    parser.add_argument("--tta", action="store_true", help="average over several versions of each image")
     parser.add_argument(
         "--picture", type=Path, nargs="+", help="your own pictures, which are told and not handed in"
     )
@@ -112,20 +113,34 @@ def load_models(paths):
 def probabilities(model, images, tta=False):
     """The probability of each class: uint8 (N, n, n, 3) -> float32 (N, classes).
 
-    With tta it is the mean over ten versions of each image: as it is and shifted to the four corners by a
-    sixteenth of its side, and the same flipped. What a shift lacks at the border is the image mirrored.
+    With tta it is the mean over versions of each image and of its mirror image: of a model that scales its
+    images first, as one trained on crops does, at SIZES; of another model shifted to the four corners.
     """
-    step = max(1, round(images.shape[1] * STEP))
-    bordered = np.pad(images, [(0, 0), (step, step), (step, step), (0, 0)], mode="reflect")
-    total = 0
-    for flipped in (bordered, bordered[:, :, ::-1]) if tta else (bordered,):
-        for down, right in SHIFTS if tta else SHIFTS[:1]:
-            rows, columns = (
-                slice(step * (1 + at), step * (1 + at) + images.shape[1]) for at in (down, right)
-            )
-            logits = model.predict(flipped[:, rows, columns], batch_size=500, verbose=0)
-            total += softmax(logits, axis=1)
+    from model import at_other_sizes
+
+    if not tta:
+        views = [(model, images)]
+    elif resized := at_other_sizes(model, SIZES):
+        views = [(other, version) for other in resized for version in (images, images[:, :, ::-1])]
+    else:
+        views = [(model, version) for version in shifted(images)]
+    total = sum(
+        softmax(other.predict(version, batch_size=500, verbose=0), axis=1) for other, version in views
+    )
     return total / total.sum(axis=1, keepdims=True)
+
+
+def shifted(images):
+    """Yield the images as they are and shifted by a step to the four corners, and all that mirrored.
+
+    What a shift lacks at the border is the image mirrored.
+    """
+    step, side = max(1, round(images.shape[1] * STEP)), images.shape[1]
+    bordered = np.pad(images, [(0, 0), (step, step), (step, step), (0, 0)], mode="reflect")
+    for version in (bordered, bordered[:, :, ::-1]):
+        for down, right in SHIFTS:
+            top, left = step * (1 + down), step * (1 + right)
+            yield version[:, top : top + side, left : left + side]
 
 
 if __name__ == "__main__":

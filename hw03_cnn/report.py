@@ -4,9 +4,9 @@
     python hw03_cnn/report.py --synthetic     without them, into out/results/
 
 What are convolutions worth, and augmentation, and normalisation? Which classes are taken for each other?
-What does averaging over flips and shifts bring? And how fast is a step? A row is train.main() run and scored.
-A folder of --data-dir that holds a food-11 of its own is another set, and gets rows too. Trainings are kept,
-so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
+What does averaging over several versions of an image bring? And how fast is a step? A row is train.main()
+run and scored. A folder of --data-dir that holds a food-11 of its own is another set, and gets rows too.
+Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
 import time

@@ -370,8 +370,9 @@ def test_whole_images_are_enlarged_after_a_training_on_crops(hw03):
     assert saved.input_shape == (None, 32, 32, 3)
     larger = hw03.model.build_model("airbench", 32, 4, width=0.1, side=36)
     larger.set_weights(built.get_weights())
-    np.testing.assert_allclose(saved(images), larger(images), atol=1e-5)
-    assert np.abs(saved(images) - built(images)).max() > 1e-4
+    found = saved(images, training=False)
+    np.testing.assert_allclose(found, larger(images, training=False), atol=1e-5)
+    assert np.abs(found - built(images, training=False)).max() > 1e-4
 
 
 @pytest.mark.full
@@ -465,6 +466,23 @@ def test_averaging_moves_a_picture_to_all_four_corners(hw03):
     assert centres == {
         bytes(picture[0, 8 + y, 8 + x]) for y, x in [(0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)]
     }
+
+
+def test_averaging_shows_an_image_at_several_sizes_to_a_model_that_scales_it(hw03):
+    """Of a model that was trained on crops: the mean of what it says at four sizes, mirrored and not."""
+    built = hw03.model.build_model("airbench", 32, 4, width=0.1, side=28)
+    model = hw03.model.portable(built, 32, 36)
+    images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3)).astype(np.uint8)
+    expected = 0
+    for side in (28, 32, 36, 40):
+        larger = hw03.model.build_model("airbench", 32, 4, width=0.1, side=side)
+        larger.set_weights(built.get_weights())
+        for version in (images, images[:, :, ::-1]):
+            logits = np.asarray(larger(version.astype(np.float32), training=False))
+            expected = expected + np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(hw03.predict.probabilities(model, images, tta=True), expected / 8, atol=1e-4)
+    plain = hw03.model.build_model("airbench", 32, 4, width=0.1)
+    assert hw03.model.at_other_sizes(plain, (1,)) == []
 
 
 def test_several_models_are_averaged(hw03, small, tmp_path):
