@@ -93,7 +93,8 @@ def pretrain(args, reader, rows):
     model.optimizer.build(model.trainable_variables)
 
     others = set(vars(args)) - {"seed", "vectors", "synthetic"}  # flags of what comes after
-    checkpoint = Checkpoint(args, [rows], others, "language_model.npz")
+    words = np.array(reader.get_layer("words").words)  # of the text, in the order of how often they occur
+    checkpoint = Checkpoint(args, [words], others, "language_model.npz")
     variables = [*model.variables, *model.optimizer.variables]
     if args.resume:
         checkpoint.restore(variables)

@@ -84,11 +84,13 @@ def pytest_sessionfinish(session):
 
 
 @pytest.fixture(autouse=True)
-def _unlocked():
-    """A test whose training was refused or stopped leaves no folder locked, as if its process had ended."""
+def _as_if_the_process_had_ended():
+    """A test whose training was refused or stopped leaves no folder locked, and no precision behind."""
     yield
     if records := sys.modules.get("records"):
         records.release()
+    if keras := sys.modules.get("keras"):
+        keras.mixed_precision.set_global_policy("float32")
 
 
 @pytest.fixture
