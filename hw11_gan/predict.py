@@ -13,6 +13,7 @@ import shutil
 
 from scaffold import Parser, integer, replacing, run
 
+import numpy as np
 from dataset import load_faces
 from device import start_keras
 from PIL import Image
@@ -42,21 +43,16 @@ def main(argv=None):
     noise = draw_noise(max(args.count, 2 * ROWS), args.seed)
     images = generate(generator, noise)
     write_faces(args.out_dir / "generated", images[: args.count])
-    walks = {
-        f"noise {row + 1} to noise {ROWS + row + 1}": generate(generator, walk(first, last, STEPS))
-        for row, (first, last) in enumerate(zip(noise[:ROWS], noise[ROWS:]))
-    }
+    between = [walk(first, last, STEPS) for first, last in zip(noise[:ROWS], noise[ROWS:])]
+    walks = np.split(generate(generator, np.concatenate(between)), ROWS)
     faces, *_ = load_faces(data_dir, images.shape[1])
-    sheets = {
-        "generated.png": sheet(images[: min(args.count, SHOWN)], columns=10),
-        "walk.png": plot_rows(walks, STEPS),
-        "nearest.png": plot_rows(
-            {"generated": images[:NEAREST], "nearest true face": nearest(images[:NEAREST], faces)}, NEAREST
-        ),
-    }
-    for name, image in sheets.items():
-        with replacing(args.out_dir / name) as path:
-            image.save(path) if name == "generated.png" else image.savefig(path)
+    walks = {f"noise {row} to noise {ROWS + row}": steps for row, steps in enumerate(walks, 1)}
+    pairs = {"generated": images[:NEAREST], "nearest true face": nearest(images[:NEAREST], faces)}
+    with replacing(args.out_dir / "generated.png") as path:
+        sheet(images[: min(args.count, SHOWN)], columns=10).save(path)
+    for name, figure in (("walk", plot_rows(walks, STEPS)), ("nearest", plot_rows(pairs, NEAREST))):
+        with replacing(args.out_dir / f"{name}.png") as path:
+            figure.savefig(path)
     print(f"{args.count} faces of seed {args.seed}   {args.out_dir / 'generated.png'}")
     return images[: args.count]
 

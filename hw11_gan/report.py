@@ -79,7 +79,7 @@ def main(argv=None):
 
     strips = {}
     for folder, epochs in ((early[0], EARLY), (original[0], ORIGINAL_EPOCHS)):
-        for way, images in normalised(folder).items():
+        for way, images in normalised(folder, faces).items():
             rows.append(["normalisation", f"after {epochs} epochs: {way}", *distances_of(images)])
             strips[f"{epochs} epochs, {way}"] = images
 
@@ -144,7 +144,8 @@ def ruler(folder):
     from features import load_features, measure
 
     args = arguments_of(folder)
-    faces, aside, data_dir = faces_of(args)
+    data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
+    faces, aside, _ = load_faces(data_dir, args.image_size)
     model = load_features(args.feature_model, data_dir)
     return (
         lambda images: as_cells(measure(model, aside, images, folder / train.FEATURES)),
@@ -153,14 +154,11 @@ def ruler(folder):
     )
 
 
-def faces_of(args):
-    """What the training with these flags learns from, what it keeps aside, and the folder of both."""
-    data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    return *load_faces(data_dir, args.image_size)[:2], data_dir
+def normalised(folder, faces):
+    """The generator of a training's checkpoint, sampled three ways: uint8 (GENERATED, size, size, 3) each.
 
-
-def normalised(folder):
-    """The generator of a training's checkpoint, sampled three ways: uint8 (GENERATED, size, size, 3) each."""
+    faces: what it learnt from, by which the checkpoint is known.
+    """
     start_keras(tensorflow=True)
     from checkpoint import Checkpoint
     from model import draw_noise, generate
@@ -168,7 +166,6 @@ def normalised(folder):
 
     args = arguments_of(folder)
     gan, noise = build_gan(args), draw_noise(train.GENERATED, args.seed)
-    faces, *_ = faces_of(args)
     Checkpoint(args, [faces], free=("loop", "feature_model")).restore(gan.variables)
     return {
         "moving averages": generate(gan.generator, noise),

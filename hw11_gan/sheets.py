@@ -34,13 +34,13 @@ def plot_rows(rows, columns):
 
 
 def write_flip_book(sheets, path):
-    """Write the sheets of a training, PNG files in the order of its epochs, as one GIF that shows them."""
+    """Write the sheets of a training, {epoch: PNG file}, as one GIF that shows them in turn."""
     frames = []
-    for number, file in enumerate(sheets, 1):
+    for epoch, file in sheets.items():
         with Image.open(file) as image:
             frame = Image.new("RGB", (image.width, image.height + CAPTION), "white")
             frame.paste(image, (0, CAPTION))
-        ImageDraw.Draw(frame).text((GAP, GAP), f"epoch {number} of {len(sheets)}", "black")
+        ImageDraw.Draw(frame).text((GAP, GAP), f"epoch {epoch} of {max(sheets)}", "black")
         frames.append(frame.quantize(128))
     durations = [1000 * SECONDS] * (len(frames) - 1) + [1000 * LAST_SECONDS]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0)

@@ -68,7 +68,7 @@ def main(argv=None):
     from model import draw_noise, generate
     from sheets import write_flip_book
     from trainer import train_by_fit
-    from training import build_gan, finisher
+    from training import build_gan, finisher, sheet_of
 
     gan = build_gan(args)
     features = choose_features(args, data_dir, faces)
@@ -84,8 +84,6 @@ def main(argv=None):
         checkpoint.restore(gan.variables)
     train = train_by_gradients if args.loop == "gradients" else train_by_fit
     finish = finisher(args, gan, checkpoint)
-    samples = args.out_dir / "samples"
-    samples.mkdir(exist_ok=True)
     train(gan, faces, args.batch_size, len(checkpoint.rows), args.epochs, finish)
 
     rows, fitted = checkpoint.rows, time.perf_counter()
@@ -106,10 +104,11 @@ def main(argv=None):
         metrics["score"] = metrics["kid"]
         print("   ".join(f"{name} {metrics[name]:.3f}" for name in ("fid", "spread", "duplicates")))
     history = checkpoint.history()
+    sheets = {epoch: path for epoch in history.index if (path := sheet_of(args, epoch)).is_file()}
     lines = {"discriminator": "discriminator", "generator": "generator"}
     files = {
         "model.keras": gan.averaged.save,
-        "faces.gif": lambda path: write_flip_book(sorted(samples.glob("epoch_*.png")), path),
+        **({"faces.gif": lambda path: write_flip_book(sheets, path)} if sheets else {}),
         **({RULER: None} if own else {}),
         "history.csv": history,
         "learning_curve.png": learning_curve(history, {"mean loss: it says little about the images": lines}),

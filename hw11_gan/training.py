@@ -35,6 +35,11 @@ def build_gan(args):
         keras.mixed_precision.set_global_policy("float32")  # what is built later measures
 
 
+def sheet_of(args, epoch):
+    """The file of an epoch's sheet."""
+    return args.out_dir / "samples" / f"epoch_{epoch:03d}.png"
+
+
 def finisher(args, gan, checkpoint):
     """finish(epoch, losses): add a row, write the epoch's sheet, the checkpoint and a line."""
     noise, clocks = draw_noise(SHEET, args.seed), [time.perf_counter(), time.process_time()]
@@ -60,7 +65,7 @@ def finisher(args, gan, checkpoint):
         print(f"epoch {epoch}/{args.epochs}   discriminator {of_discriminator:.3f}", end="   ")
         print(f"generator {of_generator:.3f}   {seconds:.1f} s", flush=True)
         recalibrate_batch_norm(gan.averaged)
-        with replacing(args.out_dir / "samples" / f"epoch_{epoch:03d}.png") as path:
+        with replacing(sheet_of(args, epoch)) as path:
             sheet(generate(gan.averaged, noise), columns=8).save(path)
         checkpoint.save(gan.variables)
         clocks[:] = time.perf_counter(), time.process_time()

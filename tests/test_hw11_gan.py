@@ -461,7 +461,10 @@ def test_a_training_in_two_parts_and_by_two_loops_is_one_training(hw11, tmp_path
         with pytest.raises(KeyboardInterrupt):
             hw11.train.main([*flags, "--epochs", "2", "--out-dir", str(parts)])
     first = (parts / "samples" / "epoch_001.png").read_bytes()
+    (parts / "samples" / "epoch_009.png").write_bytes(first)  # of an earlier, longer training
     hw11.train.main([*flags, "--epochs", "2", "--out-dir", str(parts), "--resume", "--loop", "fit"])
+    with Image.open(parts / "faces.gif") as book:
+        assert book.n_frames == 2
     one, other = (json.loads((folder / "metrics.json").read_text()) for folder in (whole, parts))
     assert one["score"] == pytest.approx(other["score"], rel=1e-4)
     assert (whole / "samples" / "epoch_001.png").read_bytes() == first
