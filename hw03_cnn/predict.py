@@ -77,15 +77,15 @@ def main(argv=None):
 
 def tell(args, models, names):
     """Print the likeliest classes of a person's own pictures; the probabilities, float64 (N, classes)."""
-    found = []
-    for path in args.picture:
-        votes = [
-            probabilities(model, read_square(path, model.input_shape[1])[None], args.tta) for model in models
-        ]
-        found.append(np.mean(votes, axis=0)[0])
-        likeliest = np.argsort(-found[-1])[:LIKELIEST]
-        print(f"{path}   " + ", ".join(f"{names[label]} {found[-1][label]:.3f}" for label in likeliest))
-    return np.array(found)
+    votes = []
+    for model in models:
+        images = np.stack([read_square(path, model.input_shape[1]) for path in args.picture])
+        votes.append(probabilities(model, images, args.tta))
+    found = np.mean(votes, axis=0)
+    for path, chances in zip(args.picture, found):
+        likeliest = np.argsort(-chances)[:LIKELIEST]
+        print(f"{path}   " + ", ".join(f"{names[label]} {chances[label]:.3f}" for label in likeliest))
+    return found
 
 
 def load_models(paths):

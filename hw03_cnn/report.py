@@ -73,7 +73,7 @@ def main(argv=None):
 
     def whole(name):
         """Add a set's two rows of the default. Its folder, the images' side, labels, predictions, classes."""
-        size = common_side(labelled_files(sets[name] / "food-11" / "training")[0])
+        size = common_side(sets[name] / "food-11" / "training")
         images, labels = load_labelled(sets[name] / "food-11" / "validation", size)
         default = trained(name, "--arch airbench")
         model = load_classifier(default[0] / "model.keras")

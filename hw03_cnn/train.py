@@ -21,7 +21,7 @@ from scaffold import BadInput, Parser, head, integer, number, run
 import numpy as np
 from dataset import load_labelled, make_synthetic
 from device import start_keras
-from images import class_names, common_side, labelled_files, write_class_names
+from images import class_names, common_side, write_class_names
 from records import claim, learning_curve, record
 
 SAMPLES = 900_000  # images that a training sees: the fewer there are, the more often each,
@@ -81,7 +81,7 @@ def main(argv=None):
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     folder = data_dir / "food-11"
-    args.image_size = args.image_size or common_side(labelled_files(folder / "training")[0])
+    args.image_size = args.image_size or common_side(folder / "training")
     training, validation = (
         load_labelled(folder / part, args.image_size) for part in ("training", "validation")
     )

@@ -202,7 +202,8 @@ def read_squares(paths, size):
     return np.stack(read_images(paths, lambda path: read_square(path, size), paths[0].parent.name))
 
 
-def common_side(paths):
-    """The median of the shorter sides of up to a hundred of some images, in pixels, but at most LARGEST."""
+def common_side(folder):
+    """The median of the shorter sides of up to a hundred labelled images, in pixels, but at most LARGEST."""
+    paths, _ = labelled_files(folder)
     some = paths[:: -(-len(paths) // 100)]
     return int(min(LARGEST, np.median([min(open_image(path).size) for path in some])))

@@ -81,7 +81,7 @@ def main(argv=None):
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     folder = data_dir / "food-11"
-    usual = common_side(labelled_files(folder / "training")[0])
+    usual = common_side(folder / "training")
     labelled_files(folder / "validation")  # before Keras is imported, as are all faults of the files
     device = start_keras(args.seed, args.full_precision)
     from model import load_teacher

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pandas as pd
 from batches import Images
-from checkpoint import Checkpoint
+from checkpoint import Checkpoint, digest_of
 from dataset import as_floats
 from keras import layers
 from rotation import jittered
@@ -58,6 +58,7 @@ def fine_tune(args, model, training, rows, test):
     """
     inputs, log_odds, histories = keras.Input(model.input_shape[1:]), [], []
     folds = folds_of(len(test), args.seed)
+    data = [np.array(digest_of((training, test)))]  # once for all networks: it reads both files
     for fold in range(FOLDS):
         print(f"training or test? Network {fold + 1} of {FOLDS}", flush=True)
         encoder = keras.models.clone_model(model.get_layer("encoder"))
@@ -65,15 +66,15 @@ def fine_tune(args, model, training, rows, test):
         encoder.name = f"encoder_{fold + 1}"
         network = keras.Model(inputs, layers.Dense(1, name=f"log_odds_{fold + 1}")(encoder(inputs)))
         seen = np.concatenate([rows, len(training) + np.flatnonzero(folds != fold)])
-        histories.append(fit_one(args, network, training, test, seen, fold))
+        histories.append(fit_one(args, network, training, test, seen, fold, data))
         log_odds.append(network.output)
     history = pd.concat(histories).reset_index()
     return keras.Model(inputs, layers.Concatenate()(log_odds), name="fine_tuned"), history
 
 
-def fit_one(args, network, training, test, rows, fold):
+def fit_one(args, network, training, test, rows, fold, data):
     """Train one network, with --resume from the last finished epoch on. Returns a row an epoch."""
-    checkpoint = Checkpoint(args, (training, test), ("answers", "score"), f"checkpoint_{fold + 1}.npz")
+    checkpoint = Checkpoint(args, data, ("answers", "score"), f"checkpoint_{fold + 1}.npz")
     batch_size = IMAGES * args.batch_size
     steps = args.epochs * -(-len(rows) // batch_size)
     rate = keras.optimizers.schedules.CosineDecay(

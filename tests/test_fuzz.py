@@ -77,7 +77,7 @@ def read_hw02(chapter, folder):
 
 
 def read_hw03(chapter, folder):
-    size = chapter.images.common_side(chapter.images.labelled_files(folder / "food-11" / "training")[0])
+    size = chapter.images.common_side(folder / "food-11" / "training")
     for part in ("training", "validation"):
         labelled_pictures(*chapter.dataset.load_labelled(folder / "food-11" / part, size))
     ids, pictures = chapter.dataset.load_test(folder / "food-11" / "testing", size)
@@ -109,7 +109,7 @@ def read_hw06(chapter, folder):
 
 
 def read_hw07(chapter, folder):
-    size = chapter.images.common_side(chapter.images.labelled_files(folder / "food-11" / "training")[0])
+    size = chapter.images.common_side(folder / "food-11" / "training")
     for part in ("training", "validation", "testing"):
         labelled_pictures(*chapter.dataset.load_part(folder / "food-11" / part, size, part != "testing"))
 
