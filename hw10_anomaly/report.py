@@ -227,19 +227,17 @@ def plot_sixteen(folder, errors, test):
     """The SIXTEEN test images that an autoencoder gives back best, and worst, and what it makes of them."""
     model = load_model(folder / "model.keras", test.shape[1:])
     order = np.argsort(errors, kind="stable")
-    figure = Figure(figsize=(SIXTEEN * 0.75, 4 * 0.85), dpi=56, layout="constrained")
-    grid = figure.subplots(4, SIXTEEN)
-    for (above, under), rows, name in (
-        (grid[:2], order[:SIXTEEN], "best"),
-        (grid[2:], order[::-1][:SIXTEEN], "worst"),
-    ):
-        images = as_floats(test[rows])
-        for axes, some in ((above, images), (under, predict(model, images))):
-            for index, image in enumerate(some):
-                axes[index].imshow(np.clip((image + 1) / 2, 0, 1))
-                axes[index].set(xticks=[], yticks=[])
-        above[0].set_ylabel(name)
-        under[0].set_ylabel("given back")
+    figure = Figure(figsize=(8, 8.6), dpi=44, layout="constrained")
+    for half, rows, name in zip(figure.subfigures(2), (order, order[::-1]), ("best", "worst")):
+        images = as_floats(test[rows[:SIXTEEN]])
+        half.suptitle(f"given back {name}")
+        grid, drawn = half.subplots(4, SIXTEEN // 2), predict(model, images)
+        shown = [*np.split(images, 2), *np.split(drawn, 2)]
+        for line, some, side in zip(grid, (shown[0], shown[2], shown[1], shown[3]), ("image", "drawn") * 2):
+            line[0].set_ylabel(side)
+            for axes, image in zip(line, some):
+                axes.imshow(np.clip((image + 1) / 2, 0, 1))
+                axes.set(xticks=[], yticks=[])
     return figure
 
 
@@ -265,25 +263,32 @@ def plot_codes(one, anomaly):
 
 def plot_roc_and_f1(found, anomaly, curves):
     """Left: ROC curves of some methods, seed 0. Right: knn's F1 by how many are called anomalies."""
-    figure = Figure(figsize=(10, 4.2), dpi=80, layout="constrained")
+    figure = Figure(figsize=(10, 5.2), dpi=80, layout="constrained")
     roc, f1 = figure.subplots(1, 2)
     for name, (method, score) in METHODS.items():
         if name in ("cnn", "pca") or method == "best":
             scores = found[method][0][score][0]
             roc.plot(*roc_curve(anomaly, scores)[:2], label=f"{name}: {auc(anomaly, scores):.3f}")
     roc.plot([0, 1], [0, 1], color="grey", linestyle="--")
-    roc.set(xlabel="share of the normal images called anomalous", ylabel="share of the anomalies found")
+    roc.set(
+        title="ROC: which anomalies are found, at what price",
+        xlabel="share of the normal images called anomalous",
+        ylabel="share of the anomalies found",
+    )
     for share, (kinds, scores) in curves.items():
         curve = f1_by_share(kinds, scores)
         f1.plot(
             np.arange(1, len(curve) + 1) / len(curve),
             curve,
-            label=f"{share:.0%}: AUC {auc(kinds, scores):.3f}",
+            label=f"{share:.0%}: {auc(kinds, scores):.3f}",
         )
-    f1.set(xlabel="share of the test called anomalous", ylabel="F1 of knn")
-    f1.legend(title="anomalies in the test")
-    roc.legend(title="ROC-AUC")
-    for axes in (roc, f1):
+    f1.set(
+        title="F1 of knn: it depends on how many there are",
+        xlabel="share of the test called anomalous",
+        ylabel="F1",
+    )
+    for axes, title in ((roc, "score: ROC-AUC"), (f1, "anomalies in the test: ROC-AUC")):
+        axes.legend(title=title, ncols=2, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.13))
         axes.grid(alpha=0.3)
     return figure
 
