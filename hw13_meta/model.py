@@ -21,11 +21,8 @@ half the filters). The last two weights are the head, all others the body. Omnig
 every task begins with one made anew, for as many ways as it has.
 """
 
-from scaffold import BadInput
-
 import keras
 import tensorflow as tf
-from device import load_keras
 from maml import replicate
 
 UNITS = 40  # of a hidden layer of the sine network
@@ -178,13 +175,3 @@ def patches(x):
     x = tf.pad(x, [(0, 0), margin, margin, (0, 0)])
     ends = 2 * half - 1
     return tf.concat([x[:, i : i + ends : 2, j : j + ends : 2] for i in range(3) for j in range(3)], axis=-1)
-
-
-def load_learner(path):
-    """Read the model.keras of a training. Raises BadInput when it is missing, cut short or not ours."""
-    learner = load_keras(path)
-    if not isinstance(learner, Learner) or not all(
-        bool(tf.reduce_all(tf.math.is_finite(weight))) for weight in learner.weights
-    ):
-        raise BadInput(f"{path} is not a model of this chapter; run train.py again.")
-    return learner

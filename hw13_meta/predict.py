@@ -16,14 +16,11 @@ from pathlib import Path
 
 from scaffold import BadInput, Parser, integer, replacing, run
 
-import numpy as np
 import pandas as pd
 from dataset import TEST_SEED, load_characters, load_own_drawings, load_points
 from device import start_keras
 from matplotlib.figure import Figure
 from records import plain, trained
-
-GRID = 201  # points of the curve, from -5 to 5
 
 
 def parse_args(argv=None):
@@ -52,45 +49,47 @@ def main(argv=None):
     own = load_own_drawings(args.drawings) if args.drawings else None
     trained(args, "model.keras", "characters.csv", own_input=bool(points or own))
     start_keras(tensorflow=True)
-    from model import load_learner  # with TensorFlow, for which --help need not wait
+    from scoring import fit_wave, load_learner, play_episodes, read_drawings  # --help need not wait for them
 
     learner = load_learner(args.out_dir / "model.keras")
     if own and learner.task == "sine":
         raise BadInput(f"--drawings {args.drawings}: expected with a model of omniglot, this one is of sine.")
     if points and learner.task == "omniglot":
         raise BadInput(f"--points {args.points}: expected with a model of sine, this one is of omniglot.")
+    if own and len(own[0]) < 2:
+        raise BadInput(f"{args.drawings} has one sub-folder, expected one for each of 2 characters or more.")
     if learner.task == "sine":
-        return fit_wave(args, learner, points)
-    return read_own(args, learner, *own) if own else play_episodes(args, learner, data_dir)
+        return write_wave(args, *fit_wave(learner, points, args.steps, args.seed))
+    if own:
+        return write_own(args, *own, read_drawings(learner, *own, args.steps))
+    args.ways = args.ways or learner.ways
+    unseen = characters_never_seen(args, learner, data_dir)
+    print(f"{len(unseen)} characters never seen, {args.ways}-way {args.shots}-shot, {args.steps} steps")
+    return write_episodes(args, *play_episodes(learner, unseen, args))
 
 
-def play_episodes(args, learner, data_dir):
-    """Score episodes of unseen characters; write episodes.csv and episode.png. Returns the table."""
-    from scoring import Evaluator, accuracy, interval
-    from tasks import Episodes
-
+def characters_never_seen(args, learner, data_dir):
+    """{name of a character that the training did not learn from: drawings}; BadInput if there are too few."""
     if args.synthetic and not data_dir.is_dir():
         raise BadInput(f"{data_dir} is missing; run train.py --synthetic first, with the same --out-dir.")
     characters = load_characters(data_dir)
     unseen = {name: drawings for name, drawings in characters.items() if name not in learner.characters}
-    ways = args.ways or learner.ways
-    if len(unseen) < ways:
+    if len(unseen) < args.ways:
         raise BadInput(
             f"{data_dir}: {len(unseen)} of {len(characters)} characters are not of those that the model "
-            f"learnt from, expected at least {ways}, as --ways says; give another --data-dir."
+            f"learnt from, expected at least {args.ways}, as --ways says; give another --data-dir."
         )
-    print(f"{len(unseen)} characters never seen, {ways}-way {args.shots}-shot, {args.steps} steps")
-    episodes = Episodes(unseen, ways, args.shots, args.queries)
-    chosen, indices = episodes.choose(np.random.default_rng(args.seed), args.episodes)
-    batch = episodes.gather(episodes.look_up(indices))
-    answers = Evaluator(learner, [args.steps], args.episodes, ways).predict(batch)
-    names = np.array(list(unseen))[chosen]  # (episodes, ways)
-    table = pd.DataFrame({"episode": range(args.episodes), "characters": [" ".join(row) for row in names]})
-    for name, logits in answers.items():
-        table[f"accuracy_{name}"] = accuracy(logits[0], batch.query_y)
+    return unseen
+
+
+def write_episodes(args, names, batch, read_as, scores, intervals):
+    """Write episodes.csv, and the first of them as episode.png. Returns the table; see play_episodes()."""
+    table = pd.DataFrame({"episode": range(len(names)), "characters": [" ".join(row) for row in names]})
+    for kind, accuracies in scores.items():
+        table[f"accuracy_{kind}"] = accuracies
     with replacing(args.out_dir / "episodes.csv") as path:
         table.to_csv(path, index=False)
-    read_as = answers["transductive"][0, 0].argmax(axis=-1)
+    ways = names.shape[1]
     support, queries = batch.support_x[0].reshape(args.shots, ways, *batch.support_x.shape[2:]), []
     for way in range(ways):
         items = range(way, len(read_as), ways)
@@ -104,43 +103,27 @@ def play_episodes(args, learner, data_dir):
     titles = [f"{way + 1}: {name.split('/')[-1]}" for way, name in enumerate(names[0])]
     with replacing(args.out_dir / "episode.png") as path:
         draw_episode(titles, support.swapaxes(0, 1), queries).savefig(path)
-    for name, words in (
+    for kind, words in (
         ("inductive", "inductive, each query by itself"),
         ("transductive", "transductive, the queries together"),
     ):
-        scores = table[f"accuracy_{name}"].to_numpy()
-        mean = f"{scores.mean():.4f} +- {interval(scores):.4f}"
+        mean = f"{scores[kind].mean():.4f} +- {intervals[kind]:.4f}"
         print(f"{words}: accuracy {mean}   {args.out_dir / 'episodes.csv'}")
     return table
 
 
-def read_own(args, learner, characters, drawings):
-    """Adapt to a person's own characters and print which of them each drawing is; write own.png.
+def write_own(args, characters, drawings, probabilities):
+    """Print which of a person's own characters each of their drawings is; write own.png.
 
-    Each drawing is read by itself. Returns a table with a row a drawing, a column a character: probabilities.
+    Returns a table with a row a drawing, a column a character: probabilities.
     """
-    from scipy.special import softmax
-    from scoring import Evaluator
-    from tasks import Batch
-
-    if len(characters) < 2:
-        raise BadInput(f"{args.drawings} has one sub-folder, expected one for each of 2 characters or more.")
-    support, query = np.concatenate(list(characters.values())), np.stack(list(drawings.values()))
-    y = np.repeat(np.arange(len(characters), dtype=np.int32), [len(found) for found in characters.values()])
-    batch = Batch(
-        *(support[None, ..., None] / np.float32(255), y[None]),
-        *(query[None, ..., None] / np.float32(255), np.zeros((1, len(query)), np.int32)),
-    )
-    answers = Evaluator(learner, [args.steps], 1, len(characters)).predict(batch)
-    logits = answers["inductive"][0, 0]
-    probabilities = softmax(logits, axis=1)
     table = pd.DataFrame(probabilities, index=list(drawings), columns=list(characters))
     queries = [[] for _ in characters]
-    for (name, row), drawing in zip(table.iterrows(), query):
+    for name, row in table.iterrows():
         row = row.sort_values(ascending=False)
         print(f"{name}: " + ", ".join(f"{character} {share:.3f}" for character, share in row[:3].items()))
         queries[table.columns.get_loc(row.index[0])].append(
-            (drawing / 255, f"{name} {row.iloc[0]:.2f}", "black")
+            (drawings[name] / 255, f"{name} {row.iloc[0]:.2f}", "black")
         )
     titles = [plain(name) for name in characters]
     with replacing(args.out_dir / "own.png") as path:
@@ -174,28 +157,14 @@ def draw_episode(titles, support, queries):
     return figure
 
 
-def fit_wave(args, learner, points):
-    """Adapt to points; write curve.csv and curve.png. Returns the table."""
-    from scoring import Evaluator
-    from tasks import RANGE, Batch, Waves
-
-    x = np.linspace(*RANGE, GRID, dtype=np.float32)[:, None]
-    if points is None:
-        wave = Waves(10, 1).draw(np.random.default_rng(args.seed), 1)
-        points = wave.support_x[0], wave.support_y[0]
-    steps = sorted({0, 1, args.steps})
-    batch = Batch(points[0][None], points[1][None], x[None], np.zeros_like(x)[None])
-    curves = Evaluator(learner, steps, 1).predict(batch)["transductive"][:, 0, :, 0]  # (steps, GRID)
-    if not np.isfinite(curves).all():
-        raise BadInput(f"--steps {args.steps}: the adaptation diverges on these points; take fewer steps.")
-    table = pd.DataFrame({"x": x[:, 0], **{f"steps_{step}": curve for step, curve in zip(steps, curves)}})
+def write_wave(args, points, x, curves, errors):
+    """Write curve.csv and curve.png, and print the errors by steps. Returns the table; see fit_wave()."""
+    table = pd.DataFrame({"x": x, **{f"steps_{steps}": curve for steps, curve in curves.items()}})
     with replacing(args.out_dir / "curve.csv") as path:
         table.to_csv(path, index=False)
     with replacing(args.out_dir / "curve.png") as path:
         draw_wave(points, table).savefig(path)
-    there = batch._replace(query_x=points[0][None], query_y=points[1][None])
-    errors = Evaluator(learner, steps, 1).score(there)["transductive"][:, 0]
-    words = ", ".join(f"{error:.4f} after {step}" for step, error in zip(steps, errors))
+    words = ", ".join(f"{error:.4f} after {steps}" for steps, error in errors.items())
     print(
         f"mean squared error at the {len(points[0])} points by steps: {words}   {args.out_dir / 'curve.csv'}"
     )

@@ -13,20 +13,9 @@ import time
 
 from scaffold import HERE, BadInput, Parser, replacing, run
 
-import numpy as np
-import pandas as pd
-import predict
-import train
 from dataset import TEST_SEED, alphabets, load_characters, make_synthetic, split
 from device import start_keras
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 from records import finished, measured_since, publish, read_metrics
-
-SETTINGS = {"5-way 1-shot": (5, 1), "5-way 5-shot": (5, 5), "20-way 1-shot": (20, 1)}
-SETTINGS_OF_SYNTHETIC = SETTINGS | {"20-way 1-shot": (6, 1)}  # there are so many characters
-COUNTED = (20, 3)  # updates timed, and warmed up with, for the costs
-COLUMNS = ["after_1", "after_5", "after_10", "interval", "inductive", "by_seed", "seconds"]
 
 
 def parse_args(argv=None):
@@ -35,13 +24,37 @@ def parse_args(argv=None):
     return parser.parse(argv)
 
 
+def load(args):
+    """The folder of the data, and what load_characters reads there."""
+    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    return data_dir, load_characters(data_dir)
+
+
+if __name__ == "__main__":  # --help, wrong flags and files need not wait for the imports below
+    run(lambda: (args := parse_args()).synthetic or load(args))  # made-up files are not missing
+    run(lambda: start_keras(tensorflow=True))
+
+import numpy as np
+import pandas as pd
+import predict
+import train
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+from scoring import Evaluator, interval, load_learner
+from tasks import RANGE, Batch, Episodes
+from training import QUERIES, SCORE_TASKS, SCORED, STEPS, SYNTHETIC_TASKS, build_trainer, samplers
+
+SETTINGS = {"5-way 1-shot": (5, 1), "5-way 5-shot": (5, 5), "20-way 1-shot": (20, 1)}
+SETTINGS_OF_SYNTHETIC = SETTINGS | {"20-way 1-shot": (6, 1)}  # there are so many characters
+COUNTED = (20, 3)  # updates timed, and warmed up with, for the costs
+COLUMNS = ["after_1", "after_5", "after_10", "interval", "inductive", "by_seed", "seconds"]
+
+
 def main(argv=None):
     args = parse_args(argv)
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     results.mkdir(parents=True, exist_ok=True)
-    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    characters = load_characters(data_dir)
-    start_keras(tensorflow=True)
+    data_dir, characters = load(args)
     common = ["--data-dir", str(data_dir), *["--synthetic"] * args.synthetic]
     trial = ["--iterations", str(args.iterations)] if args.iterations else []
     settings = SETTINGS_OF_SYNTHETIC if args.synthetic else SETTINGS
@@ -116,11 +129,6 @@ def summary(folders):
 
 def episodes(folders, characters, ways, shots, alphabet=None):
     """The same for models of omniglot in other episodes: of characters never seen, or of one alphabet."""
-    from model import load_learner
-    from scoring import Evaluator, interval
-    from tasks import Episodes
-    from training import QUERIES, SCORE_TASKS, SCORED, STEPS, SYNTHETIC_TASKS
-
     found, steps = [], STEPS["omniglot"]
     for folder in folders:
         file = folder / f"episodes-{ways}-{shots}-{alphabet or 'all'}.json"
@@ -159,8 +167,6 @@ def readable(number):
 
 def costs(characters, trial):
     """Milliseconds of an update of first and of second order, alternating, the median: a DataFrame."""
-    from training import build_trainer, samplers
-
     rows, counted = [], (1, 1) if trial else COUNTED
     for task in ("omniglot", "sine"):
         timers = {}
@@ -198,8 +204,6 @@ def mean_score(runs):
 
 def plot_curves(curves, path):
     """What is held out against the processor's seconds of training, a panel for each task, seed 0."""
-    from training import SCORED
-
     figure = Figure(figsize=(10, 4), layout="constrained")
     for axes, (task, methods) in zip(figure.subplots(1, len(curves)), curves.items()):
         for method, folders in methods.items():
@@ -222,10 +226,6 @@ def plot_curves(curves, path):
 
 def plot_wave(folders):
     """One wave never seen, and what models make of its ten points after a step: {method: folder}."""
-    from model import load_learner
-    from scoring import Evaluator
-    from tasks import RANGE, Batch
-
     grid, rng = np.linspace(*RANGE, 201, dtype=np.float32), np.random.default_rng(1)
     amplitude, phase = 3.0, 1.0
     points = np.sort(rng.uniform(*RANGE, 10)).astype(np.float32)

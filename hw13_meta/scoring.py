@@ -1,12 +1,28 @@
-"""What adaptation is worth: predictions for queries after some steps, and how good they are."""
+"""What adaptation is worth: a learner's predictions for queries after some steps, and how good they are."""
+
+from scaffold import BadInput
 
 import numpy as np
 import tensorflow as tf
+from device import load_keras
 from maml import adapt
 from methods import loss_of, worth_compiling
-from tasks import Batch
+from model import Learner
+from scipy.special import softmax
+from tasks import RANGE, Batch, Episodes, Waves
 
 CHUNK = 50  # tasks at once
+GRID = 201  # points of a curve, from -5 to 5
+
+
+def load_learner(path):
+    """Read the model.keras of a training. Raises BadInput when it is missing, cut short or not ours."""
+    learner = load_keras(path)
+    if not isinstance(learner, Learner) or not all(
+        bool(tf.reduce_all(tf.math.is_finite(weight))) for weight in learner.weights
+    ):
+        raise BadInput(f"{path} is not a model of this chapter; run train.py again.")
+    return learner
 
 
 class Evaluator:
@@ -64,3 +80,54 @@ def squared_error(predictions, y):
 def interval(scores):
     """Half the width of the 95 % interval of the mean of scores (n,)."""
     return float(1.96 * np.std(scores, ddof=1) / np.sqrt(len(scores))) if len(scores) > 1 else 0.0
+
+
+def play_episodes(learner, characters, args):
+    """Adapt to episodes of {name of a character: drawings} and read their queries. args: those of predict.py.
+
+    Returns the names (episodes, ways), the Batch, the classes that the queries of the first episode are read
+    as (m,), and two dicts by kind of statistics: the accuracies (episodes,) and half their 95 % interval.
+    """
+    episodes = Episodes(characters, args.ways, args.shots, args.queries)
+    chosen, indices = episodes.choose(np.random.default_rng(args.seed), args.episodes)
+    batch = episodes.gather(episodes.look_up(indices))
+    answers = Evaluator(learner, [args.steps], args.episodes, args.ways).predict(batch)
+    scores = {kind: accuracy(logits[0], batch.query_y) for kind, logits in answers.items()}
+    intervals = {kind: interval(found) for kind, found in scores.items()}
+    names, read_as = np.array(list(characters))[chosen], answers["transductive"][0, 0].argmax(axis=-1)
+    return names, batch, read_as, scores, intervals
+
+
+def read_drawings(learner, characters, drawings, steps):
+    """Adapt to {name of a character: its drawings} and read others, each by itself.
+
+    drawings: {name: uint8 (28, 28)}, 255 is ink. Returns probabilities (drawings, characters).
+    """
+    support, query = np.concatenate(list(characters.values())), np.stack(list(drawings.values()))
+    y = np.repeat(np.arange(len(characters), dtype=np.int32), [len(found) for found in characters.values()])
+    batch = Batch(
+        *(support[None, ..., None] / np.float32(255), y[None]),
+        *(query[None, ..., None] / np.float32(255), np.zeros((1, len(query)), np.int32)),
+    )
+    answers = Evaluator(learner, [steps], 1, len(characters)).predict(batch)
+    return softmax(answers["inductive"][0, 0], axis=1)
+
+
+def fit_wave(learner, points, most_steps, seed):
+    """Adapt to points x and y, float32 (n, 1) each; without any, to ten of a wave that the seed draws.
+
+    Returns the points, the grid (GRID,), {number of steps: y on the grid} and {number of steps: mean squared
+    error at the points}. Raises BadInput when the adaptation diverges.
+    """
+    x = np.linspace(*RANGE, GRID, dtype=np.float32)[:, None]
+    if points is None:
+        wave = Waves(10, 1).draw(np.random.default_rng(seed), 1)
+        points = wave.support_x[0], wave.support_y[0]
+    steps = sorted({0, 1, most_steps})
+    batch = Batch(points[0][None], points[1][None], x[None], np.zeros_like(x)[None])
+    curves = Evaluator(learner, steps, 1).predict(batch)["transductive"][:, 0, :, 0]  # (steps, GRID)
+    if not np.isfinite(curves).all():
+        raise BadInput(f"--steps {most_steps}: the adaptation diverges on these points; take fewer steps.")
+    there = batch._replace(query_x=points[0][None], query_y=points[1][None])
+    errors = Evaluator(learner, steps, 1).score(there)["transductive"][:, 0]
+    return points, x[:, 0], dict(zip(steps, curves)), dict(zip(steps, errors))

@@ -698,7 +698,7 @@ def test_bad_points_and_models(hw13, capsys, tmp_path, whole_set):
     (tmp_path / "characters.csv").write_text("")
     refused("metrics.json is missing; run train.py first")
     with pytest.raises(hw13.scaffold.BadInput, match="no whole Keras model"):
-        hw13.model.load_learner(tmp_path / "model.keras")
+        hw13.scoring.load_learner(tmp_path / "model.keras")
     run_main(hw13.train, f"{TRIAL} --data-dir", whole_set, "--out-dir", tmp_path)
     capsys.readouterr()
     refused("--points", "expected with a model of sine")
