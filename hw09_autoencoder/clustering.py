@@ -1,11 +1,18 @@
-"""From codes to two groups, without a label: whitening, t-SNE, k-means, a graph's cut, and the names."""
+"""Codes by a saved model; and from codes to two groups, without a label: by t-SNE, k-means, a graph's cut."""
 
 import contextlib
 import io
 import re
 import warnings
 
+from scaffold import BadInput
+
 import numpy as np
+from model import in_batches, load_model
+from sklearn.cluster import KMeans, SpectralClustering
+from sklearn.linear_model import LogisticRegression
+from sklearn.manifold import TSNE
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from tqdm import tqdm
 
 WHITENED = 32  # directions of a code that are kept, at most
@@ -13,6 +20,17 @@ SHARE = 0.99  # of the variance that they hold together; the rest is noise, and 
 NEIGHBOURS = 10  # nearest training images, of one of them itself too: in the graph, or to vote on a group
 STRENGTH = 0.1  # scikit-learn's C of the refined cut: the smaller, the nearer to 0 the weights are kept
 PERPLEXITY = 30  # of t-SNE: about how many neighbours a point has
+
+
+def encode(folder, known, *sets):
+    """The codes of sets of images, uint8 (n, 32, 32, 3), by the model.keras of a folder: float32 (n, d) each.
+
+    known: float32 (m, d), the codes in its clusters.npz. Raises BadInput when these are of another model.
+    """
+    model = load_model(folder / "model.keras")
+    if model.output_shape[0][1:] != known.shape[1:]:
+        raise BadInput(f"{folder / 'clusters.npz'} is of another model.keras; run train.py again.")
+    return [in_batches(lambda x: model(x)[0], images) for images in sets]
 
 
 def whitening(codes, size=WHITENED, share=SHARE):
@@ -35,8 +53,6 @@ def on_a_plane(codes, seed):
 
     codes: float32 (n, d), n at least 2. Takes half a minute for 5,000 codes.
     """
-    from sklearn.manifold import TSNE  # here: scikit-learn is slow to import, and --help need not wait for it
-
     if codes.shape[1] == 1:  # whitening may leave one direction, and the points begin with two
         codes = np.pad(codes, ((0, 0), (0, 1)))
     perplexity = min(PERPLEXITY, (len(codes) - 1) / 3)
@@ -61,8 +77,6 @@ class Iterations(io.StringIO):
 
 def k_means(points, seed):
     """k-means with two means, the best of 20 starts: float32 (n, d) -> int64 (n,), 0 or 1."""
-    from sklearn.cluster import KMeans
-
     return KMeans(2, n_init=20, random_state=seed).fit_predict(points).astype(np.int64)
 
 
@@ -74,8 +88,6 @@ def normalised_cut(points, seed):
     Shi and Malik 2000. The second eigenvector of the graph's normalised Laplacian says nearly which it is
     (von Luxburg 2007).
     """
-    from sklearn.cluster import SpectralClustering
-
     count = min(NEIGHBOURS, len(points) - 1)
     way = SpectralClustering(
         2, affinity="nearest_neighbors", n_neighbors=count, assign_labels="cluster_qr", random_state=seed
@@ -92,9 +104,6 @@ def refined_cut(points, seed):
     others are all in their own group, and predicts those of all points: self-labelling, the last step of Van
     Gansbeke et al. 2020. Done again with its own answers it would drift: once is enough.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.neighbors import NearestNeighbors
-
     groups = normalised_cut(points, seed)
     count = min(NEIGHBOURS + 1, len(points))  # a point is the nearest to itself
     near = NearestNeighbors(n_neighbors=count).fit(points).kneighbors(points, return_distance=False)
@@ -105,6 +114,20 @@ def refined_cut(points, seed):
 
 
 CLUSTERINGS = {"k-means": k_means, "cut": normalised_cut, "refined": refined_cut}
+
+
+def part(args, codes, images):
+    """Cluster the codes, float32 (n, d), of trainX: what goes into clusters.npz, a dict of arrays.
+
+    codes : as they came, those of several networks side by side
+    groups : int64 (n,), 0 the bluer one
+    points : float32 (n, 2), by t-SNE, if --reduce tsne
+    """
+    arrays = {"codes": codes}
+    if args.reduce == "tsne":
+        arrays["points"] = on_a_plane(codes, args.seed)
+    groups = CLUSTERINGS[args.clustering](arrays.get("points", codes), args.seed)
+    return {**arrays, "groups": named(groups, images)}
 
 
 def named(groups, images):
@@ -125,8 +148,6 @@ def of_neighbours(codes, known, groups):
     codes: float32 (n, d), known: (m, d), groups: int64 (m,). Returns int64 (n,). This is how any image gets
     its group, one of valX too: t-SNE has no point for an image that was not there.
     """
-    from sklearn.neighbors import KNeighborsClassifier
-
     count = min(NEIGHBOURS, len(known))
     return KNeighborsClassifier(count).fit(known, groups).predict(codes).astype(np.int64)
 
@@ -140,3 +161,10 @@ def accuracy(groups, labels):
 def member_seed(args, number):
     """The seed of an autoencoder: no two trainings of as many networks with other --seed share one."""
     return (args.seed * args.networks + number) % 2**31
+
+
+def on_one_plane(shown):
+    """{name: (codes, groups, what these are)} -> what plot_embedding() takes, by one t-SNE of all codes."""
+    codes = [of for of, *_ in shown.values()]
+    points = np.split(on_a_plane(np.concatenate(codes), seed=0), np.cumsum([len(of) for of in codes])[:-1])
+    return {f"t-SNE, {name}": (of, *rest) for of, (name, (_, *rest)) in zip(points, shown.items())}

@@ -15,7 +15,6 @@ from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
-from clustering import of_neighbours, on_a_plane
 from dataset import files_of, load_files, load_images, load_labels, load_several
 from device import start_keras
 from figures import plot_embedding
@@ -41,16 +40,10 @@ def main(argv=None):
         labels = load_labels(data_dir / "valY.npy", len(validation))
 
     start_keras()
-    from model import in_batches, load_model  # with Keras, for which --help need not wait
+    from clustering import encode, of_neighbours, on_one_plane  # with Keras, for which --help need not wait
 
-    model = load_model(args.out_dir / "model.keras")
-    if model.output_shape[0][1:] != clusters["codes"].shape[1:]:
-        raise BadInput(f"{args.out_dir / 'clusters.npz'} is of another model.keras; run train.py again.")
-
-    def codes_of(images):
-        return in_batches(lambda x: model(x)[0], images)
-
-    codes = codes_of(images)
+    sets = [images] if validation is None else [images, validation]
+    codes, *others = encode(args.out_dir, clusters["codes"], *sets)
     groups = of_neighbours(codes, clusters["codes"], clusters["groups"])
     table = pd.DataFrame({"id": np.arange(len(groups)), "label": groups})
     if own:
@@ -61,19 +54,12 @@ def main(argv=None):
         table.to_csv(path, index=False)
     shown = {"trainX": (codes, groups, "group")}
     if validation is not None:
-        shown["valX"] = codes_of(validation), labels, "label"
+        shown["valX"] = *others, labels, "label"
     with replacing(args.out_dir / "embedding.png") as path:
         plot_embedding(on_one_plane(shown)).savefig(path)
     print(f"group 0: {np.sum(groups == 0)} images, group 1: {np.sum(groups == 1)}")
     print(f"{len(table)} predictions   {args.out_dir / 'submission.csv'}")
     return table
-
-
-def on_one_plane(shown):
-    """{name: (codes, groups, what these are)} -> what plot_embedding() takes, by one t-SNE of all codes."""
-    codes = [of for of, *_ in shown.values()]
-    points = np.split(on_a_plane(np.concatenate(codes), seed=0), np.cumsum([len(of) for of in codes])[:-1])
-    return {f"t-SNE, {name}": (of, *rest) for of, (name, (_, *rest)) in zip(points, shown.items())}
 
 
 def load_clusters(path):

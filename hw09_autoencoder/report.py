@@ -13,16 +13,36 @@ import shutil
 
 from scaffold import HERE, BadInput, Parser, replacing, run
 
+from dataset import load_images, load_labels, load_several, make_synthetic
+from device import start_keras
+from records import fingerprint, finished, measured_since, publish, read_metrics
+
+
+def parse_args(argv=None):
+    parser = Parser(__doc__, "report", "folder of the course's files")
+    parser.set_defaults(seeds=5)
+    return parser.parse(argv)
+
+
+def load(args):
+    """The folder of the data, its images [trainX, valX], and the labels of valX."""
+    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    parts = [load_several(data_dir / "trainX.npy"), load_images(data_dir / "valX.npy")]
+    return data_dir, parts, load_labels(data_dir / "valY.npy", len(parts[1]))
+
+
+if __name__ == "__main__":  # --help, wrong flags and files need not wait for the imports below
+    run(lambda: (args := parse_args()).synthetic or load(args))  # made-up files are not missing
+    run(start_keras)
+
 import numpy as np
 import pandas as pd
 import train
-from clustering import CLUSTERINGS, accuracy, named, of_neighbours, on_a_plane, whitening
-from dataset import load_images, load_labels, load_several, make_synthetic
-from device import start_keras
+from clustering import CLUSTERINGS, accuracy, named, of_neighbours, on_a_plane, on_one_plane, whitening
 from figures import plot_embedding, plot_strip, shown
 from matplotlib.figure import Figure
-from predict import on_one_plane
-from records import fingerprint, finished, measured_since, publish, read_metrics
+from model import in_batches, load_model
+from sklearn.mixture import GaussianMixture
 
 COMPONENTS = 128  # of the pixels, as many as a code has numbers
 TOGETHER = 3  # autoencoders whose codes stand side by side
@@ -35,19 +55,10 @@ EPOCHS = (1, 2, 5, 10, 20, 30, 40, 50)  # rows of the table of epochs
 COLUMNS = ["table", "row", "median", "best", "worst", "error", "correlation", "seconds"]
 
 
-def parse_args(argv=None):
-    parser = Parser(__doc__, "report", "folder of the course's files")
-    parser.set_defaults(seeds=5)
-    return parser.parse(argv)
-
-
 def main(argv=None):
     args = parse_args(argv)
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
-    data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    parts = [load_several(data_dir / "trainX.npy"), load_images(data_dir / "valX.npy")]
-    labels = load_labels(data_dir / "valY.npy", len(parts[1]))
-    start_keras()
+    data_dir, parts, labels = load(args)
     results.mkdir(parents=True, exist_ok=True)
     kept, rows, panels, found = args.out_dir / "report", [], {}, {}
 
@@ -128,8 +139,6 @@ def trained(args, data_dir, model):
 
 def raw_codes(folder, parts):
     """The codes of trainX and valX before any reduction, float32 (n, code_size) each."""
-    from model import in_batches, load_model  # here, with Keras, so that --help need not wait for it
-
     encoder = load_model(folder / "model.keras").get_layer("encoder_1")
     return [in_batches(encoder, part / np.float32(255)) for part in parts]
 
@@ -173,8 +182,6 @@ def grouped(folder, seed, codes, way):
 
 def mixtures(codes, seeds):
     """The groups of valX by two Gaussians with any covariance, on all whitened components, a list a seed."""
-    from sklearn.mixture import GaussianMixture  # here: slow to import too
-
     known, others = of_variance_one(codes, COMPONENTS, 1.0)
     # A little is added to the variances: a Gaussian of few images has none in some direction.
     fits = [GaussianMixture(2, reg_covar=1e-4, random_state=seed).fit(known) for seed in range(seeds)]

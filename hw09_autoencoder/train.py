@@ -19,13 +19,13 @@ from scaffold import BadInput, Parser, head, integer, number, run
 
 import numpy as np
 import pandas as pd
-from clustering import CLUSTERINGS, accuracy, named, of_neighbours, on_a_plane, whitening
 from dataset import load_images, load_labels, load_several, make_synthetic
 from device import start_keras
 from figures import plot_strip, shown
 from records import claim, learning_curve, record
 
 REDUCTIONS = ["none", "whitened", "tsne"]
+CLUSTERINGS = ["k-means", "cut", "refined"]
 CURVES = {"loss": "training loss", "accuracy": "validation accuracy: whitened codes, k-means"}
 LEAST = 20  # images: of fewer each would be nearly every other's neighbour
 SYNTHETIC_BATCH = 50  # images a step with --synthetic: there are few
@@ -56,7 +56,7 @@ def parse_args(argv=None):
     parser.add_argument("--noise", type=number(float, 0, 1e6), help="standard deviation, of pixels 0 to 1")
     parser.add_argument("--code-size", type=integer(2, 10_000), default=128, help="numbers in a code")
     parser.add_argument("--reduce", choices=REDUCTIONS, help="of the codes, before they are clustered")
-    parser.add_argument("--clustering", choices=list(CLUSTERINGS), help="how the codes are parted in two")
+    parser.add_argument("--clustering", choices=CLUSTERINGS, help="how the codes are parted in two")
     parser.add_argument(
         "--networks", type=integer(1, 100), help="autoencoders whose codes stand side by side"
     )
@@ -80,8 +80,7 @@ def main(argv=None):
     if len(images) < LEAST:
         raise BadInput(f"{data_dir / 'trainX.npy'} has {len(images)} images, expected at least {LEAST}.")
     device = start_keras(args.seed)
-    from model import in_batches, whole_model
-    from training import fit, strip
+    from training import fit, group, join, strip
 
     head(
         args,
@@ -95,14 +94,11 @@ def main(argv=None):
         histories.append(history)
     fitted, history = time.perf_counter(), pd.concat(histories, ignore_index=True)
 
-    raw = [in_batches(member.encoder, images / np.float32(255)) for member in members]
-    model = whole_model(members, [whitening(codes) if args.reduce == "whitened" else None for codes in raw])
-    codes, validation_codes = (in_batches(lambda x: model(x)[0], each) for each in (images, validation))
-    clusters = part(args, codes, images)
-    found = of_neighbours(validation_codes, clusters["codes"], clusters["groups"])
+    model = join(members, images, args.reduce == "whitened")
+    clusters, score = group(args, model, images, validation, labels)
     metrics = {
         "metric": "validation accuracy, the better naming",
-        "score": accuracy(found, labels),
+        "score": score,
         "reconstruction_error": float(histories[0].validation_error.iloc[-1]),
         "images_in_group": np.bincount(clusters["groups"], minlength=2).tolist(),
         "parameters": model.count_params(),
@@ -127,20 +123,6 @@ def main(argv=None):
         "learning_curve.png": learning_curve(wide, panels),
     }
     return record(args, metrics, files)
-
-
-def part(args, codes, images):
-    """Cluster the codes, float32 (n, d), of trainX: what goes into clusters.npz, a dict of arrays.
-
-    codes : as they came, those of several networks side by side
-    groups : int64 (n,), 0 the bluer one
-    points : float32 (n, 2), by t-SNE, if --reduce tsne
-    """
-    arrays = {"codes": codes}
-    if args.reduce == "tsne":
-        arrays["points"] = on_a_plane(codes, args.seed)
-    groups = CLUSTERINGS[args.clustering](arrays.get("points", codes), args.seed)
-    return {**arrays, "groups": named(groups, images)}
 
 
 if __name__ == "__main__":

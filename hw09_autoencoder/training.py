@@ -1,4 +1,4 @@
-"""The training of one autoencoder, and what is seen of it after each epoch."""
+"""The training of one autoencoder, what is seen of it after each epoch, and what is made of all of them."""
 
 import sys
 
@@ -7,10 +7,10 @@ from scaffold import BadInput
 import keras
 import numpy as np
 from checkpoint import Checkpoint
-from clustering import accuracy, k_means, member_seed, of_neighbours, whitening
+from clustering import accuracy, k_means, member_seed, of_neighbours, part, whitening
 from figures import shown
 from keras import ops
-from model import Autoencoder, in_batches
+from model import Autoencoder, in_batches, whole_model
 
 
 def fit(args, number, images, validation, labels):
@@ -100,3 +100,17 @@ def strip(model, images):
     corrupted = model.corrupted(ops.convert_to_tensor(clean))
     rows = (clean, corrupted, model(corrupted))
     return np.clip([ops.convert_to_numpy(row) for row in rows], 0, 1)
+
+
+def join(members, images, whitened):
+    """The members as one model, whose codes are whitened as those of the images ask: see whole_model()."""
+    raw = [in_batches(member.encoder, images / np.float32(255)) for member in members]
+    return whole_model(members, [whitening(codes) if whitened else None for codes in raw])
+
+
+def group(args, model, images, validation, labels):
+    """Part trainX in two groups by its codes: what goes into clusters.npz, and the accuracy on valX."""
+    codes, validation_codes = (in_batches(lambda x: model(x)[0], each) for each in (images, validation))
+    clusters = part(args, codes, images)
+    found = of_neighbours(validation_codes, clusters["codes"], clusters["groups"])
+    return clusters, accuracy(found, labels)

@@ -19,7 +19,7 @@ def hw09(load_chapter):
 
 @pytest.fixture
 def hw09_light(load_chapter):
-    """The modules that need no Keras."""
+    """The modules that tests without a training need."""
     return load_chapter(CHAPTER, "dataset", "clustering", "train", "predict", "report")
 
 
@@ -513,13 +513,13 @@ def test_the_groups_are_of_the_points_that_the_reduction_made(hw09_light, monkey
     points, side = planted(np.random.default_rng(0), 90)
     images = np.zeros((90, 32, 32, 3), np.uint8)
     images[side == 0, ..., 2] = 9
-    parse, part = hw09_light.train.parse_args, hw09_light.train.part
+    parse, part = hw09_light.train.parse_args, hw09_light.clustering.part
     codes = points * [0, 0, 1]
     for clustering in ("k-means", "cut", "refined"):
         arrays = part(parse(["--reduce", "none", "--clustering", clustering]), codes, images)
         assert list(arrays["groups"]) == list(side)
         assert set(arrays) == {"codes", "groups"}
-    monkeypatch.setattr(hw09_light.train, "on_a_plane", lambda given, seed: given[:, :2] + codes[:, 1:])
+    monkeypatch.setattr(hw09_light.clustering, "on_a_plane", lambda given, seed: given[:, :2] + codes[:, 1:])
     arrays = part(parse(["--reduce", "tsne", "--clustering", "k-means"]), 0 * codes, images)
     assert list(arrays["groups"]) == list(side)  # of the points: the codes are all alike
     assert arrays["points"].shape == (90, 2)
