@@ -25,9 +25,7 @@ def grow(x, y, count, learning_rate, l2=0.0, seed=0):
     (count x BOOSTERS,) says where each tree begins; a leaf has left = right = itself; "baseline" () is the
     log-odds before the first tree.
     """
-    from sklearn.ensemble import (
-        HistGradientBoostingClassifier,
-    )  # here, so that the NumPy methods start at once
+    from sklearn.ensemble import HistGradientBoostingClassifier  # here: the NumPy methods start at once
 
     boosters = [
         HistGradientBoostingClassifier(

@@ -13,27 +13,37 @@ from functools import partial
 
 from scaffold import HERE, Parser, replacing, run
 
-import device
-import numpy as np
-import pandas as pd
 import train
 from dataset import load_train, make_synthetic
-from generative import fit_shared
-from logistic import fit_logistic
-from matplotlib.figure import Figure
-from model import Features, load_model, score
+from device import start_keras
 from records import publish, read_metrics
-
-ROWS = (30, 100, 300, 1000, 3000, 10000, 30000)
-SUBSETS = 10  # drawn for each number of rows and each seed
-FEW = 3  # seeds, of what takes minutes
-PENALTIES = (0.0, 0.0001, 0.001, 0.01, 0.1, 1.0)
 
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "report", "folder of X_train and Y_train")
     parser.set_defaults(seeds=10)
     return parser.parse(argv)
+
+
+if __name__ == "__main__":  # --help, wrong flags and files need not wait for the imports below
+    run(lambda: (args := parse_args()).synthetic or load_train(args.data_dir))  # made-up ones are not missing
+    run(start_keras)
+
+import keras
+import numpy as np
+import pandas as pd
+from generative import fit_shared
+from logistic import fit_logistic
+from matplotlib.figure import Figure
+from model import Features, load_model, score
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+
+ROWS = (30, 100, 300, 1000, 3000, 10000, 30000)
+SUBSETS = 10  # drawn for each number of rows and each seed
+FEW = 3  # seeds, of what takes minutes
+PENALTIES = (0.0, 0.0001, 0.001, 0.01, 0.1, 1.0)
 
 
 def main(argv=None):
@@ -110,10 +120,6 @@ def references(x, y, columns, args):
 
     The linear models see what our own see: engineered and standardised features. The network sees them too.
     """
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.linear_model import LogisticRegression
-
     names = {
         "scikit-learn LogisticRegression": (lambda seed: LogisticRegression(max_iter=1000), True),
         "scikit-learn LinearDiscriminantAnalysis": (lambda seed: LinearDiscriminantAnalysis(), True),
@@ -143,9 +149,7 @@ class Network:
         self.seed, self.epochs = seed, epochs
 
     def fit(self, z, y):
-        device.start_keras(self.seed)
-        import keras
-
+        start_keras(self.seed)
         inputs = keras.Input(z.shape[1:])
         hidden = keras.layers.Dropout(0.15)(inputs)
         hidden = keras.layers.Dense(256, activation="gelu")(hidden)
@@ -205,9 +209,6 @@ def draw(rng, candidates, y, count):
 
 def race(x, y, columns, rounds=5):
     """Yield the median seconds of our fits and of scikit-learn's, in turn on the same engineered features."""
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-    from sklearn.linear_model import LogisticRegression
-
     features = Features(columns, True, True).fit(x)
     z = features(x)
     recipe = train.RECIPES["logistic"]
