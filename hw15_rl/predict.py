@@ -15,6 +15,7 @@ import pandas as pd
 from device import start_keras
 from environment import ACTIONS, FINAL_SEEDS, LANDER, PANELS, draw, make_world
 from matplotlib.figure import Figure
+from PIL import Image
 from records import trained
 from rollout import play
 
@@ -79,8 +80,6 @@ def write_gif(world, seed, flights, rate, path):
 
     flights: the actions of each; one that has ended shows its last frame. rate: steps a second.
     """
-    from PIL import Image
-
     every = max(1, rate // FRAMES_A_SECOND)
     films = [draw(world, seed, actions, every) for actions in flights]
     length = max(map(len, films))

@@ -12,25 +12,34 @@ import time
 
 from scaffold import HERE, Parser, replacing, run
 
-import numpy as np
-import pandas as pd
-import predict
-import train
 from device import start_keras
-from environment import CORRIDOR, FINAL_SEEDS, LANDER, make_world
-from matplotlib.figure import Figure
 from records import publish, read_metrics
-from rollout import Players
-
-STEPS = 500_000  # of each training but the default's
-SOLVED = 200.0  # a mean return of 100 episodes
-VARIED = {"gamma": (0.9, 0.99), "entropy-weight": (0.0, 0.1), "learning-rate": (0.0001, 0.01)}
 
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "report", "not used: this world is simulated", epochs="iterations")
     parser.set_defaults(seeds=3)
     return parser.parse(argv)
+
+
+if __name__ == "__main__":  # --help and wrong flags need not wait for the imports below
+    run(parse_args)
+    run(lambda: start_keras(tensorflow=True))
+
+import numpy as np
+import pandas as pd
+import predict
+import train
+from environment import CORRIDOR, FINAL_SEEDS, LANDER, make_world
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from matplotlib.figure import Figure
+from model import build_model, numpy_policy
+from rollout import Players
+from training import FINAL_EPISODES
+
+STEPS = 500_000  # of each training but the default's
+SOLVED = 200.0  # a mean return of 100 episodes
+VARIED = {"gamma": (0.9, 0.99), "entropy-weight": (0.0, 0.1), "learning-rate": (0.0001, 0.01)}
 
 
 def main(argv=None):
@@ -63,8 +72,6 @@ def main(argv=None):
         for value in values:
             trained("hyper-parameters", f"{flag} {value:g}", f"--{flag} {value}", STEPS)
     rows += [["speed", *row] for row in speed(CORRIDOR if args.synthetic else LANDER, defaults)]
-
-    from training import FINAL_EPISODES  # with TensorFlow
 
     free, best = ceiling(CORRIDOR if args.synthetic else LANDER, FINAL_EPISODES)
     rows.append(["ceiling", "a landing without fuel", f"{free:.1f}", *[""] * 6])
@@ -163,11 +170,6 @@ def speed(name, runs, count=32, steps=300, rounds=5):
     The first three in turn, the median of some rounds; the last row is the trainings' time for choosing and
     learning, in parts of what the environment took.
     """
-    from gymnasium.vector import AutoresetMode, SyncVectorEnv
-
-    start_keras(tensorflow=True)
-    from model import build_model, numpy_policy
-
     rng, worlds = np.random.default_rng(0), [make_world(name) for _ in range(count)]
     size, actions = worlds[0].observation_space.shape[0], int(worlds[0].action_space.n)
     policy = numpy_policy(build_model(name, size, actions))
