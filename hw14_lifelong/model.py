@@ -11,12 +11,8 @@ mode an example's gradient depends on the batch that it came in, so there is no 
 square. Networks as shallow as these learn well without.
 """
 
-from scaffold import BadInput
-
 import keras
-import numpy as np
 from dataset import DIGITS
-from device import load_keras
 from keras import layers
 
 FILTERS = (16, 32, 64)
@@ -41,27 +37,3 @@ def build_model(shape, permuted):
         hidden = layers.Flatten(name="flatten")(hidden)
         hidden = layers.Dense(HIDDEN, activation="relu", name="hidden")(hidden)
     return keras.Model(inputs, layers.Dense(DIGITS, name="logits")(hidden), name="digits")
-
-
-def load_model(path, shape):
-    """Read model.keras. Raises BadInput when it is missing, cut short, or for images of another shape."""
-    model = load_keras(path)
-    if not all(np.isfinite(weight).all() for weight in model.get_weights()):
-        raise BadInput(f"{path} has weights that are no numbers; run train.py again.")
-    if not isinstance(model.input_shape, tuple) or not isinstance(model.output_shape, tuple):
-        raise BadInput(f"{path} has several inputs or outputs, expected one of each; run train.py again.")
-    if (model.input_shape[1:], model.output_shape[1:]) != (tuple(shape), (DIGITS,)):
-        raise BadInput(
-            f"{path} reads images {model.input_shape[1:]}, expected {tuple(shape)}; run train.py again."
-        )
-    return model
-
-
-def logits_of(model, images, batch=1000):
-    """uint8 (n, h, w, c) -> logits float32 (n, 10)."""
-    return np.concatenate(
-        [
-            model(images[start : start + batch].astype(np.float32)).numpy()
-            for start in range(0, len(images), batch)
-        ]
-    )

@@ -15,9 +15,11 @@ from scaffold import BadInput, Parser, replacing, run
 import numpy as np
 import pandas as pd
 from dataset import DIGITS, read_digit
-from device import start_keras
+from device import load_keras, start_keras
 from matplotlib.figure import Figure
+from metrics import logits_of
 from records import plain, trained
+from scipy.special import softmax
 from tasks import expand, load_tasks, only_permuted, reshape, snapshot
 
 SHOWN = 10  # images of a row of forgotten.png
@@ -37,8 +39,6 @@ def main(argv=None):
     files = [name for name in map(snapshot, range(1, len(names))) if name in metrics["files"]]
     trained(args, *files, own_input=bool(own))
     start_keras(tensorflow=True)
-    from model import load_model  # with Keras, for which --help need not wait
-
     shape = (28, 28, 1) if grey or only_permuted(names) else (32, 32, 3)
     models = [load_model(args.out_dir / name, shape) for name in (*files, "model.keras")]
     stages = [f"after {name}" for name in names] if len(models) == len(names) else ["after all together"]
@@ -50,8 +50,6 @@ def main(argv=None):
 
 def read_tests(args, models, tasks):
     """Write predictions.csv, by the last model, and forgotten.png. Returns the table."""
-    from model import logits_of
-
     tables, rows = [], []
     for number, task in enumerate(tasks):
         images, labels = task.test
@@ -92,9 +90,6 @@ def draw_forgotten(rows):
 
 def read_own(args, models, images):
     """Print how a person's own digits were read after each task; write own.png. Returns a table."""
-    from model import logits_of
-    from scipy.special import softmax
-
     found = {stage: softmax(logits_of(model, images), axis=1) for stage, model in models.items()}
     figure = Figure(figsize=(2 + 2 * len(models), 1.8 * len(images)), layout="constrained")
     grid = figure.subplots(len(images), 1 + len(models), squeeze=False)
@@ -114,6 +109,20 @@ def read_own(args, models, images):
         figure.savefig(path)
     print(f"{len(images)} digits   {args.out_dir / 'own.png'}")
     return pd.DataFrame(rows, columns=["image", "after", "digit", "probability"])
+
+
+def load_model(path, shape):
+    """Read model.keras. Raises BadInput when it is missing, cut short, or for images of another shape."""
+    model = load_keras(path)
+    if not all(np.isfinite(weight).all() for weight in model.get_weights()):
+        raise BadInput(f"{path} has weights that are no numbers; run train.py again.")
+    if not isinstance(model.input_shape, tuple) or not isinstance(model.output_shape, tuple):
+        raise BadInput(f"{path} has several inputs or outputs, expected one of each; run train.py again.")
+    if (model.input_shape[1:], model.output_shape[1:]) != (tuple(shape), (DIGITS,)):
+        raise BadInput(
+            f"{path} reads images {model.input_shape[1:]}, expected {tuple(shape)}; run train.py again."
+        )
+    return model
 
 
 def learnt(metrics, folder):

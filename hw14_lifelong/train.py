@@ -23,7 +23,7 @@ from device import start_keras
 from matplotlib.figure import Figure
 from metrics import average_accuracy, backward_transfer, forgetting
 from records import claim, record
-from tasks import expand, load_tasks, only_permuted, snapshot
+from tasks import expand, load_tasks, snapshot
 
 METHODS = ["naive", "joint", "replay", "ewc", "online-ewc", "mas", "scp"]
 
@@ -84,15 +84,13 @@ def main(argv=None):
     names = expand(args.tasks)
     tasks = load_tasks(data_dir, names, args.grey, args.seed, args.examples)
     device = start_keras(args.seed, tensorflow=True)
-    from model import build_model
-    from training import fit
+    from training import build, fit
 
-    shape = tasks[0].train[0].shape[1:]
     sizes = ", ".join(f"{task.name} {len(task.train[1])}/{len(task.test[1])}" for task in tasks)
-    model = build_model(shape, only_permuted(names))
+    model = build(tasks)
     head(
         args,
-        f"images {shape}, training/test: {sizes}",
+        f"images {model.input_shape[1:]}, training/test: {sizes}",
         f"{model.count_params()} parameters, on {device}",
     )
 

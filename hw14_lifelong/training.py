@@ -14,10 +14,10 @@ import numpy as np
 import tensorflow as tf
 from checkpoint import Checkpoint
 from importance import cross_entropy, draw_labels, fisher, mas, scp
-from metrics import accuracy, mean_cross_entropy
-from model import logits_of
+from metrics import accuracy, logits_of, mean_cross_entropy
+from model import build_model
 from penalty import Penalty
-from tasks import snapshot
+from tasks import only_permuted, snapshot
 from tqdm import tqdm
 
 IMPORTANCE_EXAMPLES = 2000  # training images that an importance is measured on, at most
@@ -42,6 +42,11 @@ class Stage:
     images: np.ndarray
     labels: np.ndarray
     memory: tuple | None = None
+
+
+def build(tasks):
+    """The untrained network for the images of these tasks."""
+    return build_model(tasks[0].train[0].shape[1:], only_permuted([task.name for task in tasks]))
 
 
 def fit(args, model, tasks):

@@ -322,7 +322,7 @@ def test_strength_0_equals_naive(hw14, whole_set, tmp_path):
 def test_rows_of_the_matrix_are_after_each_task_on_the_test_parts(hw14, whole_set, tmp_path):
     args, model, tasks, progress = fitted(hw14, whole_set, tmp_path)
     assert np.shape(progress.accuracy) == np.shape(progress.cross_entropy) == (3, 2)
-    metrics, logits_of = hw14.metrics, hw14.model.logits_of
+    metrics, logits_of = hw14.metrics, hw14.metrics.logits_of
     for task, accuracy, loss in zip(tasks, progress.accuracy[-1], progress.cross_entropy[-1]):
         found = logits_of(model, task.test[0]), task.test[1]
         assert (accuracy, loss) == (metrics.accuracy(*found), metrics.mean_cross_entropy(*found))
@@ -432,7 +432,7 @@ def test_the_network_does_the_same_in_training_and_out_of_it(hw14):
     np.testing.assert_array_equal(model(images, training=True), model(images, training=False))
     assert len(model.weights) == len(model.trainable_weights)  # no running statistics
     np.testing.assert_allclose(
-        hw14.model.logits_of(model, images.astype(np.uint8), batch=2), model(np.floor(images)), atol=1e-5
+        hw14.metrics.logits_of(model, images.astype(np.uint8), batch=2), model(np.floor(images)), atol=1e-5
     )
 
 
@@ -483,9 +483,9 @@ def test_own_digits_are_read_after_each_task_and_what_was_forgotten_is_shown(hw1
     table = hw14.predict.main(["--out-dir", str(tmp_path), *own])
     assert list(table.after) == ["after svhn", "after mnist"] * 2
     assert list(table.digit[:2]) == list(table.digit[2:])
-    last = hw14.model.load_model(tmp_path / "model.keras", (32, 32, 3))
+    last = hw14.predict.load_model(tmp_path / "model.keras", (32, 32, 3))
     image = hw14.tasks.reshape(digits[0][None], False)
-    assert table.digit[1] == hw14.model.logits_of(last, image).argmax()
+    assert table.digit[1] == hw14.metrics.logits_of(last, image).argmax()
     assert "one.png: after svhn" in capsys.readouterr().out
     assert (tmp_path / "own.png").is_file()
     hw14.predict.main(argv)
@@ -506,8 +506,8 @@ def test_the_networks_after_each_task_are_read_in_the_order_of_the_tasks(hw14, t
     assert list(table.after) == [f"after permuted-{number}" for number in range(1, 12)]
     image = hw14.tasks.reshape(hw14.dataset.read_digit(tmp_path / "one.png")[None], True)
     for number in (2, 10):
-        model = hw14.model.load_model(tmp_path / f"after-{number}.keras", (28, 28, 1))
-        logits = hw14.model.logits_of(model, image)[0].astype(float)
+        model = hw14.predict.load_model(tmp_path / f"after-{number}.keras", (28, 28, 1))
+        logits = hw14.metrics.logits_of(model, image)[0].astype(float)
         probability = np.exp(logits.max()) / np.exp(logits).sum()
         assert table.probability[number - 1] == pytest.approx(probability, abs=1e-4)
 
@@ -749,10 +749,10 @@ def test_models_of_another_training(hw14, tmp_path, capsys):
         (tmp_path / "model.keras").write_bytes(spoilt)
         check_sentence(hw14, capsys, argv, "model.keras and metrics.json are of two", script="predict")
         with pytest.raises(hw14.scaffold.BadInput, match="no whole Keras model"):
-            hw14.model.load_model(tmp_path / "model.keras", (32, 32, 3))
+            hw14.predict.load_model(tmp_path / "model.keras", (32, 32, 3))
     hw14.model.build_model((28, 28, 1), False).save(tmp_path / "model.keras")
     with pytest.raises(hw14.scaffold.BadInput, match="reads images .28, 28, 1., expected .32, 32, 3."):
-        hw14.model.load_model(tmp_path / "model.keras", (32, 32, 3))
+        hw14.predict.load_model(tmp_path / "model.keras", (32, 32, 3))
     (tmp_path / "model.keras").unlink()
     check_sentence(
         hw14, capsys, argv, "model.keras is missing; run train.py --synthetic first", script="predict"
