@@ -12,22 +12,31 @@ from dataclasses import replace
 
 from scaffold import HERE, Parser, replacing, run
 
-import numpy as np
-import pandas as pd
-import train
 from dataset import ITEMS, TARGET, load_train, make_synthetic
-from gradient_descent import SQUARED
-from matplotlib.figure import Figure
-from model import load_model
 from records import publish, read_metrics
-
-LEARNING_RATES = (0.1, 1.0, 10.0, 100.0)
 
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "report", "folder of train.csv and test.csv")
     parser.set_defaults(seeds=3)
     return parser.parse(argv)
+
+
+if __name__ == "__main__":  # --help, wrong flags and files need not wait for the imports below
+    run(lambda: (args := parse_args()).synthetic or load_train(args.data_dir))  # made-up ones are not missing
+
+import numpy as np
+import pandas as pd
+import train
+from gradient_descent import SQUARED
+from matplotlib.figure import Figure
+from model import load_model
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import HuberRegressor, LinearRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+LEARNING_RATES = (0.1, 1.0, 10.0, 100.0)
 
 
 def main(argv=None):
@@ -94,11 +103,6 @@ def summary(scores, seconds):
 
 def references(windows, targets, months, epochs):
     """Yield rows for scikit-learn's models, and for repeating the last hour, on the same folds."""
-    from sklearn.ensemble import HistGradientBoostingRegressor  # here, so that --help need not wait for it
-    from sklearn.linear_model import HuberRegressor, LinearRegression, Ridge
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     x = windows.reshape(len(windows), -1)
     for name, model in {
         "scikit-learn LinearRegression": LinearRegression(),
