@@ -15,7 +15,6 @@ A model's own preprocessing, if it has any, lies inside it: it takes pixels from
 from scaffold import HELP, BadInput
 
 import keras
-from device import load_keras
 from keras import layers, ops
 
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D, layers.Conv2DTranspose)
@@ -32,25 +31,6 @@ def build_small(size, classes):
             x = layers.MaxPooling2D(padding="same")(x)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(pixels, layers.Dense(classes, name="logits")(x), name="small")
-
-
-def load_classifier(path):
-    """A classifier of square RGB images, of a whole Keras file. Raises BadInput when it is none."""
-    model = load_keras(path)
-    try:
-        (_, height, width, channels), (_, classes) = map(tuple, (model.input_shape, model.output_shape))
-    except (TypeError, ValueError) as error:  # several inputs or outputs, or of other dimensions
-        raise BadInput(
-            f"{path} takes {model.input_shape} and gives {model.output_shape}, expected square RGB images "
-            f"and a number for each class; {HELP}."
-        ) from error
-    if (height, channels) != (width, 3) or height is None or not isinstance(classes, int) or classes < 2:
-        raise BadInput(
-            f"{path} takes {model.input_shape[1:]} and says {classes} numbers, expected square RGB images "
-            f"and a number for each class; {HELP}."
-        )
-    model.compile(jit_compile=False)  # compiling takes longer than predicting
-    return model
 
 
 def scores_of(model, pixels):

@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 from device import start_keras
 from images import class_names, labelled_files, open_image, read_squares
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from records import plain, trained
-from tqdm import tqdm
 
 IMAGES = (83, 4218, 4707, 8598)  # the course's
 FOOD = HERE.parent / "hw03_cnn" / "out" / "model.keras"
@@ -66,10 +66,7 @@ def main(argv=None):
         trained(args, "model.keras", own_input=bool(args.picture))
     files, labels, chosen = choose(args, data_dir)
     start_keras(tensorflow=True)
-    from explain import METHODS  # with TensorFlow, for which --help need not wait
-    from faithfulness import probability
-    from filters import activation_maps, dream, strongest
-    from model import find_layer, load_classifier, scores_of
+    from explain import explain, load_classifier, look  # with TensorFlow, for which --help need not wait
 
     model = load_classifier(path)
     names = class_names(path.parent, model.output_shape[1])
@@ -77,26 +74,18 @@ def main(argv=None):
         raise BadInput(
             f"{path} knows {model.output_shape[1]} classes, and training/ has a class {labels.max()}."
         )
-    layer = find_layer(model, args.layer)
     images = read_squares([files[number] for number in chosen], model.input_shape[1])
-    predicted = np.asarray(scores_of(model, images.astype(np.float32))).argmax(axis=1)
-    responses = activation_maps(model, layer, images)
-    filters = strongest(responses, FILTERS) if args.filters is None else args.filters
-    for number in filters:
-        if not 0 <= number < layer.output.shape[-1]:
-            raise BadInput(f"--filters {number}: expected 0 to {layer.output.shape[-1] - 1} of {layer.name}.")
+    layer, predicted, responses, filters = look(model, images, args.layer, args.filters, FILTERS)
     print(f"images {', '.join(map(str, chosen))}   model {path}, layer {layer.name}", flush=True)
 
-    methods = tqdm(METHODS.items(), "maps", ncols=80, disable=None)
-    maps = {name: method(model, images, predicted, args.layer) for name, method in methods}
-    dreams = dream(model, layer, filters)
+    maps, dreams, probability = explain(model, layer, images, predicted, filters, args.layer)
     table = pd.DataFrame(
         {
             "index": [int(number) for number in chosen],
             "file": [files[number].name for number in chosen],
             "true": labels[list(chosen)] if labels is not None else "",
             "predicted": predicted,
-            "probability": probability(model, images, predicted).round(4),
+            "probability": probability.round(4),
         }
     )
     args.out_dir.mkdir(parents=True, exist_ok=True)
@@ -156,8 +145,6 @@ def show(axes, image, values=None):
 
 def colour_key(figure):
     """What the colours of the maps mean, below them."""
-    from matplotlib.cm import ScalarMappable
-
     keys = {
         "magma": ("no influence", "most influence"),
         "RdBu_r": ("LIME: against the class", "none", "for the class"),

@@ -37,9 +37,9 @@ import numpy as np
 import pandas as pd
 import predict
 import train
-from explain import METHODS
+from explain import METHODS, load_classifier
 from faithfulness import areas, rank_correlation, shuffled
-from model import load_classifier, scores_of
+from model import scores_of
 
 COUNT = 200  # validation images
 TRIAL = 2

@@ -42,10 +42,9 @@ def main(argv=None):
     training, validation = ((read_squares(paths, args.image_size), labels) for paths, labels in parts)
     names = class_names(data_dir / "food-11", classes)
     device = start_keras(args.seed, tensorflow=True)
-    from model import build_small
-    from training import fit
+    from training import build, fit
 
-    model = build_small(args.image_size, classes)
+    model = build(args, classes)
     head(
         args,
         f"training {len(training[1])}, validation {len(validation[1])} images, {classes} classes",

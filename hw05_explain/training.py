@@ -7,6 +7,12 @@ from scaffold import BadInput
 import keras
 import numpy as np
 import pandas as pd
+from model import build_small
+
+
+def build(args, classes):
+    """The untrained classifier, of images of --image-size."""
+    return build_small(args.image_size, classes)
 
 
 def fit(args, model, training, validation):

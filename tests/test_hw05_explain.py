@@ -243,7 +243,7 @@ def test_maps_point_at_the_thing(hw05, whole_set, tmp_path):
     hw05.train.main(
         ["--data-dir", str(whole_set), "--out-dir", str(tmp_path), *["--epochs", "5", "--batch-size", "32"]]
     )
-    model = hw05.model.load_classifier(tmp_path / "model.keras")
+    model = hw05.explain.load_classifier(tmp_path / "model.keras")
     rng = np.random.default_rng(5)
     drawn = [hw05.dataset.draw(shape, rng) for shape in hw05.dataset.SHAPES * 4]
     images, classes = np.array([pixels for pixels, _ in drawn]), np.arange(16) % 4
@@ -353,7 +353,7 @@ def test_a_sequential_model_and_one_in_another_are_explained(hw05, whole_set, tm
     argv = ["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--model", str(tmp_path / "own.keras")]
     assert len(hw05.predict.main([*argv, "--pictures", "3,200"])) == 2
     assert (tmp_path / "filters.png").is_file()
-    loaded = hw05.model.load_classifier(tmp_path / "own.keras")
+    loaded = hw05.explain.load_classifier(tmp_path / "own.keras")
     images = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype(np.float32)
     maps, outputs = hw05.model.with_maps(loaded, hw05.model.find_layer(loaded))(images)
     np.testing.assert_allclose(outputs, loaded(images), rtol=1e-4, atol=1e-5)
