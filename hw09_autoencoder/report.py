@@ -38,7 +38,7 @@ if __name__ == "__main__":  # --help, wrong flags and files need not wait for th
 import numpy as np
 import pandas as pd
 import train
-from clustering import CLUSTERINGS, accuracy, named, of_neighbours, on_a_plane, on_one_plane, whitening
+from clustering import CLUSTERINGS, accuracy, of_neighbours, on_a_plane, on_one_plane, whitening
 from figures import plot_embedding, plot_strip, shown
 from matplotlib.figure import Figure
 from model import in_batches, load_model
@@ -93,7 +93,7 @@ def main(argv=None):
             scores = of_scores([run["score"] for run in metrics]) if as_trained else spread(found[way])
             row("methods", f"{model}: {', '.join(way)}", scores)
             if f"{model}: {', '.join(way)}" in DRAWN:
-                panels[f"{model}: {', '.join(way)}"] = codes[0], runs[0]["known"]
+                panels[f"{model}: {', '.join(way)}"] = codes[0], runs[0]
         row("training", model, more=summary(folders))
         with replacing(results / f"{model}.png") as path:
             shutil.copy(folders[0] / "reconstructions.png", path)
@@ -112,7 +112,7 @@ def main(argv=None):
     strip = parts[0][numbers] / np.float32(255), strip.clip(0, 1)
     errors = plot_errors(kept, args.seeds)
     for name, figure, dpi in (
-        ("embeddings", plot_embeddings(panels, parts[0], labels), 72),
+        ("embeddings", plot_embeddings(panels, labels), 72),
         ("errors", errors, 72),
         ("thumbnail", errors, 32),
         ("components", plot_strip(strip, ("original", "restored"), numbers), 72),
@@ -209,33 +209,36 @@ def summary(folders):
     return [f"{last.validation_error.median():.4f}", f"{correlation:.2f}", f"{seconds:.0f}"]
 
 
-def plot_embeddings(panels, images, labels):
-    """{name: (codes of trainX and valX, groups of trainX)}: the groups above, the labels of valX below."""
+def plot_embeddings(panels, labels):
+    """{name: (codes of trainX and valX, what grouped() says of them)}: trainX's groups above, valX's labels
+    below, a group in the colour of the label that most of its images in valX have."""
     drawn = []
     for name, ((codes, others), groups) in panels.items():
         if "whitened" in name:
             codes, others = of_variance_one((codes, others))
-        both = {"trainX": (codes, named(groups, images), "group"), "valX": (others, labels, "label")}
+        alike = np.mean(groups["found"] == labels) > 0.5
+        known = groups["known"] if alike else 1 - groups["known"]
+        both = {"trainX": (codes, known, "group, mostly label"), "valX": (others, labels, "label")}
         drawn.append({f"{name}\n{title}": panel for title, panel in on_one_plane(both).items()})
     above, below = ([list(each.items())[line] for each in drawn] for line in (0, 1))
     return plot_embedding(dict(above + below), columns=len(panels))
 
 
 def plot_errors(kept, seeds):
-    """Reconstruction error against accuracy: a point an epoch and seed, a colour a method."""
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.subplots()
-    for number, model in enumerate(train.RECIPES):
-        for seed in range(seeds):
-            table = histories([kept / f"{model}_{seed}"])
-            label = model if seed == 0 else None
-            axes.plot(
-                table.validation_error, table.accuracy, ".-", color=f"C{number}", alpha=0.5, label=label
-            )
-            axes.plot(table.validation_error.iloc[-1], table.accuracy.iloc[-1], "o", color=f"C{number}")
-    axes.set(xscale="log", xlabel="squared error of decoded validation images", ylabel="validation accuracy")
-    axes.grid(alpha=0.3)
-    axes.legend()
+    """Reconstruction error against accuracy: a panel a method, a point an epoch and seed."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    for axes, model in zip(figure.subplots(1, len(train.RECIPES), sharey=True), train.RECIPES):
+        table = histories([kept / f"{model}_{seed}" for seed in range(seeds)])
+        points = axes.scatter(table.validation_error, table.accuracy, s=12, c=table.epoch)
+        last = table[table.epoch == table.epoch.max()]
+        axes.plot(
+            last.validation_error, last.accuracy, "o", color="none", markeredgecolor="C3", label="last epoch"
+        )
+        axes.set(title=model, xlabel="squared error of decoded validation images")
+        axes.grid(alpha=0.3)
+        axes.legend()
+        figure.colorbar(points, ax=axes, label="epoch")
+    figure.axes[0].set_ylabel("validation accuracy")
     return figure
 
 
