@@ -10,6 +10,8 @@ from pathlib import Path
 
 from scaffold import BadInput
 
+sharing = []  # names of the devices that share each batch
+
 
 @contextlib.contextmanager
 def quiet():
@@ -29,11 +31,12 @@ def quiet():
             os.close(before)
 
 
-def start_keras(seed=None, full_precision=True, tensorflow=False):
+def start_keras(seed=None, full_precision=True, tensorflow=False, share=(1, 1)):
     """Import Keras and its backend without their start-up lines; return the device and precision in words.
 
     full_precision: False computes in bfloat16 where the hardware has units for it. tensorflow: the chapter
-    takes gradients by TensorFlow, whatever KERAS_BACKEND says.
+    takes gradients by TensorFlow, whatever KERAS_BACKEND says. share: --devices and --batch-size, for
+    share_batches().
     """
     if tensorflow:
         os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -56,8 +59,47 @@ def start_keras(seed=None, full_precision=True, tensorflow=False):
     keras.mixed_precision.set_global_policy("mixed_bfloat16" if half else "float32")
     if seed is not None:
         keras.utils.set_random_seed(seed)
-    device = ", ".join(cards) or f"processor with {os.cpu_count()} cores"
+    share_batches(*share)
+    device = ", ".join(cards[:1]) or f"processor with {os.cpu_count()} cores"
+    if len(sharing) > 1:
+        part = share[1] // len(sharing)
+        device = f"{len(sharing)} devices ({', '.join(sharing)}), each with {part} of {share[1]} in a batch"
     return f"{device}, {backend}, {'bfloat16' if half else 'float32'}"
+
+
+def share_batches(count, size):
+    """Let `count` devices of one kind share each batch of fit(), of `size` examples; note them in `sharing`.
+
+    Each has a copy of the weights and takes its part of the batch, and the gradient is the mean of theirs.
+    TensorFlow does it by MirroredStrategy, and batch normalisation sees a part; JAX does it by DataParallel,
+    and batch normalisation sees the whole batch. With count None all devices that divide the batch take part.
+    Raises BadInput where there are fewer, or they do not divide it.
+    """
+    import keras
+
+    backend, names = keras.backend.backend(), keras.distribution.list_devices()
+    if backend not in ("tensorflow", "jax"):
+        names = names[:1]
+    count = count or max(some for some in range(1, len(names) + 1) if size % some == 0)
+    if count > len(names):
+        raise BadInput(f"--devices {count}: expected at most {len(names)} ({', '.join(names)}).")
+    if size % count:
+        raise BadInput(f"--devices {count}: expected a divisor of the {size} examples of a batch.")
+    sharing[:] = names[:count]
+    if backend == "jax":
+        shared = keras.distribution.DataParallel(devices=sharing) if count > 1 else None
+        keras.distribution.set_distribution(shared)
+    elif backend == "tensorflow":
+        import tensorflow as tf
+
+        shared = tf.distribute.MirroredStrategy(sharing) if count > 1 else None
+        tf.distribute.experimental_set_strategy(shared)
+
+
+def divisible(rows):
+    """The rows without the last few, so that all devices that share a batch get as many."""
+    count = max(1, len(sharing))
+    return rows[: len(rows) // count * count]
 
 
 def has_bfloat16(cards):

@@ -5,6 +5,9 @@ from scaffold import HERE
 import keras
 from keras import layers
 
+if keras.backend.backend() == "tensorflow":
+    from tensorflow.compat.v1.nn import fused_batch_norm
+
 
 @keras.saving.register_keras_serializable(package=HERE.name)
 class FusedBatchNormalization(layers.BatchNormalization):
@@ -16,8 +19,6 @@ class FusedBatchNormalization(layers.BatchNormalization):
     def call(self, inputs, training=None, mask=None):
         if not training or keras.backend.backend() != "tensorflow":
             return super().call(inputs, training=training, mask=mask)
-        from tensorflow.compat.v1.nn import fused_batch_norm
-
         scale, offset = (keras.ops.cast(weight, "float32") for weight in (self.gamma, self.beta))
         outputs, mean, variance = fused_batch_norm(inputs, scale, offset, epsilon=self.epsilon)
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):

@@ -15,7 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 HELP = f"see {HERE.name}/README.md, or try --synthetic"
 LARGE_FLAGS = ("batch_size", "image_size", "width", "units", "code_size", "count", "examples")  # need memory
-FREE_FLAGS = {"data_dir", "out_dir", "resume"}  # may differ when a training goes on
+FREE_FLAGS = {"data_dir", "out_dir", "resume", "devices"}  # may differ when a training goes on
 
 # The user's settings change no result, nor does a notebook's MPLBACKEND; of keras.json see device.py.
 os.environ.update(MPLBACKEND="agg", MATPLOTLIBRC=os.devnull)
@@ -117,7 +117,15 @@ class Parser(argparse.ArgumentParser):
 
     flags = ()  # of the last parser: what a sentence may name
 
-    def __init__(self, doc, script, data="folder of the course's files", epochs="epochs", resume=False):
+    def __init__(
+        self,
+        doc,
+        script,
+        data="folder of the course's files",
+        epochs="epochs",
+        resume=False,
+        devices=False,
+    ):
         """doc: the script's docstring, of which the first line is shown. script: train, predict or report."""
         super().__init__(
             description=doc.splitlines()[0],
@@ -137,6 +145,9 @@ class Parser(argparse.ArgumentParser):
             self.add_argument(f"--{epochs}", type=integer(), help="a trial: so many in every training")
         if resume:
             self.add_argument("--resume", action="store_true", help="go on after the last finished epoch")
+        if devices:
+            words = "devices of one kind that share each batch, unless given all"
+            self.add_argument("--devices", type=integer(1, 1024), help=words)
 
     def parse(self, argv=None, recipe=None):
         """The flags. recipe(args) -> the dataclass that holds the defaults of flags that are not given."""
