@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
+from device import divisible
 from PIL import Image
 
 ASPECT = 4 / 3  # of a crop's sides, at most
@@ -18,7 +19,8 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(self, images, labels, classes, batch_size, seed, augmentation=None, epoch=0):
         super().__init__()
-        self.images, self.labels, self.batch_size = images, labels, min(batch_size, len(labels))
+        self.images, self.labels = images, labels
+        self.batch_size = min(batch_size, len(divisible(labels)))
         self.one_hot = np.eye(classes, dtype=np.float32)
         self.seed, self.epoch, self.augmentation = seed, epoch, augmentation
         self.shuffle()

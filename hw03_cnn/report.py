@@ -41,10 +41,10 @@ import keras
 import numpy as np
 import pandas as pd
 import train
+from averaging import probabilities
 from batches import Batches
 from matplotlib.figure import Figure
 from model import build_model, load_classifier
-from predict import probabilities
 from sklearn.metrics import confusion_matrix
 from training import DECAY, augmentation
 

@@ -50,7 +50,7 @@ SYNTHETIC_EPOCHS = 6  # enough for drawn shapes
 
 
 def parse_args(argv=None):
-    parser = Parser(__doc__, "train", "folder that holds food-11", resume=True)
+    parser = Parser(__doc__, "train", "folder that holds food-11", resume=True, devices=True)
     parser.add_argument(
         "--arch", choices=list(RECIPES), default="airbench", help="which network, see model.py"
     )
@@ -88,21 +88,10 @@ def main(argv=None):
     classes = count_classes(training[1], validation[1], folder)
     names = class_names(folder, classes)
     counts = np.bincount(training[1])
-    device = start_keras(args.seed, args.full_precision)
-    from model import build_model, portable
-    from training import accuracy, fit, sides
+    device = start_keras(args.seed, args.full_precision, share=(args.devices, args.batch_size))
+    from training import accuracy, build, fit, without_training
 
-    in_training, afterwards = sides(args)
-    model = build_model(
-        args.arch,
-        args.image_size,
-        classes,
-        args.width,
-        normalise="normalisation" not in args.without,
-        whitened=None if "whitening" in args.without else training[0],
-        identity="identity" not in args.without,
-        side=in_training,
-    )
+    model = build(args, training[0], classes)
     head(
         args,
         f"training {len(training[1])}, validation {len(validation[1])} images of {args.image_size} pixels, "
@@ -112,7 +101,7 @@ def main(argv=None):
 
     history = fit(args, model, training, validation, classes)
     scored, one_fit = time.perf_counter(), float(history.seconds.sum())
-    model = portable(model, args.image_size, afterwards)
+    model = without_training(args, model)
     metrics = {
         "metric": "validation accuracy",
         "score": accuracy(model, *validation),

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from batches import Augmentation, Batches
 from checkpoint import Checkpoint
+from device import divisible, share_batches
+from model import build_model, portable
 
 SMOOTHING = 0.2  # share of a label that goes to the other classes
 DECAY = 0.01  # times the rate, past the momentum: ten times what an L2 penalty of the same effect would have
@@ -40,6 +42,26 @@ def augmentation_of(args):
         return None
     changes = augmentation(args.epochs, args.image_size)
     return replace(changes, side=None) if args.arch == "dense" else changes
+
+
+def build(args, images, classes):
+    """The network that the flags ask for, untrained. images: uint8 (N, n, n, 3), what it is whitened by."""
+    return build_model(
+        args.arch,
+        args.image_size,
+        classes,
+        args.width,
+        normalise="normalisation" not in args.without,
+        whitened=None if "whitening" in args.without else images,
+        identity="identity" not in args.without,
+        side=sides(args)[0],
+    )
+
+
+def without_training(args, model):
+    """The model as it is saved and used: on one device, of Keras' own layers, for whole images."""
+    share_batches(1, 1)
+    return portable(model, args.image_size, sides(args)[1])
 
 
 def fit(args, model, training, validation, classes):
@@ -77,8 +99,8 @@ def fit(args, model, training, validation, classes):
     one_hot = np.eye(classes, dtype=np.float32)
     model.fit(
         batches,
-        validation_data=(validation[0], one_hot[validation[1]]),
-        validation_batch_size=500,
+        validation_data=(divisible(validation[0]), divisible(one_hot[validation[1]])),
+        validation_batch_size=len(divisible(range(500))),
         initial_epoch=len(checkpoint.rows),
         epochs=args.epochs,
         shuffle=False,  # Batches does

@@ -441,7 +441,7 @@ def sided(size=8, sign=1.0):
 def test_averaging_over_flips_makes_both_sides_alike(hw03):
     pictures = np.zeros((3, 8, 8, 3), np.uint8)
     pictures[0, :, :4], pictures[1, :, 4:] = 200, 200
-    single, averaged = (hw03.predict.probabilities(sided(), pictures, tta) for tta in (False, True))
+    single, averaged = (hw03.averaging.probabilities(sided(), pictures, tta) for tta in (False, True))
     assert single[0, 0] > 0.9
     assert single[1, 1] > 0.9
     np.testing.assert_allclose(averaged, 0.5, atol=0.01)
@@ -458,7 +458,7 @@ def test_averaging_moves_a_picture_to_all_four_corners(hw03):
             return np.zeros((len(pictures), 2))
 
     picture = np.arange(16 * 16 * 3, dtype=np.uint8).reshape(1, 16, 16, 3)
-    hw03.predict.probabilities(Probe(), picture, tta=True)
+    hw03.averaging.probabilities(Probe(), picture, tta=True)
     assert len(seen) == 10
     np.testing.assert_array_equal(seen[0], picture)
     np.testing.assert_array_equal(seen[5], picture[:, :, ::-1])
@@ -480,7 +480,7 @@ def test_averaging_shows_an_image_at_several_sizes_to_a_model_that_scales_it(hw0
         for version in (images, images[:, :, ::-1]):
             logits = np.asarray(larger(version.astype(np.float32), training=False))
             expected = expected + np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(hw03.predict.probabilities(model, images, tta=True), expected / 8, atol=1e-4)
+    np.testing.assert_allclose(hw03.averaging.probabilities(model, images, tta=True), expected / 8, atol=1e-4)
     plain = hw03.model.build_model("airbench", 32, 4, width=0.1)
     assert hw03.model.at_other_sizes(plain, (1,)) == []
 
@@ -652,3 +652,47 @@ def test_a_loss_that_is_not_a_number(hw03, small, capsys, tmp_path):
     argv = ["--data-dir", small, "--out-dir", tmp_path, *TINY, "--arch", "plain", "--learning-rate", "1e30"]
     check_sentence(hw03, capsys, [*argv, "--epochs", "3"], "not a number", "--learning-rate 1e+30")
     assert not (tmp_path / "model.keras").exists()
+
+
+# --- settings that reach the method -----------------------------------------
+
+
+def test_contrast_is_about_each_images_own_mean(hw03):
+    """An image of one grey has no contrast to change: only its brightness does, whatever is beside it."""
+    images = np.repeat(np.repeat([20.0, 150.0], 100), 4 * 4 * 3).reshape(200, 4, 4, 3).astype(np.float32)
+    ratio = hw03.batches.random_colour(images, 0.3, np.random.default_rng(0)) / images
+    assert 0.7 - 1e-3 <= ratio.min() < 0.75
+    assert 1.25 < ratio.max() <= 1.3 + 1e-3
+
+
+@pytest.mark.parametrize(("arch", "smoothing"), [("airbench", 0.2), ("plain", 0.0)])
+def test_labels_are_smoothed_but_for_the_courses_network(hw03, tmp_path, monkeypatch, arch, smoothing):
+    import keras
+
+    monkeypatch.setattr(keras.Model, "fit", lambda *_, **__: None)
+    flags = [*TINY, "--arch", arch, "--out-dir", str(tmp_path), "--data-dir", str(tmp_path)]
+    args = hw03.train.parse_args(flags)
+    model, rng = hw03.model.build_model(arch, 16, 4, width=0.1), np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (70, 16, 16, 3)).astype(np.uint8), np.arange(70) % 4
+    hw03.training.fit(args, model, (images, labels), (images, labels), 4)
+    logits, one_hot = rng.normal(size=(5, 4)), np.eye(4)[[0, 1, 2, 3, 0]]
+    log_probability = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    expected = -(((1 - smoothing) * one_hot + smoothing / 4) * log_probability).sum(axis=1).mean()
+    assert float(model.loss(one_hot, logits)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_residual_block_that_says_nothing_hands_on_its_input(hw03):
+    import keras
+
+    model = hw03.model.build_model("resnet", 16, 4, width=0.25)
+    add = next(layer for layer in model.layers if isinstance(layer, keras.layers.Add))
+    pool = next(layer for layer in model.layers if isinstance(layer, keras.layers.MaxPooling2D))
+    place = model.layers.index(add)
+    for layer in model.layers[model.layers.index(pool) : place]:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.gamma.assign(0 * layer.gamma)
+    both = keras.Model(model.input, [pool.output, add.output])
+    x = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3)).astype(np.float32)
+    before, after = both(x, training=False)
+    assert np.ptp(before) > 0.1
+    np.testing.assert_allclose(after, before, atol=1e-6)
