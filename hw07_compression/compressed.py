@@ -17,7 +17,7 @@ import json
 from scaffold import BadInput, replacing
 
 import numpy as np
-from model import build_student
+from model import build_student, logits_of
 from quantisation import LEAST, MOST, from_uniform, shared, uniform
 
 
@@ -110,6 +110,11 @@ def read_compressed(path):
 
 LARGEST_SIDE = 2048  # pixels
 LARGEST_GROUPS = 64  # of a convolution, whose kernel is so much smaller than its channels multiplied
+
+
+def classes_of(model, images):
+    """The class that a model names for each image, uint8 (N, n, n, 3): int64 (N,)."""
+    return logits_of(model, images).argmax(axis=1)
 
 
 def check_plan(plan, codes):

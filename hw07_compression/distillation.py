@@ -11,6 +11,7 @@ flipped or not and shifted, one an epoch in turn, and the teacher is asked once 
 
 import keras
 import numpy as np
+from device import divisible
 from keras import ops
 from model import logits_of
 
@@ -84,7 +85,7 @@ class Views(keras.utils.PyDataset):
         rng = np.random.default_rng([self.seed, 0, self.view])
         self.flipped = rng.random(count) < 0.5
         self.shifts = rng.integers(0, 2 * self.reach + 1, (count, 2))
-        self.order = np.random.default_rng([self.seed, 1, epoch]).permutation(count)
+        self.order = divisible(np.random.default_rng([self.seed, 1, epoch]).permutation(count))
 
     def on_epoch_end(self):
         self.start(self.epoch + 1)
@@ -98,7 +99,7 @@ class Views(keras.utils.PyDataset):
         return border[np.arange(len(indices))[:, None, None], rows[:, :, None], columns[:, None, :]]
 
     def __len__(self):
-        return -(-len(self.labels) // self.batch_size)
+        return -(-len(self.order) // self.batch_size)
 
     def __getitem__(self, number):
         indices = self.order[number * self.batch_size : (number + 1) * self.batch_size]

@@ -31,14 +31,12 @@ def main(argv=None):
     check_models(args, [path])
     image_files(data_dir / "food-11" / "testing")  # a missing folder need not wait for Keras
     start_keras()
-    from compressed import read_compressed  # here, with Keras, so that --help need not wait for it
-    from model import logits_of
+    from compressed import classes_of, read_compressed  # with Keras, for which --help need not wait
 
     model, plan = read_compressed(path)
     images, ids = load_part(data_dir / "food-11" / "testing", plan["size"], labelled=False)
     print(f"testing {images.shape}   {path.stat().st_size} bytes, {plan['classes']} classes", flush=True)
-    category = logits_of(model, images).argmax(axis=1)
-    submission = pd.DataFrame({"Id": ids, "Category": category})
+    submission = pd.DataFrame({"Id": ids, "Category": classes_of(model, images)})
     args.out_dir.mkdir(parents=True, exist_ok=True)
     with replacing(args.out_dir / "submission.csv") as temporary:
         submission.to_csv(temporary, index=False)

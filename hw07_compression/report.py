@@ -16,15 +16,42 @@ from pathlib import Path
 
 from scaffold import HERE, BadInput, Parser, replacing, run
 
+from dataset import load_part, make_synthetic
+from device import start_keras
+from images import image_files
+from records import finished, measured_since, publish, read_metrics
+
+
+def parse_args(argv=None):
+    parser = Parser(__doc__, "report", "folder that holds food-11")
+    parser.add_argument("--teacher", type=Path, help="whole Keras classifier, else one is trained first")
+    parser.add_argument("--full-precision", action="store_true", help="train in float32, not in bfloat16")
+    parser.set_defaults(seeds=3)
+    return parser.parse(argv)
+
+
+EVERY = {"training": 15, "validation": 2}  # image that the comparisons use: 3,000 and 2,500 of CIFAR-10
+
+
+def look(args):
+    """Whether the files are there; made-up files are not missing."""
+    for part in () if args.synthetic else EVERY:
+        image_files(args.data_dir / "food-11" / part)
+
+
+if __name__ == "__main__":  # --help, wrong flags and files need not wait for the imports below
+    run(lambda: look(parse_args()))
+    run(start_keras)
+
+import keras
 import numpy as np
 import pandas as pd
 import train
-from dataset import load_part, make_synthetic
-from images import image_files
+from compressed import read_compressed, write_compressed
 from matplotlib.figure import Figure
-from records import finished, measured_since, publish, read_metrics
+from model import accuracy
+from pruning import prune_weights
 
-EVERY = {"training": 15, "validation": 2}  # image that the comparisons use: 3,000 and 2,500 of CIFAR-10
 COMPARE = "--epochs 12 --batch-size 64 --learning-rate 0.05"
 SMALL, LARGE = "--width 0.5", "--width 1"  # the student of the comparisons; the weak teacher
 TINY = "--width 0.05"  # for a trial, which also prunes by one share alone
@@ -37,14 +64,6 @@ MANY = 1000  # images; of fewer the comparisons use all
 TRIAL_BATCH = 128
 THOUSANDS = (50, 100, 200, 500)  # parameters, marked in the figure
 COLUMNS = ["table", "row", "bytes", "parameters", "multiply_adds", "before", "accuracy", "deviation"]
-
-
-def parse_args(argv=None):
-    parser = Parser(__doc__, "report", "folder that holds food-11")
-    parser.add_argument("--teacher", type=Path, help="whole Keras classifier, else one is trained first")
-    parser.add_argument("--full-precision", action="store_true", help="train in float32, not in bfloat16")
-    parser.set_defaults(seeds=3)
-    return parser.parse(argv)
 
 
 def main(argv=None):
@@ -156,11 +175,6 @@ def of_files(chain, plan, folder):
             return json.loads(kept.read_text("utf-8"))
         except (ValueError, RecursionError) as error:
             raise BadInput(f"{kept} is damaged; remove it, and it is made anew.") from error
-    import keras  # here, so that --help and a missing folder need not wait for it
-    from compressed import read_compressed, write_compressed
-    from model import accuracy
-    from pruning import prune_weights
-
     validation = load_part(folder, plan["size"])
     model, path = keras.saving.load_model(chain / "model.keras", compile=False), chain / "trial.npz"
     weights, parameters = model.get_weights(), f"{model.count_params():,}"

@@ -49,7 +49,7 @@ RECIPES = {
 
 
 def parse_args(argv=None):
-    parser = Parser(__doc__, "train", "folder that holds food-11", resume=True)
+    parser = Parser(__doc__, "train", "folder that holds food-11", resume=True, devices=True)
     add = parser.add_argument
     add("--teacher", type=Path, help="whole Keras classifier, else one is trained first")
     add("--from-teacher", action="store_true", help="the student begins as the teacher's copy, to be pruned")
@@ -83,12 +83,10 @@ def main(argv=None):
     folder = data_dir / "food-11"
     usual = common_side(folder / "training")
     labelled_files(folder / "validation")  # before Keras is imported, as are all faults of the files
-    device = start_keras(args.seed, args.full_precision)
-    from model import load_teacher
-    from training import HISTORY, compress
+    device = start_keras(args.seed, args.full_precision, share=(args.devices, args.batch_size))
+    from training import HISTORY, compress, given_teacher
 
-    teacher = load_teacher(args.teacher) if args.teacher else None
-    size = teacher.input_shape[1] if teacher else usual
+    teacher, size = given_teacher(args, usual)
     training, validation = (load_part(folder / part, size) for part in ("training", "validation"))
     classes = count_classes(training[1], validation[1], folder)
     if teacher and teacher.output_shape[1] != classes:

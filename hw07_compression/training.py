@@ -13,8 +13,9 @@ import numpy as np
 from architecture import multiply_adds
 from checkpoint import Checkpoint
 from compressed import read_compressed, write_within
+from device import divisible
 from distillation import Distillation, Views, logits, true_class_accuracy
-from model import accuracy, adopt, build_student, fold, inference_copy, make_plan
+from model import accuracy, adopt, build_student, fold, inference_copy, load_teacher, make_plan
 from pruning import prune_channels, prune_weights
 
 TEACHER_WIDTH = 2  # of an own teacher, times --width
@@ -32,6 +33,12 @@ WARM_UP = 0.1  # share of a stage's steps in which the learning rate rises
 FINE = 4  # after a stage of training, fine-tuning has a fourth of its epochs and of its learning rate
 WATCHED = 1000  # images of validation/ that history.csv is about; the score is about all
 AFTERWARDS = {"limit", "bits", "grid"}  # may change with --resume
+
+
+def given_teacher(args, side):
+    """The classifier of --teacher, or None; and the side of its images, or else `side`."""
+    teacher = load_teacher(args.teacher) if args.teacher else None
+    return teacher, teacher.input_shape[1] if teacher else side
 
 
 def fit(args, stage, model, views, validation):
@@ -67,8 +74,8 @@ def fit(args, stage, model, views, validation):
         meant = logits(views.teacher, watched) if views.teacher else np.zeros_like(right)
         model.fit(
             views,
-            validation_data=(watched, np.concatenate([right, meant], axis=1)),
-            validation_batch_size=500,
+            validation_data=(divisible(watched), divisible(np.concatenate([right, meant], axis=1))),
+            validation_batch_size=len(divisible(range(500))),
             initial_epoch=len(checkpoint.rows),
             epochs=epochs,
             shuffle=False,  # Views does

@@ -668,3 +668,54 @@ def test_a_loss_that_is_no_number_ends_in_a_sentence(hw07, tmp_path):
     with pytest.raises(hw07.scaffold.BadInput, match="the loss is not a number, --learning-rate 9.0"):
         callback.on_epoch_end(0, {"loss": np.nan})
     assert not list(tmp_path.iterdir())
+
+
+# --- settings that reach the method -----------------------------------------
+
+
+def compiled_by_fit(hw07, tmp_path, monkeypatch, stage, *more, teacher=None):
+    """A student as fit() leaves it, without a step of training, and the args."""
+    import keras
+
+    monkeypatch.setattr(keras.Model, "fit", lambda *_, **__: None)
+    argv = ["--out-dir", str(tmp_path), "--data-dir", str(tmp_path), "--epochs", "8", *more]
+    args = hw07.train.parse_args(argv)
+    model = hw07.model.build_student(hw07.model.make_plan(16, 3, width=0.25))
+    images, labels = images_of(40), np.arange(40) % 3
+    views = hw07.distillation.Views(images, labels, 3, 4, 0, teacher)
+    hw07.training.fit(args, stage, model, views, (images, labels))
+    return model, args
+
+
+@pytest.mark.parametrize(("stage", "part"), [("student", 1), ("pruned", 4)])
+def test_fine_tuning_has_a_fourth_of_the_rate(hw07, tmp_path, monkeypatch, stage, part):
+    model, args = compiled_by_fit(hw07, tmp_path, monkeypatch, stage)
+    steps = 8 // part * 10
+    rates = []
+    for step in range(steps):
+        model.optimizer.iterations.assign(step)
+        rates.append(float(model.optimizer.learning_rate))
+    assert max(rates) == pytest.approx(args.learning_rate / part, rel=1e-3)
+    assert rates[-1] < 0.05 * max(rates)
+
+
+@pytest.mark.parametrize("stage", ["student", "pruned"])
+def test_each_stage_learns_from_the_teacher_if_there_is_one(hw07, tmp_path, monkeypatch, stage):
+    flags = ["--alpha", "0.7", "--temperature", "3"]
+    model, _ = compiled_by_fit(hw07, tmp_path, monkeypatch, stage, *flags, teacher=Looker())
+    assert (model.loss.alpha, model.loss.temperature) == (0.7, 3)
+    model, _ = compiled_by_fit(hw07, tmp_path, monkeypatch, stage, *flags)
+    assert model.loss.alpha == 0
+
+
+def test_a_channel_that_hardly_varies_is_folded_as_it_was(hw07):
+    """EPSILON stands beside its variance, and is not small there."""
+    student, plan = stirred(hw07)
+    for name in hw07.model.units(plan):
+        layer = student.get_layer(f"{name}_normalisation")
+        *others, variance = layer.get_weights()
+        layer.set_weights([*others, np.where(np.arange(len(variance)) % 2, variance, 1e-5)])
+    images = images_of(3)
+    before = hw07.model.logits_of(student, images)
+    found = hw07.model.logits_of(hw07.model.fold(student, plan), images)
+    np.testing.assert_allclose(found, before, atol=1e-3 * np.abs(before).max())
