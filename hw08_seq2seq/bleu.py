@@ -10,6 +10,7 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
+from sacrebleu.metrics import BLEU
 
 
 def characters(text):
@@ -48,6 +49,4 @@ def bleu_1(translations, references):
 
 def corpus_bleu_4(translations, references):
     """sacrebleu's corpus BLEU with its tokenizer for Chinese: 0 to 100."""
-    from sacrebleu.metrics import BLEU  # here, so that --help need not wait for it
-
     return BLEU(tokenize="zh").corpus_score(translations, [references]).score

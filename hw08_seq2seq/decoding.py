@@ -12,6 +12,7 @@ from beam_search import MAX_EXTRA_TOKENS, allowed, beam_search, longest, repeate
 from bleu import bleu_matrix
 from dataset import BOS, EOS, PAD, Vocabulary
 from keras import ops
+from model import load_models
 
 ALPHA = 2.0  # exponent of the length in beam search's score, chosen on the course's validation.txt
 TEMPERATURE = 0.85  # of what is drawn; chosen there, too
@@ -75,6 +76,11 @@ def sample(translator, source, chances, temperature=TEMPERATURE):
     start = 0, words, words == EOS, ops.zeros((ops.shape(words)[0], limit), "int32"), state
     chosen = ops.while_loop(unfinished, advance, start)[3]
     return ops.reshape(chosen, (-1, times, limit))
+
+
+def load_decoding(paths, folder, beam, samples):
+    """The Decoding of one model of the files that train.py wrote; see load_models()."""
+    return Decoding(load_models(paths, folder), beam, samples)
 
 
 class Decoding:

@@ -62,12 +62,11 @@ def main(argv=None):
 
     args.out_dir.mkdir(parents=True, exist_ok=True)
     start_keras()
-    from decoding import Decoding
-    from model import load_models
+    from decoding import load_decoding
 
-    model = load_models(paths, None if own else data_dir)
+    decoding = load_decoding(paths, None if own else data_dir, args.beam, args.samples)
+    model = decoding.translator
     english, chinese = vocabularies = Vocabulary(model.english), Vocabulary(model.chinese)
-    decoding = Decoding(model, args.beam, args.samples)
     if own:
         return translate_own(args, decoding, vocabularies, own)
     sources = [pair.english for pair in pairs]

@@ -63,7 +63,9 @@ SYNTHETIC_EPOCHS = 10  # enough for invented sentences
 
 
 def parse_args(argv=None):
-    parser = Parser(__doc__, "train", "folder of training.txt, validation.txt and JSONs", resume=True)
+    parser = Parser(
+        __doc__, "train", "folder of training.txt, validation.txt and JSONs", resume=True, devices=True
+    )
     parser.add_argument("--model", choices=list(RECIPES), default="transformer", help="which model")
     parser.add_argument(
         "--schedule",
@@ -103,19 +105,10 @@ def main(argv=None):
     if args.chinese == "characters":
         training, validation = in_characters(training), in_characters(validation)
         chinese = chinese_vocabulary(training)
-    device = start_keras(args.seed)
-    import keras
-    from decoding import Decoding
-    from model import build_model, together, uncompiled
-    from training import fit, score
+    device = start_keras(args.seed, share=(args.devices, args.batch_size))
+    from training import build, decode_and_score, fit, without_training
 
-    models = []
-    for index in range(args.networks):
-        keras.utils.set_random_seed(args.seed + index)
-        sampled = args.schedule != "teacher"
-        models.append(
-            build_model(args.model, english, chinese, args.units, args.dropout, sampled, args.r_drop)
-        )
+    models = build(args, english, chinese)
     parameters = sum(model.count_params() for model in models)
     head(
         args,
@@ -126,9 +119,9 @@ def main(argv=None):
     )
 
     history = fit(args, models, SCHEDULES[args.schedule], training, validation, (english, chinese))
-    model = together([uncompiled(model) for model in models])
+    model = without_training(models)
     fitted, one_fit = time.perf_counter(), float(history.seconds.sum())
-    scores = score(Decoding(model, BEAM, SAMPLES), validation)
+    scores = decode_and_score(model, validation, BEAM, SAMPLES)
     metrics = {
         "metric": "validation BLEU@1",
         "score": scores["BLEU@1"],

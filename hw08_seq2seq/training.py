@@ -11,6 +11,9 @@ import numpy as np
 from bleu import bleu_1, corpus_bleu_4
 from checkpoint import Checkpoint
 from dataset import BOS, PAD, Vocabulary
+from decoding import Decoding
+from device import divisible, share_batches, sharing
+from model import build_model, together, uncompiled
 from recurrent import ScheduledSampling
 
 # Half of the sentences have less than ten characters and the longest has 36. Were all padded to that, three
@@ -41,7 +44,7 @@ class Batches(keras.utils.PyDataset):
         order = rng.permutation(len(self.source)) if self.shuffle else np.arange(len(self.source))
         self.batches = []
         for bucket, width in enumerate(self.widths):
-            rows = order[self.buckets[order] == bucket]
+            rows = divisible(order[self.buckets[order] == bucket])
             cuts = range(self.batch_size, len(rows), self.batch_size)
             self.batches += [(width, part) for part in np.split(rows, cuts) if len(part)]
         if self.shuffle:
@@ -55,7 +58,8 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         width, rows = self.batches[index]
-        rows = np.concatenate([rows, rows]) if self.twice else rows
+        if self.twice:  # on each device that shares the batch
+            rows = np.concatenate([part for part in np.split(rows, len(sharing) or 1) for _ in range(2)])
         source, target = (padded(side[rows], width) for side in (self.source, self.target))
         began = np.full((len(rows), 1), BOS, np.int32)
         return (source, np.concatenate([began, target[:, :-1]], axis=1)), target
@@ -64,6 +68,23 @@ class Batches(keras.utils.PyDataset):
 def padded(ids, width):
     """Cut or fill (n, length) to (n, width)."""
     return np.pad(ids[:, :width], [(0, 0), (0, max(0, width - ids.shape[1]))], constant_values=PAD)
+
+
+def build(args, english, chinese):
+    """The networks that the flags ask for, untrained: each is that of a training with its own seed."""
+    models, sampled = [], args.schedule != "teacher"
+    for index in range(args.networks):
+        keras.utils.set_random_seed(args.seed + index)
+        models.append(
+            build_model(args.model, english, chinese, args.units, args.dropout, sampled, args.r_drop)
+        )
+    return models
+
+
+def without_training(models):
+    """The networks as they are saved and used: in one model, without optimizers, on one device."""
+    share_batches(1, 1)
+    return together([uncompiled(model) for model in models])
 
 
 def fit(args, models, schedule, training, validation, vocabularies):
@@ -108,6 +129,11 @@ def fit(args, models, schedule, training, validation, vocabularies):
         )
     history = checkpoint.history()
     return history.assign(network=(history.index - 1) // args.epochs + 1)
+
+
+def decode_and_score(model, pairs, beam, samples):
+    """score() of a model's translations."""
+    return score(Decoding(model, beam, samples), pairs)
 
 
 def score(decoding, pairs, **keywords):

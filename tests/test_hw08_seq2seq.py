@@ -929,3 +929,49 @@ def test_vocabularies_that_were_edited(hw08_light, small, text):
     (small / "word2int_en.json").write_text(text)
     with pytest.raises(hw08_light.scaffold.BadInput, match="word2int_en.json"):
         hw08_light.dataset.load_vocabularies(small)
+
+
+# --- settings that reach the method -----------------------------------------
+
+
+def test_the_sentence_that_was_searched_weighs_as_a_tenth_of_those_that_were_drawn(hw08, monkeypatch):
+    model, calls = build(hw08, "attention"), []
+    decoding = hw08.decoding.Decoding(hw08.model.together([model, model]), 2, 5)
+    monkeypatch.setattr(
+        hw08.decoding, "least_risk", lambda texts, weights: calls.append((texts, weights)) or texts[0]
+    )
+    decoding.translate(sentences(hw08, model, count=3))
+    assert len(calls) == 3
+    for texts, weights in calls:
+        assert len(texts) == 1 + 2 * 5  # five by each network
+        assert weights == pytest.approx([hw08.decoding.SEARCHED * 10, *[1] * 10])
+
+
+def test_each_network_draws_sentences_of_its_own(hw08, monkeypatch):
+    """Even if two networks were one and the same."""
+    model, drawn = build(hw08, "attention"), []
+    decoding = hw08.decoding.Decoding(hw08.model.together([model, model]), 1, 6)
+    monkeypatch.setattr(
+        hw08.decoding, "least_risk", lambda texts, weights: drawn.append(texts[1:]) or texts[0]
+    )
+    decoding.translate(sentences(hw08, model, count=4))
+    assert any(texts[:6] != texts[6:] for texts in drawn)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_units_of_the_encoder_are_dropped_in_training_alone(hw08, kind, monkeypatch):
+    """With a decoder that drops none."""
+    model = build(hw08, kind, dropout=0.5)
+    source, target = sentences(hw08, model, count=5), np.array([[1, 4, 5]] * 5, np.int32)
+    way = "encode" if kind == "transformer" else "start"
+    encode, seen = getattr(type(model), way), []
+
+    def spy(self, *args, **keywords):
+        found = encode(self, *args, **keywords)
+        seen.append(keywords.get("training", args[-1] if len(args) > 1 else False))
+        return found
+
+    monkeypatch.setattr(type(model), way, spy)
+    for training in (True, False):
+        model((source, target), training=training)
+    assert [bool(training) for training in seen] == [True, False]
