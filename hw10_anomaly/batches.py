@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 from dataset import as_floats
+from device import divisible
 
 
 class Images(keras.utils.PyDataset):
@@ -21,14 +22,14 @@ class Images(keras.utils.PyDataset):
 
     def deal(self):
         mixed = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
-        self.order = mixed if self.training else self.rows
+        self.order = divisible(mixed if self.training else self.rows)
 
     def on_epoch_end(self):
         self.epoch += 1
         self.deal()
 
     def __len__(self):
-        return -(-len(self.rows) // self.batch_size)
+        return -(-len(self.order) // self.batch_size)
 
     def __getitem__(self, index):
         rows = np.sort(self.order[index * self.batch_size : (index + 1) * self.batch_size])

@@ -9,13 +9,17 @@ the test, and an image is scored by the one that has not seen it.
 
 import sys
 
+from scaffold import BadInput
+
 import keras
 import numpy as np
 import pandas as pd
 from batches import Images
 from checkpoint import Checkpoint, digest_of
 from dataset import as_floats
+from device import load_keras
 from keras import layers
+from records import fingerprint
 from rotation import jittered
 
 FOLDS = 3
@@ -96,3 +100,20 @@ def fit_one(args, network, training, test, rows, fold, data):
         callbacks=[checkpoint.callback(variables)],
     )
     return checkpoint.history().assign(network=fold + 1)
+
+
+def load_fine_tuned(folder, metrics, test):
+    """fine_tuned.keras. Raises BadInput if it is missing, broken, or learnt on another test.npy."""
+    path = folder / "fine_tuned.keras"
+    if metrics["files"].get(path.name) != (fingerprint(path) if path.is_file() else None):
+        raise BadInput(f"{path} is missing or of another training; run train.py to its end.")
+    if metrics.get("test") != digest_of([test]):
+        raise BadInput(
+            "test.npy is not the one that train.py compared with train.npy; run train.py on it, or with "
+            "--score rotation, which scores any image."
+        )
+    networks = load_keras(path)
+    if networks.input_shape[1:] != test.shape[1:] or networks.output_shape != (None, FOLDS):
+        raise BadInput(f"{path} is no model of this chapter; run train.py again.")
+    networks.jit_compile = False
+    return networks

@@ -17,10 +17,10 @@ from scaffold import BadInput, Parser, number, replacing, run
 import numpy as np
 import pandas as pd
 from dataset import as_floats, load_answers, load_images
-from device import load_keras, start_keras
+from device import start_keras
 from matplotlib.figure import Figure
-from records import fingerprint, trained
-from train import suits
+from records import trained
+from train import RECIPES, suits
 
 SHOWN = 5  # images of each kind
 
@@ -37,27 +37,19 @@ def main(argv=None):
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     metrics = trained(args, "model.keras", "codes.npz")
     method, score, seed = (metrics["arguments"].get(name) for name in ("method", "score", "seed"))
+    network = RECIPES[method].network if method in list(RECIPES) else None
+    if not suits(score, network) or not isinstance(seed, int) or seed < 0:
+        raise BadInput(f"{args.out_dir / 'metrics.json'} is not of this model.keras; run train.py again.")
     training, test = (load_images(data_dir / f"{name}.npy") for name in ("train", "test"))
     answers = data_dir / "answers.csv" if args.synthetic and not args.answers else args.answers
     anomaly = None if answers is None else load_answers(answers, len(test))
     codes, known = load_codes(args.out_dir / "codes.npz", len(training))
 
     start_keras()
-    from checkpoint import digest_of
-    from model import load_model  # with Keras, for which --help need not wait
-    from scoring import against_training, auc, interval, score_images, split
+    from scoring import against_training, auc, counterparts, interval, load_and_score
 
-    model = load_model(args.out_dir / "model.keras", test.shape[1:])
-    if metrics.get("training") != digest_of([training]):
-        raise BadInput(
-            f"{data_dir / 'train.npy'} is not what train.py learnt from; run train.py on this data set."
-        )
-    if not suits(score, model.name) or not isinstance(seed, int) or seed < 0:
-        raise BadInput(f"{args.out_dir / 'metrics.json'} is not of this model.keras; run train.py again.")
-    _, held_out = split(len(training), seed)
     every = np.arange(len(test))
-    fine_tuned = load_fine_tuned(args.out_dir, metrics, test) if score == "fine-tuned" else None, seed
-    scores, others = score_images(model, score, codes, test, every, training, held_out, fine_tuned)
+    model, scores, others = load_and_score(args.out_dir, metrics, network, training, test, codes)
     print(f"test {test.shape}   method {method}, score {score}")
     print(f"ROC-AUC against held-out training images {against_training(scores, others):.4f}")
     if anomaly is not None:
@@ -90,26 +82,6 @@ def main(argv=None):
     return submission
 
 
-def load_fine_tuned(folder, metrics, test):
-    """fine_tuned.keras. Raises BadInput if it is missing, broken, or learnt on another test.npy."""
-    from checkpoint import digest_of
-    from finetuning import FOLDS
-
-    path = folder / "fine_tuned.keras"
-    if metrics["files"].get(path.name) != (fingerprint(path) if path.is_file() else None):
-        raise BadInput(f"{path} is missing or of another training; run train.py to its end.")
-    if metrics.get("test") != digest_of([test]):
-        raise BadInput(
-            "test.npy is not the one that train.py compared with train.npy; run train.py on it, or with "
-            "--score rotation, which scores any image."
-        )
-    networks = load_keras(path)
-    if networks.input_shape[1:] != test.shape[1:] or networks.output_shape != (None, FOLDS):
-        raise BadInput(f"{path} is no model of this chapter; run train.py again.")
-    networks.jit_compile = False
-    return networks
-
-
 def load_codes(path, count):
     """codes.npz: the codes of training images, float32 (m, d), and their rows among `count`, int (m,)."""
     if not path.is_file():
@@ -122,17 +94,6 @@ def load_codes(path, count):
     if rows.max() >= count:
         raise BadInput(f"{path} is of more images than train.npy has; run train.py on this data set.")
     return codes, rows
-
-
-def counterparts(model, test, shown, codes, training, known):
-    """What stands below each of the test images shown: float (n, h, w, 3), and a word for it."""
-    from density import nearest
-    from scoring import codes_of, predict
-
-    if model.name != "rotation":
-        return predict(model, as_floats(test[shown])), "given back"
-    _, indices = nearest(codes, codes_of(model, test, shown), 1)
-    return as_floats(training[known[indices[:, 0]]]), "nearest\nin training"
 
 
 def plot_images(images, below, what, scores, normal):

@@ -44,9 +44,10 @@ import train
 from comparison import comparison
 from dataset import as_floats
 from density import DENSITIES
+from finetuning import load_fine_tuned
 from matplotlib.figure import Figure
 from model import load_model
-from predict import load_codes, load_fine_tuned
+from predict import load_codes
 from scoring import against_training, auc, codes_of, interval, predict, score_images, split
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE

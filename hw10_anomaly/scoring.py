@@ -15,12 +15,13 @@
 from scaffold import BadInput
 
 import numpy as np
+from checkpoint import digest_of
 from comparison import comparison
 from dataset import CHUNK, as_floats
-from density import DENSITIES
-from finetuning import folds_of
+from density import DENSITIES, nearest
+from finetuning import folds_of, load_fine_tuned
 from keras import ops
-from model import ROTATIONS
+from model import ROTATIONS, load_model
 from rotation import rotated, rotation_score
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
@@ -71,6 +72,24 @@ def codes_of(model, images, rows):
     return np.concatenate(found)
 
 
+def load_and_score(folder, metrics, network, training, test, codes):
+    """model.keras of a training and its score: (model, that of the test, of held-out training images).
+
+    metrics, network : of the training; codes : float (m, d), of training images. Raises BadInput if the model
+    is of another network or other images.
+    """
+    score, seed = (metrics["arguments"].get(name) for name in ("score", "seed"))
+    model = load_model(folder / "model.keras", test.shape[1:])
+    if metrics.get("training") != digest_of([training]):
+        raise BadInput("train.npy is not what train.py learnt from; run train.py on this data set.")
+    if model.name != network:
+        raise BadInput(f"{folder / 'metrics.json'} is not of this model.keras; run train.py again.")
+    _, held_out = split(len(training), seed)
+    fine_tuned = load_fine_tuned(folder, metrics, test) if score == "fine-tuned" else None, seed
+    rows = np.arange(len(test))
+    return model, *score_images(model, score, codes, test, rows, training, held_out, fine_tuned)
+
+
 def score_images(model, score, known, images, rows, training, held_out, fine_tuned=(None, 0)):
     """Score test images, and training images that were held out: float (n,), float (k,).
 
@@ -107,6 +126,14 @@ def unseen(networks, seed, images, rows):
     log_odds = [predict(networks, part) + predict(networks, part[:, :, ::-1]) for part in parts(images, rows)]
     fold = folds_of(len(rows), seed)[:, None]
     return np.take_along_axis(np.concatenate(log_odds) / 2, fold, axis=1)[:, 0]
+
+
+def counterparts(model, test, shown, codes, training, known):
+    """What stands below each of the test images shown: float (n, h, w, 3), and a word for it."""
+    if model.name != "rotation":
+        return predict(model, as_floats(test[shown])), "given back"
+    _, indices = nearest(codes, codes_of(model, test, shown), 1)
+    return as_floats(training[known[indices[:, 0]]]), "nearest\nin training"
 
 
 def errors(model, images):

@@ -18,7 +18,6 @@ from pathlib import Path
 from scaffold import BadInput, Parser, head, integer, run
 
 import numpy as np
-import pandas as pd
 from dataset import CHUNK, as_floats, load_answers, load_images, make_synthetic
 from device import start_keras
 from records import claim, learning_curve, record
@@ -49,7 +48,7 @@ RECIPES = {
 
 
 def parse_args(argv=None):
-    parser = Parser(__doc__, "train", "folder of train.npy, test.npy", resume=True)
+    parser = Parser(__doc__, "train", "folder of train.npy, test.npy", resume=True, devices=True)
     parser.add_argument("--method", choices=list(RECIPES), default="best", help="what is learnt")
     parser.add_argument("--score", choices=SCORES, help="what is anomalous")
     parser.add_argument(
@@ -74,26 +73,18 @@ def main(argv=None):
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     training, test, anomaly = load_data(data_dir, args)
-    device = start_keras(args.seed)
-    from checkpoint import digest_of
-    from finetuning import fine_tune
-    from model import build_model
-    from scoring import split
-    from training import evaluate, fit, fit_components, keep_codes
+    device = start_keras(args.seed, share=(args.devices, args.batch_size))
+    from training import begin, digests, evaluate, fit_all, keep_codes
 
-    network, shape = RECIPES[args.method].network, training.shape[1:]
-    rows, held_out = split(len(training), args.seed)
-    model = build_model(network, shape, args.code_size)
+    network = RECIPES[args.method].network
+    model, rows, held_out = begin(args, network, training)
     head(
         args,
         f"training {training.shape}, of which {len(held_out)} are held out, test {test.shape}",
         f"{network}, {model.count_params()} parameters, on {device}",
     )
 
-    history = (fit_components if network == "pca" else fit)(args, model, training, rows, held_out)
-    networks, fold_history = None, pd.DataFrame({"seconds": [], "processor": []})
-    if args.score == "fine-tuned":
-        networks, fold_history = fine_tune(args, model, training, rows, test)
+    history, networks, fold_history = fit_all(args, model, training, test, rows, held_out)
     fitted = time.perf_counter()
     seconds, processor = (
         float(history[name].sum() + fold_history[name].sum()) for name in ("seconds", "processor")
@@ -103,8 +94,7 @@ def main(argv=None):
     metrics = {
         **evaluated,
         "parameters": model.count_params(),
-        "training": digest_of([training]),
-        "test": digest_of([test]),
+        **digests(training=training, test=test),
         "seconds": {
             "one_fit": seconds,
             "processor": processor,

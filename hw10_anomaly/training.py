@@ -9,15 +9,36 @@ import keras
 import numpy as np
 import pandas as pd
 from batches import Images
-from checkpoint import Checkpoint
+from checkpoint import Checkpoint, digest_of
 from dataset import as_floats
-from model import prepared, set_components
+from finetuning import fine_tune
+from model import build_model, prepared, set_components
 from rotation import RotatedImages
-from scoring import KNOWN, against_training, auc, codes_of, errors, interval, parts, score_images
+from scoring import KNOWN, against_training, auc, codes_of, errors, interval, parts, score_images, split
 from sklearn.decomposition import PCA
 from vae import squared_error
 
 COMPONENTS_FROM = 10_000  # training images that principal components are made of, at most
+
+
+def begin(args, network, training):
+    """The network by its name, untrained; the rows of training images to learn from, and those held out."""
+    rows, held_out = split(len(training), args.seed)
+    return build_model(network, training.shape[1:], args.code_size), rows, held_out
+
+
+def digests(**sets):
+    """By which predict.py knows the images of a training: {name: digest}."""
+    return {name: digest_of([images]) for name, images in sets.items()}
+
+
+def fit_all(args, model, training, test, rows, held_out):
+    """Train the model and, for the score fine-tuned, its copies. Returns the history; the copies in one
+    model, or None; and their history."""
+    history = (fit_components if model.name == "pca" else fit)(args, model, training, rows, held_out)
+    if args.score == "fine-tuned":
+        return history, *fine_tune(args, model, training, rows, test)
+    return history, None, pd.DataFrame({"seconds": [], "processor": []})
 
 
 def fit(args, model, training, rows, held_out):

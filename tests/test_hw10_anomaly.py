@@ -776,3 +776,45 @@ def test_two_scales_are_not_taken_for_one(hw10, tiny, tmp_path, capsys):
         lambda x: np.where(np.arange(x.size).reshape(x.shape) % 2, -0.9, 0.9).astype(np.float32),
     )
     check_sentence(hw10, capsys, flags(folder, tmp_path / "out"), "expected the same scale")
+
+
+# --- settings that reach the method -----------------------------------------
+
+
+def test_both_sets_are_moved_and_mirrored(hw10):
+    x = np.zeros((60, 32, 32, 3), np.float32)
+    x[:, 16, 10] = 1
+    batches = hw10.finetuning.BothSets(x[:40], x[40:], np.arange(60), 60, seed=0)
+    images, answers, _ = batches[0]
+    for kind in (0, 1):
+        places = np.argwhere(images[answers[:, 0] == kind][..., 0])
+        assert len({tuple(place[1:]) for place in places}) > 10
+
+
+def test_the_seed_of_the_folds_is_that_of_the_training(hw10, tmp_path, monkeypatch):
+    """Else an image would be scored by a network that has seen it."""
+    args, asked = hw10.train.parse_args(["--out-dir", str(tmp_path), "--seed", "3"]), []
+
+    def score_images(*given):
+        asked.append(given)
+        return np.arange(4.0), np.arange(3.0)
+
+    monkeypatch.setattr(hw10.training, "score_images", score_images)
+    test, codes = np.zeros((4, 8, 8, 3)), np.zeros((5, 2), np.float16)
+    hw10.training.evaluate(args, None, "networks", codes, test, np.zeros((9, 8, 8, 3)), np.arange(3), None)
+    assert asked[0][-1] == ("networks", 3)
+
+
+def test_fine_tuning_has_half_the_rate(hw10, tiny, tmp_path, monkeypatch):
+    folder, networks = tiny(), []
+    training, test = (np.load(folder / f"{name}.npy") for name in ("train", "test"))
+    monkeypatch.setattr(keras.Model, "fit", lambda network, *_, **__: networks.append(network))
+    args = hw10.train.parse_args(["--out-dir", str(tmp_path), "--epochs", "40", "--batch-size", "8"])
+    model = hw10.model.build_model("rotation", (8, 8, 3), 4)
+    network = keras.Model(model.input, keras.layers.Dense(1)(model.get_layer("encoder").output))
+    hw10.finetuning.fit_one(args, network, training, test, np.arange(80), 0, [np.array("x")])
+    rates = []
+    for step in range(40 * 5):
+        network.optimizer.iterations.assign(step)
+        rates.append(float(network.optimizer.learning_rate))
+    assert max(rates) == pytest.approx(args.learning_rate / 2, rel=1e-3)
