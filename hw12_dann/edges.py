@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
+from skimage import feature, filters  # each imported when it is first used
 from tqdm import tqdm
 
 GREY = np.array([0.299, 0.587, 0.114])  # ITU-R 601: how bright red, green and blue look
@@ -69,19 +70,17 @@ def edges_of(images):
 
     Canny's lines are made as thick and as soft as a pen's: lines of one pixel would tell the domains apart.
     """
-    from skimage.feature import canny  # here: scikit-image is slow to import, and predict.py needs no edges
-    from skimage.filters import gaussian
 
     def variants(image):
         grey = image @ GREY if image.shape[-1] == 3 else image[..., 0]
         for smoothing, share in CANNY:
             if share is None:
-                lines = canny(grey, smoothing)
+                lines = feature.canny(grey, smoothing)
             else:
-                lines = canny(grey, smoothing, share - 0.1, share, use_quantiles=True)
-            yield PRESSURE * gaussian(lines.astype(float), PEN)
+                lines = feature.canny(grey, smoothing, share - 0.1, share, use_quantiles=True)
+            yield PRESSURE * filters.gaussian(lines.astype(float), PEN)
         for smoothing in GRADIENTS:
-            smooth = gaussian(image, smoothing, channel_axis=-1)
+            smooth = filters.gaussian(image, smoothing, channel_axis=-1)
             # of the colour that changes most
             change = np.hypot(*np.gradient(smooth, axis=(0, 1))).max(axis=-1)
             yield change / max(np.quantile(change, BRIGHTEST), 1e-6)

@@ -11,17 +11,33 @@ seeds. Trainings are kept, so an interrupted report goes on. Remove <out-dir>/re
 
 from scaffold import HERE, Parser, replacing, run
 
-import numpy as np
-import pandas as pd
-import train
-from dataset import class_names, load_source, make_synthetic
-from matplotlib.figure import Figure
+from dataset import class_names, load_source, load_target, make_synthetic
+from device import start_keras
 from records import finished, publish, read_metrics
 
 PAIRS = {  # pair: flags, methods
     "mnist_to_mnistm": ("--no-edges", ["source-only", "dann", "pseudo-labels", "target"]),
     "real_or_drawing": ("", ["source-only", "dann", "pseudo-labels"]),
 }
+
+
+def parse_args(argv=None):
+    parser = Parser(__doc__, "report", "folder of the pairs")
+    parser.set_defaults(seeds=3)
+    return parser.parse(argv)
+
+
+if __name__ == "__main__":  # --help, wrong flags and files need not wait for the imports below
+    run(lambda: (args := parse_args()).synthetic or [load_target(args.data_dir / pair) for pair in PAIRS])
+    run(start_keras)
+
+import numpy as np
+import pandas as pd
+import train
+from matplotlib.figure import Figure
+from model import load_model, outputs_of
+from sklearn.manifold import TSNE
+
 HEADLINE = "mnist_to_mnistm"  # the pair whose answers are known
 DRAWN = "real_or_drawing"
 EMBEDDED = 500  # images of each domain in the t-SNE
@@ -38,12 +54,6 @@ COLUMNS = [
     "seconds",
     "seeds",
 ]
-
-
-def parse_args(argv=None):
-    parser = Parser(__doc__, "report", "folder of the pairs")
-    parser.set_defaults(seeds=3)
-    return parser.parse(argv)
 
 
 def main(argv=None):
@@ -136,9 +146,6 @@ def first_and_mean(folders):
 
 def plot_features(runs, pair):
     """t-SNE of the features of both domains; a row a method, the left by domain, the right by class."""
-    from model import load_model, outputs_of  # here, with Keras, so that --help need not wait for it
-    from sklearn.manifold import TSNE
-
     source, labels, target, answers = pair
     rng = np.random.default_rng(0)
     some, others = (rng.permutation(len(x))[:EMBEDDED] for x in (source, target))

@@ -49,7 +49,7 @@ RECIPES = {
 
 
 def parse_args(argv=None):
-    parser = Parser(__doc__, "train", "folder of the pairs", resume=True)
+    parser = Parser(__doc__, "train", "folder of the pairs", resume=True, devices=True)
     parser.add_argument("--pair", default="real_or_drawing", help="folder of train_data and test_data")
     parser.add_argument("--no-edges", action="store_true", help="keep the colours of both domains")
     parser.add_argument("--method", choices=METHODS, default="pseudo-labels", help="how the target is used")
@@ -93,9 +93,9 @@ def main(argv=None, loaded=None):
     source, labels, target, answers = loaded or load(data_dir / args.pair, not args.no_edges)
     training, held_out, rows = split(args, source, labels, target, answers)
     classes, shape = labels.max() + 1, source.shape[2:]
-    device = start_keras(args.seed, args.full_precision)
-    from model import outputs_of, recalibrate_batch_norm, whole_model
-    from training import build, fit
+    half = args.batch_size // 2  # of each domain
+    device = start_keras(args.seed, args.full_precision, share=(args.devices, half))
+    from training import apply, build, fit
 
     model = build(args, shape, training)
     parameters = sum(part.count_params() for part in (model.extractor, model.predictor, model.discriminator))
@@ -107,12 +107,11 @@ def main(argv=None, loaded=None):
 
     history = fit(args, model, training)
     fitted, one_fit = time.perf_counter(), float(history.seconds.sum())
-    whole = whole_model(*model.teacher)
-    recalibrate_batch_norm(model.teacher[0], training[0].reshape(-1, *shape))
+    of_source = training[0].reshape(-1, *shape)
     images, their_labels = held_out[0].reshape(-1, *shape), held_out[1].repeat(source.shape[1])
-    source_accuracy = float(np.mean(outputs_of(whole, images)[0].argmax(axis=1) == their_labels))
-    recalibrate_batch_norm(model.teacher[0], target)
-    logs, _ = outputs_of(whole, target)  # (m, classes), log-probabilities
+    _, logs = apply(model.teacher, of_source, images)
+    source_accuracy = float(np.mean(logs.argmax(axis=1) == their_labels))
+    whole, logs = apply(model.teacher, target, target)
     guesses = logs.argmax(axis=1)
     known = answers is not None
     metrics = {

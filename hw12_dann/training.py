@@ -76,6 +76,13 @@ def fit(args, model, training):
     return checkpoint.history()
 
 
+def apply(teacher, domain, images):
+    """The teacher with a domain's normalisation: in one model; its log-probabilities (n, classes)."""
+    recalibrate_batch_norm(teacher[0], domain)
+    whole = whole_model(*teacher)
+    return whole, outputs_of(whole, images)[0]
+
+
 def first_with_labels(args):
     """The first epoch, from 0 on, with pseudo-labels; the number of epochs if there is none."""
     return round(BEFORE * args.epochs) if args.method == "pseudo-labels" else args.epochs

@@ -652,3 +652,66 @@ def test_the_adversary_beats_the_source_alone(hw12, pair, tmp_path):
         for method in ("source-only", "dann")
     }
     assert scores["dann"] > scores["source-only"] + 0.05
+
+
+# --- settings that reach the method -----------------------------------------
+
+
+def test_the_target_is_read_with_statistics_of_its_own(hw12, pair, tmp_path, monkeypatch):
+    settled, asked = [], []
+    settle, outputs_of = hw12.model.recalibrate_batch_norm, hw12.model.outputs_of
+
+    def settling(extractor, images, **more):
+        settled.append(images)
+        settle(extractor, images, **more)
+
+    monkeypatch.setattr(hw12.model, "recalibrate_batch_norm", settling)
+    monkeypatch.setattr(
+        hw12.model,
+        "outputs_of",
+        lambda model, images: asked.append((images, settled[-1])) or outputs_of(model, images),
+    )
+    flags = [*FEW[:-1], "dann", "--epochs", "1", "--out-dir", str(tmp_path)]
+    hw12.train.main(flags, pair)
+    (_, of_source), (images, of_target) = asked[-2:]
+    np.testing.assert_array_equal(images, pair[2])
+    np.testing.assert_array_equal(of_target, pair[2])
+    assert len(of_source) == len(pair[0]) - len(pair[0]) // 10  # of those that were learnt from
+
+
+def test_pseudo_labels_are_the_teachers(hw12, pair, monkeypatch):
+    source, labels, target, _ = pair
+    args, asked = hw12.train.parse_args([*FEW, "--epochs", "4"]), []
+    model = hw12.training.build(args, source.shape[2:], (source, labels, target))
+    monkeypatch.setattr(hw12.training, "whole_model", lambda *parts: asked.append(parts))
+    logs, features = np.zeros((len(target), labels.max() + 1)), np.ones((len(target), 4), np.float32)
+    monkeypatch.setattr(hw12.training, "outputs_of", lambda model, images: (logs, features))
+    hw12.training.believed(args, model, (source, labels, target), 3)
+    ((extractor, predictor),) = asked
+    assert extractor is model.teacher[0]
+    assert predictor is model.teacher[1]
+
+
+class Marked:
+    """A view of vectors says what it is: weak ones are moved by 1, strong ones by 5."""
+
+    def weak(self, vectors, generator):
+        return vectors + 1.0
+
+    def strong(self, vectors, generator):
+        return vectors + 5.0
+
+
+def test_which_network_sees_which_view(hw12):
+    model = on_vectors(hw12, 0.0, steps=10)
+    model.augmentation, model.believes = Marked(), True
+    (source, _), (target, _) = clouds(6, 0.0, 0), clouds(6, 3.0, 1)
+    logits, strong, domains = model((source, target, none(6)), training=True)
+
+    def said(points, head):
+        return np.asarray(head(model.extractor(points)))
+
+    np.testing.assert_allclose(logits, said(source + 1, model.predictor), atol=1e-5)
+    np.testing.assert_allclose(strong, said(target + 5, model.predictor), atol=1e-5)
+    both = np.concatenate([source, target]) + 1
+    np.testing.assert_allclose(domains, said(both, model.discriminator), atol=1e-5)
