@@ -21,7 +21,7 @@ import keras
 import numpy as np
 from device import load_keras
 from keras import layers, ops
-from scipy.special import expit
+from scipy.special import expit, logit
 from tqdm import tqdm
 
 PADDING, UNKNOWN = 0, 1  # the first two rows of WordVectors
@@ -123,6 +123,16 @@ def read(model, rows):
     for indices, length in batches(rows, READ_AT_ONCE):
         logits[indices] = ops.convert_to_numpy(model.predict_on_batch(rows[indices, :length]))[:, 0]
     return expit(logits)
+
+
+def worth_of_words(model, sentence):
+    """The probability of "positive" of a sentence, and of each of its words by how much the logit falls when
+    the word is left out (occlusion): float, float64 (words,)."""
+    words = sentence.split()[:MOST_WORDS]
+    without = [" ".join([*words[:index], *words[index + 1 :]]) for index in range(len(words))]
+    probabilities = read(model, model.get_layer("words").encode([sentence, *without])).astype(np.float64)
+    whole, *others = logit(probabilities.clip(1e-6, 1 - 1e-6))
+    return probabilities[0], whole - np.array(others)
 
 
 def load_model(path):

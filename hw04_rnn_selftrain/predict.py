@@ -17,7 +17,6 @@ import pandas as pd
 from dataset import in_the_files_style, load_test
 from device import start_keras
 from records import trained
-from scipy.special import logit
 
 SHOWN = 5  # words that moved the probability most
 
@@ -37,12 +36,12 @@ def main(argv=None):
     ids, sentences = ([], own) if own else load_test(data_dir)
 
     start_keras()
-    from model import load_model, read  # with Keras, for which --help need not wait
+    from model import load_model, read, worth_of_words  # with Keras, for which --help need not wait
 
     model = load_model(args.out_dir / "model.keras")
     words = model.get_layer("words")
     if own:
-        return pd.DataFrame([read_own(model, words, sentence) for sentence in own])
+        return pd.DataFrame([tell(sentence, words, *worth_of_words(model, sentence)) for sentence in own])
     print(f"test {len(ids)} tweets   model {model.name}, {len(words.words)} words")
 
     submission = pd.DataFrame({"id": ids, "label": (read(model, words.encode(sentences)) > 0.5).astype(int)})
@@ -53,20 +52,14 @@ def main(argv=None):
     return submission
 
 
-def read_own(model, words, sentence):
+def tell(sentence, words, probability, worth):
     """Print the probability that a sentence is positive, and the words that moved it most. Returns a dict.
 
-    A word's worth is by how much the logit falls when the word is left out (occlusion).
+    words: the layer that knows them; worth: of each word that was read.
     """
-    from model import MOST_WORDS, read
-
     found = sentence.split()
-    read_words = found[:MOST_WORDS]
-    without = [" ".join([*read_words[:index], *read_words[index + 1 :]]) for index in range(len(read_words))]
-    probabilities = read(model, words.encode([sentence, *without])).astype(np.float64)
-    whole, *others = logit(probabilities.clip(1e-6, 1 - 1e-6))
-    worth = whole - np.array(others)
-    print(f"{probabilities[0]:.3f} positive   {sentence}")
+    read_words = found[: len(worth)]
+    print(f"{probability:.3f} positive   {sentence}")
     most = [index for index in np.argsort(-np.abs(worth), kind="stable")[:SHOWN] if abs(worth[index]) > 0.005]
     if most:
         print("      " + "   ".join(f"{read_words[index]} {worth[index]:+.2f}" for index in most))
@@ -75,8 +68,8 @@ def read_own(model, words, sentence):
             f"      not known: {'every word' if len(unknown) == len(set(read_words)) else ', '.join(unknown)}"
         )
     if len(found) > len(read_words):
-        print(f"      read are the first {MOST_WORDS} of {len(found)} words")
-    return {"text": sentence, "probability": probabilities[0], "words": dict(zip(read_words, worth))}
+        print(f"      read are the first {len(worth)} of {len(found)} words")
+    return {"text": sentence, "probability": probability, "words": dict(zip(read_words, worth))}
 
 
 if __name__ == "__main__":

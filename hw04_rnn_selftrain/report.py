@@ -16,13 +16,27 @@ import shutil
 
 from scaffold import HERE, Parser, replacing, run
 
+from dataset import SEPARATOR, load_labelled, load_unlabelled, make_synthetic
+from device import start_keras
+from records import finished, publish, read_metrics
+
+
+def parse_args(argv=None):
+    parser = Parser(__doc__, "report", "folder of the text files")
+    parser.set_defaults(seeds=3)
+    return parser.parse(argv)
+
+
+if __name__ == "__main__":  # --help, wrong flags and files need not wait for the imports below
+    run(lambda: (args := parse_args()).synthetic or load_labelled(args.data_dir))
+    run(start_keras)
+
 import numpy as np
 import pandas as pd
 import train
-from dataset import SEPARATOR, load_labelled, load_unlabelled, make_synthetic
-from device import start_keras
 from matplotlib.figure import Figure
-from records import finished, publish, read_metrics
+from measuring import say, share_right, speed, tf_idf
+from selftraining import agreed, second_reader
 
 HELD_BACK = 3000
 FEW = (2000,)  # labels; in the end all that are not held back and do not validate
@@ -39,20 +53,10 @@ SHARED = ("vectors.txt", "language_model.npz")  # made without labels: once for 
 SAME_WORDS = ("today is a good day , but it is hot", "today is hot , but it is a good day")
 
 
-def parse_args(argv=None):
-    parser = Parser(__doc__, "report", "folder of the text files")
-    parser.set_defaults(seeds=3)
-    return parser.parse(argv)
-
-
 def main(argv=None):
     args = parse_args(argv)
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     trials = [Trial(data_dir, args.out_dir / "report", seed, args.epochs) for seed in range(args.seeds)]
-    start_keras()
-    from measuring import say, share_right, speed, tf_idf  # with Keras, after the files
-    from selftraining import agreed, second_reader
-
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     results.mkdir(parents=True, exist_ok=True)
     rows = []

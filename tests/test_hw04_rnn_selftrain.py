@@ -558,3 +558,44 @@ def test_not_a_number_stops_with_the_last_good_files(hw04, whole_set, tmp_path, 
     monkeypatch.setattr(hw04.training.Fit, "train_epoch", lambda self, rng: np.nan)
     check_sentence(hw04, capsys, argv, "epoch 1", "not a number", "--learning-rate")
     assert not (tmp_path / "model.keras").exists()
+
+
+# ---- what nothing else looks at
+
+
+def test_what_is_drawn_often_counts_the_less(hw04):
+    """log q is subtracted from the scores, of the target too."""
+    rng = np.random.default_rng(0)
+    context, vectors, bias, log_q = (
+        rng.normal(size=size).astype(np.float32) for size in ((2, 3, 4), (7, 4), (7,), (7,))
+    )
+    target = rng.integers(0, 7, (2, 3)).astype(np.int32)
+    found = hw04.language_model.sampled_cross_entropy(
+        context, target, np.arange(7, dtype=np.int32), vectors, bias, log_q
+    )
+    scores = context @ vectors.T + bias - log_q
+    own = np.take_along_axis(scores, target[..., None], axis=-1)[..., 0]
+    expected = np.log(np.exp(scores).sum(axis=-1)) - own
+    assert np.allclose(keras.ops.convert_to_numpy(found), expected, atol=1e-5)
+
+
+def test_the_rate_falls_through_a_round_and_begins_anew_in_the_next(hw04, tmp_path, monkeypatch):
+    fit = make_fit(hw04, tmp_path, "--threshold", "0.5", "--epochs", "4")
+    seen = []
+    monkeypatch.setattr(fit, "train_epoch", lambda rng: seen.append(fit.progress) or 0.5)
+    fit.run(rounds=1)
+    quarters = [(0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1)]
+    assert seen == quarters * 2
+
+
+def test_a_line_that_comes_again_has_its_newest_label(hw04, tmp_path, monkeypatch):
+    fit = make_fit(hw04, tmp_path, "--threshold", "0.5", "--teacher", "network")
+    fit.run(rounds=0)
+    for number, label in ((1, 0.0), (2, 1.0)):  # of seven lines all are asked about each time
+        monkeypatch.setattr(
+            hw04.training, "pseudo_labels", lambda said, _, label=label: (np.arange(7), np.full(7, label))
+        )
+        fit.add_pseudo_labels(number)
+    assert sorted(fit.pseudo.line) == list(range(7))
+    assert (fit.pseudo.label == 1).all()
+    assert (fit.pseudo["round"] == 2).all()
