@@ -438,3 +438,47 @@ def test_the_scripts_start_without_the_heavy_libraries():
         loaded = set(done.stderr.split())
         assert "numpy" in loaded
         assert not loaded & {"sklearn", "tensorflow", "keras", "matplotlib", "scipy"}
+
+
+# --- settings that reach the method -----------------------------------------
+
+
+def test_the_intervals_are_what_has_to_be_added_to_a_prediction(hw01, whole_set, tmp_path, monkeypatch):
+    """Of predictions that are ten too low."""
+    monkeypatch.setattr(
+        hw01.training.Learner,
+        "leave_one_month_out",
+        lambda self, months: np.tile(self.targets - 10.0, (self.args.epochs, 1)),
+    )
+    argv = ["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--epochs", "2"]
+    metrics = hw01.train.main([*argv, "--method", "linear"])
+    assert metrics["score"] == pytest.approx(10)
+    for band in metrics["intervals"]:
+        assert (band["low"], band["high"]) == (pytest.approx(10), pytest.approx(10))
+
+
+def test_products_are_of_the_last_readings_and_the_last_change(hw01):
+    window = np.random.default_rng(0).integers(1, 99, (1, 18, 9)).astype(float)
+    items = ("O3", "PM2.5")
+    model = hw01.model.Model(items, 4, products=True)
+    o3, dust = (window[0, hw01.dataset.ITEMS.index(item), -4:] for item in items)
+    products = [last * level for level in (dust[3], dust[3] - dust[2]) for last in (o3[3], dust[3])]
+    np.testing.assert_allclose(model.raw_features(window)[0], [*o3, *dust, *products])
+
+
+def test_a_pair_within_the_windows_to_predict_counts_several_times(hw01, whole_set, tmp_path, monkeypatch):
+    sizes, minimise = [], hw01.training.minimise
+
+    def spy(gradient, start, x, y, **more):
+        sizes.append((len(x), len(y)))
+        return minimise(gradient, start, x, y, **more)
+
+    monkeypatch.setattr(hw01.training, "minimise", spy)
+    windows, targets, _ = hw01.dataset.load_train(whole_set)
+    args, recipe = hw01.train.parse_args(["--epochs", "1"]), hw01.train.RECIPES["best"]
+    learner = hw01.training.Learner(args, recipe, windows, targets)
+    _, later = hw01.dataset.hours_within(windows[:12], args.hours)
+    learner.fit(slice(0, 100), windows[:12], slice(0, 5))
+    expected = 100 + recipe.test_weight * len(later)
+    assert recipe.test_weight == 4
+    assert sizes == [(expected, expected)]

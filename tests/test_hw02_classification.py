@@ -441,3 +441,41 @@ def test_bad_model(hw02, whole_set, tmp_path, capsys, method):
         with pytest.raises(hw02.scaffold.BadInput, match="is cut short or not a model of this chapter"):
             hw02.model.load_model(tmp_path / "model.npz").log_odds(np.zeros((1, len(arrays["columns"]))))
     assert not (tmp_path / "submission.csv").exists()
+
+
+# --- settings that reach the method -----------------------------------------
+
+
+def test_a_column_that_never_varies_in_a_class_does_not_decide_alone(hw02):
+    """Its deviation there is at least FLOOR times that over all rows."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(size=(100, 1)), np.zeros((100, 1))])
+    found = hw02.generative.fit_separate(x, np.repeat([0, 1], 100), prior_rows=1000)
+    all_rows = x.std()
+    floor = hw02.generative.FLOOR * all_rows
+    # At 0.5, with correlations of nearly 1 (prior rows drown them): two Gaussians by hand.
+    of_class = [x[:100].mean(), 0.0], [x[:100].std(), floor]
+    log_p = [-((0.5 - mean) ** 2) / (2 * s**2) - np.log(s) for mean, s in zip(*of_class)]
+    odds = hw02.model.score(found, np.array([[0.5]]))[0]
+    assert odds == pytest.approx(log_p[1] - log_p[0], abs=0.5)
+
+
+def test_the_walk_begins_at_the_shares_of_the_classes(hw02):
+    x, y = blobs(1.0, rows=300)
+    found = hw02.logistic.fit_logistic(x.astype(np.float32), y, 1, 100, learning_rate=1e-9)
+    assert found["bias"] == pytest.approx(np.log(y.mean() / (1 - y.mean())), abs=1e-4)
+
+
+@pytest.mark.parametrize("method", ["logistic", "generative", "best"])
+def test_the_history_ends_with_what_the_model_says(hw02, whole_set, method):
+    """More likely than not is a log-odds above 0."""
+    x, y, columns = hw02.dataset.load_train(whole_set)
+    held_out = hw02.train.split(y, seed=0)
+    flags = {"logistic": ["--epochs", "2"], "best": ["--trees", "5"], "generative": []}[method]
+    args = hw02.train.parse_args(["--method", method, *flags])
+    validation = x[held_out], y[held_out]
+    model, history = hw02.train.fit(args, columns, x[~held_out], y[~held_out], validation)
+    said = model.probability(x[held_out])
+    assert history.val_accuracy.iloc[-1] == np.mean((said > 0.5) == y[held_out])
+    loss = -np.log(np.where(y[held_out] == 1, said, 1 - said)).mean()
+    assert history.val_loss.iloc[-1] == pytest.approx(loss, rel=1e-4)

@@ -400,3 +400,44 @@ def test_broken_images_and_names_without_a_class(hw05_light, whole_set, capsys, 
     for path in folder.iterdir():
         path.unlink()
     check_sentence(hw05_light, capsys, ["--data-dir", data], folder, "no images")
+
+
+# --- settings that reach the method -----------------------------------------
+
+
+def test_the_noise_of_smoothgrad_is_a_share_of_the_range_of_pixels(hw05, monkeypatch):
+    shown, images = [], images_of(2, 16)
+    monkeypatch.setattr(
+        hw05.saliency, "gradients", lambda model, x, classes: shown.append(x - images) or 0 * images
+    )
+    hw05.saliency.smoothgrad(None, images, [0, 0], copies=8, noise=0.1)
+    assert np.std(shown) == pytest.approx(25.5, rel=0.03)
+    assert abs(np.mean(shown)) < 1
+    assert np.abs(shown[0] - shown[1]).mean() > 10  # each copy has its own
+
+
+def test_a_model_is_asked_as_it_predicts(hw05):
+    """Nothing is dropped, no statistics of a batch count, and none are learnt."""
+    import keras
+
+    pixels = keras.Input((8, 8, 3))
+    x = keras.layers.BatchNormalization()(pixels)
+    x = keras.layers.Dropout(0.5)(keras.layers.Flatten()(x))
+    model = keras.Model(pixels, keras.layers.Dense(3)(x))
+    before, images = model.get_weights(), images_of(4).astype(np.float32)
+    found = np.asarray(hw05.model.scores_of(model, images))
+    np.testing.assert_allclose(found, model(images, training=False), atol=1e-4)
+    np.testing.assert_allclose(found[:1], hw05.model.scores_of(model, images[:1]), atol=1e-4)
+    for ours, old in zip(model.get_weights(), before):
+        np.testing.assert_array_equal(ours, old)
+
+
+def test_a_dream_that_was_moved_about_is_moved_back(hw05, monkeypatch):
+    """Steps of nothing leave the noise that a dream begins with where it was."""
+    monkeypatch.setattr(hw05.filters, "STEP", 0.0)
+    monkeypatch.setattr(hw05.filters, "SMOOTH_EVERY", 10**6)  # the first step alone is smoothed
+    model = hw05.model.build_small(16, 4)
+    layer = hw05.model.find_layer(model, "convolution_1")
+    first, later = (hw05.filters.dream(model, layer, [0], steps=steps) for steps in (1, 6))
+    assert np.ptp(first) > 20
+    np.testing.assert_array_equal(first, later)

@@ -761,3 +761,31 @@ def test_models_of_another_training(hw09, tmp_path, capsys):
     assert not (tmp_path / "submission.csv").exists()
     (data / "trainX.npy").rename(data / "trainX_new.npy")
     check_sentence(hw09, capsys, argv, "trainX.npy is missing", "trainX_new.npy: rename it", script="predict")
+
+
+# --- settings that reach the method -----------------------------------------
+
+
+def test_both_views_of_an_image_are_changed(hw09, images, monkeypatch):
+    model, seen = hw09.model.Autoencoder(4, 0.5, True, seed=0), []
+    monkeypatch.setattr(hw09.model, "views", lambda shown, noise, generator: seen.append(noise) or 0 * shown)
+    _, projections = model(images, training=True)
+    assert seen == [0.5, 0.5]
+    # All are of black pictures now: no view is the image as it is.
+    assert np.ptp(np.asarray(projections), axis=0).max() < 1e-5
+
+
+def test_a_view_has_noise(hw09):
+    image = np.full((8, 32, 32, 3), 0.5, np.float32)
+    noisy, plain = (np.asarray(hw09.contrast.views(image, noise, generator())) for noise in (0.05, 0.0))
+    assert (noisy - plain).std() == pytest.approx(0.05, rel=0.2)
+
+
+def test_what_is_watched_is_whitened_by_trainX(hw09, untrained, whole_set, tmp_path, monkeypatch):
+    sizes, whitening = [], hw09.training.whitening
+    monkeypatch.setattr(
+        hw09.training, "whitening", lambda codes, *more: sizes.append(len(codes)) or whitening(codes, *more)
+    )
+    argv = ["--code-size", "8", "--networks", "1", "--reduce", "none", "--clustering", "k-means"]
+    hw09.train.main(["--data-dir", str(whole_set), "--out-dir", str(tmp_path), *argv])
+    assert sizes == [len(np.load(whole_set / "trainX.npy"))] != [len(np.load(whole_set / "valX.npy"))]

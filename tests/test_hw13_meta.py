@@ -706,3 +706,52 @@ def test_bad_points_and_models(hw13, capsys, tmp_path, whole_set):
     refused("--shots 9", "need 14 drawings", more=["--shots", "9", "--data-dir", whole_set])
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["scores"].keys() == {"transductive", "inductive"}
+
+
+# --- settings that reach the method -----------------------------------------
+
+
+def test_each_inner_step_of_reptile_sees_other_points_while_there_are_any(hw13, monkeypatch):
+    import tensorflow as tf
+
+    learner, seen = hw13.model.Learner("sine", 1, 0.05), []
+    trainer = hw13.methods.Trainer(learner, "reptile", 3, 100, 0.01, 1)
+
+    def direction(loss, begin, rates, batches):
+        seen.extend(batches)
+        return [tf.zeros(weight.shape) for weight in learner.start]
+
+    monkeypatch.setattr(hw13.methods, "reptile_direction", direction)
+    batch = hw13.tasks.Waves(5, 15).draw(np.random.default_rng(0), 2)
+    trainer.update(batch)
+    x = np.concatenate([batch.support_x, batch.query_x], axis=1)
+    y = np.concatenate([batch.support_y, batch.query_y], axis=1)
+    for step, part in enumerate((slice(0, 10), slice(10, 20), slice(0, 10))):  # of twenty points
+        np.testing.assert_array_equal(seen[step][0], x[:, part])
+        np.testing.assert_array_equal(seen[step][1], y[:, part])
+
+
+def test_all_drawings_of_a_character_are_varied_alike(hw13, monkeypatch):
+    """Else what is turned in the support would be upright in the queries: another character."""
+    monkeypatch.setattr(hw13.tasks, "OF_A_DRAWING", {"angle": 0, "stretch": 0, "slant": 0, "shift": 0})
+    rng = np.random.default_rng(0)
+    drawn = {f"A/{name}": np.repeat(rng.integers(0, 256, (1, 28, 28)), 4, axis=0) for name in range(3)}
+    characters = {name: drawings.astype(np.uint8) for name, drawings in drawn.items()}
+    batch = hw13.tasks.Episodes(characters, 3, 2, 2, vary=True).draw(rng, 20)
+    x = np.concatenate([batch.support_x, batch.query_x], axis=1).reshape(20, 4, 3, 28, 28)
+    np.testing.assert_allclose(x, np.broadcast_to(x[:, :1], x.shape), atol=1e-5)
+    assert np.abs(x[0] - x[1]).mean() > 0.01  # another task has it otherwise
+
+
+def test_the_gradient_passes_through_the_prototypes(hw13):
+    import tensorflow as tf
+
+    _, batch = omniglot_tasks(hw13)
+    learner = hw13.model.Learner("omniglot", 3, 0.1, adapts="nothing", prototypes=True)
+    start = [tf.convert_to_tensor(weight) for weight in learner.start]
+    with tf.GradientTape() as tape:
+        tape.watch(start)
+        kernel, bias = learner.initial(start, batch.support_x, batch.support_y, 3)[-2:]
+        total = tf.reduce_sum(tf.square(kernel)) + tf.reduce_sum(bias)
+    gradients = tape.gradient(total, start, unconnected_gradients="zero")
+    assert all(np.abs(gradient).max() > 0 for gradient in gradients[1:3])  # scale and offset

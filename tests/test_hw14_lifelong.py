@@ -761,3 +761,45 @@ def test_models_of_another_training(hw14, tmp_path, capsys):
     (tmp_path / "model.keras").write_bytes(whole)
     check_sentence(hw14, capsys, argv, "metrics.json is not what train.py wrote", script="predict")
     assert not (tmp_path / "predictions.csv").exists()
+
+
+# --- settings that reach the method -----------------------------------------
+
+
+def test_what_is_repeated_keeps_its_label(hw14, whole_set, tmp_path, monkeypatch):
+    pairs, make_step = set(), hw14.training.make_step
+
+    def watching(*args):
+        step = make_step(*args)
+
+        def call(images, labels):
+            pairs.update((image.tobytes(), int(label)) for image, label in zip(images, labels))
+            return step(images, labels)
+
+        return call
+
+    monkeypatch.setattr(hw14.training, "make_step", watching)
+    _, _, tasks, _ = fitted(hw14, whole_set, tmp_path, "--method", "replay", "--tasks", "permuted:2")
+    known = {(image.tobytes(), int(label)) for task in tasks for image, label in zip(*task.train)}
+    assert pairs <= known
+
+
+def test_the_history_is_of_the_validation_parts(hw14, whole_set, tmp_path):
+    _, model, tasks, progress = fitted(hw14, whole_set, tmp_path)
+    for task in tasks:
+        found = hw14.training.logits_of(model, task.validation[0])
+        expected = hw14.metrics.accuracy(found, task.validation[1])
+        assert progress.history[-1][f"accuracy_{task.name}"] == expected
+
+
+def test_own_labels_are_drawn_and_not_the_likeliest(hw14, whole_set, monkeypatch):
+    """An untrained network finds all ten nearly as likely: it draws each about as often."""
+    args = hw14.train.parse_args(["--synthetic", "--method", "ewc"])
+    (task,) = hw14.tasks.load_tasks(whole_set, ["mnist"], examples=300)
+    model, drawn = hw14.model.build_model((32, 32, 3), False), []
+    monkeypatch.setattr(hw14.training, "fisher", lambda model, images, labels: drawn.append(labels))
+    penalty = type("Nothing", (), {"add": lambda *_, **__: None})()
+    hw14.training.consolidate(args, model, penalty, hw14.training.Stage("mnist", 1, *task.train))
+    likeliest = hw14.training.logits_of(model, task.train[0]).argmax(axis=1)
+    assert np.mean(drawn[0] == likeliest) < 0.5
+    assert len(set(drawn[0].tolist())) == 10

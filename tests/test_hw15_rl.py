@@ -527,3 +527,35 @@ def test_models_of_another_world_or_network(hw15, tmp_path, capsys, monkeypatch)
             hw15.model.load_model(tmp_path / "model.keras", world, "Corridor-v0")
         check_sentence(hw15, capsys, [*trial, *argv[1:], "--resume"], "checkpoint.npz is damaged")
     assert not (tmp_path / "episodes.csv").exists()
+
+
+# --- settings that reach the method -----------------------------------------
+
+
+def test_the_worth_of_entropy_falls_with_the_rate_and_the_flags_stand_in_their_order(
+    hw15, tmp_path, monkeypatch
+):
+    weights, asked = [], []
+    update, batch = hw15.updates.Learner.update, hw15.updates.Learner.batch
+    monkeypatch.setattr(
+        hw15.updates.Learner, "update", lambda self, *args: weights.append(args[4]) or update(self, *args)
+    )
+    monkeypatch.setattr(
+        hw15.updates.Learner, "batch", lambda self, *args: asked.append(args[2:]) or batch(self, *args)
+    )
+    flags = ["--iterations", "4", "--entropy-weight", "0.2", "--gamma", "0.9", "--gae-lambda", "0.3"]
+    hw15.train.main([*TRIAL, *flags, "--out-dir", str(tmp_path)])
+    np.testing.assert_allclose(weights, 0.2 * np.array([1, 3 / 4, 1 / 2, 1 / 4]))
+    assert asked == [(0.9, 0.3)] * 4  # gamma, lambda
+
+
+def test_the_whole_gradient_is_clipped_to_a_half(hw15):
+    """Adam's first moments after a step are a tenth of the gradient: of all weights together."""
+    learner, rng = learner_of(hw15, "baseline", observations=3), np.random.default_rng(0)
+    seen, actions = rng.normal(size=(50, 3)).astype(np.float32), rng.integers(0, 2, 50).astype(np.int32)
+    old, advantages = np.zeros(50, np.float32), (1000 * rng.normal(size=50)).astype(np.float32)
+    targets = (1000 * rng.normal(size=50)).astype(np.float32)
+    learner.update((seen, actions, old, advantages, targets), 1, 50, 0.001, 0.0, rng)
+    moments = [v.numpy() for v in learner.optimizer.variables if "momentum" in v.path]
+    assert len(moments) == len(learner.weights)
+    assert np.sqrt(sum(np.square(moment).sum() for moment in moments)) == pytest.approx(0.05, rel=1e-3)
