@@ -1,0 +1,167 @@
+"""Several devices that share each batch: virtual ones, which a machine without a graphics card has too.
+
+TensorFlow and JAX can each split the processor. What it takes is started as a process of its own, since the
+number of devices is settled when a library is loaded.
+"""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from conftest import check_sentence, copy_alone, run_script
+from test_smoke import SMOKE
+
+START = """
+import os, sys
+backend, devices, script, epochs, *flags = sys.argv[1:]
+os.environ["KERAS_BACKEND"] = backend
+if backend == "jax":
+    os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
+sys.path.insert(0, os.getcwd())
+import scaffold
+if backend == "tensorflow":
+    import tensorflow as tf
+    parts = [tf.config.LogicalDeviceConfiguration()] * int(devices)
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
+import checkpoint
+save, saved = checkpoint.Checkpoint.save, []
+def counted(self, variables):
+    save(self, variables)
+    saved.append(1)
+    if len(saved) == int(epochs):
+        raise KeyboardInterrupt
+checkpoint.Checkpoint.save = counted
+module = __import__(script)
+scaffold.run(lambda: module.main(flags))
+"""
+TRIALS = {  # chapters whose batches are shared -> flags of a short training
+    "hw03_cnn": "--epochs 2",
+    "hw07_compression": "--epochs 2 --alpha 0 --prune 0",
+    "hw08_seq2seq": "--epochs 2 --r-drop 1",
+    "hw10_anomaly": "--epochs 2",
+    "hw11_gan": "--epochs 2 --loop fit --feature-model none",
+    "hw12_dann": "--epochs 2",
+}
+ONE_STEP = {  # flags of a training of one step, in which no device draws or normalises anything
+    "hw03_cnn": "--epochs 1 --batch-size 1100 --without normalisation augmentation --full-precision",
+    "hw07_compression": "--epochs 1 --batch-size 360 --alpha 0 --prune 0 --full-precision",
+    "hw08_seq2seq": "--epochs 1 --batch-size 5000 --dropout 0 --r-drop 0",
+    "hw10_anomaly": "--epochs 1 --batch-size 216 --method fcn",
+}
+with_jax = pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
+
+
+def start(folder, backend, devices, *flags, epochs=0, status=0):
+    """Run train.py of a copied chapter on virtual devices, and stop it after some saved epochs."""
+    command = [
+        sys.executable,
+        "-c",
+        START,
+        backend,
+        str(devices),
+        "train",
+        str(epochs),
+        "--synthetic",
+        *flags,
+    ]
+    done = subprocess.run(command, cwd=folder, env=dict(os.environ), capture_output=True, text=True)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("chapter", TRIALS)
+def test_a_training_goes_on_with_another_number_of_devices(chapter, tmp_path):
+    folder, flags = copy_alone(chapter, tmp_path), TRIALS[chapter].split()
+    said = start(folder, "tensorflow", 2, *flags, epochs=1, status=130)
+    assert "2 devices (cpu:0, cpu:1), each with" in said
+    said = start(folder, "tensorflow", 1, *flags, "--resume")
+    assert "2 devices" not in said
+    run_script(folder, "predict.py", "--synthetic")
+    assert json.loads((folder / "out/metrics.json").read_text())["arguments"]["resume"] is True
+
+
+@pytest.mark.full
+@with_jax
+@pytest.mark.parametrize("chapter", sorted({*TRIALS} - {"hw11_gan"}))
+def test_four_devices_on_jax(chapter, tmp_path):
+    folder = copy_alone(chapter, tmp_path)
+    said = start(folder, "jax", 4, *TRIALS[chapter].split())
+    assert "4 devices" in said
+    run_script(folder, "predict.py", "--synthetic")
+    SMOKE[chapter][-1](folder / "out")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("chapter", "backend", "devices"),
+    [
+        ("hw03_cnn", "tensorflow", 2),
+        ("hw10_anomaly", "tensorflow", 2),
+        *(pytest.param(chapter, "jax", 4, marks=with_jax) for chapter in ONE_STEP),
+    ],
+)
+def test_a_step_on_several_devices_is_the_step_on_one(chapter, backend, devices, tmp_path):
+    """On JAX batch normalisation and the mean over tokens are of the batch, on TensorFlow of its parts."""
+    weights = []
+    for count in (1, devices):
+        folder = copy_alone(chapter, tmp_path / str(count))
+        start(folder, backend, devices, *ONE_STEP[chapter].split(), "--devices", str(count))
+        with np.load(next((folder / "out").glob("checkpoint*.npz"))) as found:
+            weights.append([found[name] for name in found.files[:-2]])
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("chapter", ["hw03_cnn", "hw07_compression", "hw08_seq2seq", "hw10_anomaly"])
+def test_no_device_is_left_without_a_row(chapter, load_chapter, monkeypatch):
+    """A batch of which one device gets nothing has no mean; where batches are uneven, JAX stops."""
+    loaded, rng = load_chapter(chapter), np.random.default_rng(0)
+    monkeypatch.setattr(loaded.device, "sharing", ["cpu:0", "cpu:1", "cpu:2"])
+    images, labels = rng.integers(0, 256, (37, 8, 8, 3), np.uint8), rng.integers(0, 4, 37)
+    if chapter == "hw03_cnn":
+        batches = loaded.batches.Batches(images, labels, 4, 6, 0)
+    elif chapter == "hw07_compression":
+        batches = loaded.distillation.Views(images, labels, 4, 6, 0)
+    elif chapter == "hw10_anomaly":
+        batches = loaded.batches.Images(images, np.arange(37), 6)
+    else:
+        monkeypatch.setattr(loaded.training, "sharing", loaded.device.sharing)
+        ids = rng.integers(4, 9, (37, 5), np.int32)
+        batches = loaded.training.Batches(ids, ids + 10 * np.arange(37)[:, None], 6, twice=True)
+    counts = [len(keras.tree.flatten(batches[number])[0]) for number in range(len(batches))]
+    assert sum(counts) == (72 if chapter == "hw08_seq2seq" else 36)
+    assert all(count % 3 == 0 for count in counts)
+
+
+def test_each_device_has_both_copies_of_its_pairs(load_chapter, monkeypatch):
+    """R-Drop compares two passes of one pair: both must be on the device that compares them."""
+    training = load_chapter("hw08_seq2seq").training
+    monkeypatch.setattr(training, "sharing", ["cpu:0", "cpu:1"])
+    ids = np.arange(4 * 3, dtype=np.int32).reshape(4, 3) + 4
+    ((source, _), _) = training.Batches(ids, ids, 4, twice=True)[0]
+    for part in np.split(source, 2):
+        first, second = np.split(part, 2)
+        np.testing.assert_array_equal(first, second)
+
+
+def test_devices_that_are_not_there(load_chapter, capsys):
+    loaded = load_chapter("hw10_anomaly")
+    flags = ["--synthetic", "--method", "fcn", "--devices"]
+    check_sentence(loaded, capsys, [*flags, "64"], "--devices 64", "at most 1", "cpu:0")
+    check_sentence(loaded, capsys, [*flags, "0"], "--devices 0", "expected 1 to 1,024")
+
+
+def test_a_batch_that_devices_cannot_share(load_chapter, monkeypatch):
+    loaded = load_chapter("hw03_cnn")
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0", "gpu:1", "gpu:2", "gpu:3"])
+    with pytest.raises(loaded.scaffold.BadInput, match="--devices 3: expected a divisor of the 128"):
+        loaded.device.share_batches(3, 128)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")  # which shares nothing
+    loaded.device.share_batches(None, 128)
+    assert loaded.device.sharing == ["gpu:0"]
