@@ -665,9 +665,9 @@ def test_the_target_is_read_with_statistics_of_its_own(hw12, pair, tmp_path, mon
         settled.append(images)
         settle(extractor, images, **more)
 
-    monkeypatch.setattr(hw12.model, "recalibrate_batch_norm", settling)
+    monkeypatch.setattr(hw12.training, "recalibrate_batch_norm", settling)
     monkeypatch.setattr(
-        hw12.model,
+        hw12.training,
         "outputs_of",
         lambda model, images: asked.append((images, settled[-1])) or outputs_of(model, images),
     )
