@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
-from skimage import feature, filters  # each imported when it is first used
 from tqdm import tqdm
 
 GREY = np.array([0.299, 0.587, 0.114])  # ITU-R 601: how bright red, green and blue look
@@ -70,6 +69,7 @@ def edges_of(images):
 
     Canny's lines are made as thick and as soft as a pen's: lines of one pixel would tell the domains apart.
     """
+    from skimage import feature, filters  # slow to import, and predict.py needs no edges
 
     def variants(image):
         grey = image @ GREY if image.shape[-1] == 3 else image[..., 0]
