@@ -1,7 +1,7 @@
 """What both loops train: two networks, their optimisers, and all that is random.
 
-Each draw depends on the seed and on the number of the step, and on nothing else. So both loops draw the same,
-and so does a training that was stopped and goes on.
+Each draw depends on the seed and the number of the step, and on nothing else. So both loops draw the same,
+and so does a training that was stopped and goes on. Devices that share a batch have draws of their own.
 """
 
 from collections import namedtuple
@@ -45,7 +45,9 @@ class GAN:
 
     def draw(self, batch, turn):
         """What an update needs: turn 0 is the discriminator's, 1, 2, ... are the generator's."""
-        seeds = [tf.stack([self.seed, (self.step * TURNS + turn) * 8 + index]) for index in range(5)]
+        device = tf.distribute.get_replica_context().replica_id_in_sync_group  # 0 where there is one
+        seed = tf.bitwise.bitwise_xor(self.seed, device * 2**24)
+        seeds = [tf.stack([seed, (self.step * TURNS + turn) * 8 + index]) for index in range(5)]
         noise = tf.random.stateless_normal((batch, NOISE), seeds[1])
         mix = tf.random.stateless_uniform((batch, 1, 1, 1), seeds[2])
         return Draws(seeds[0], noise, mix, seeds[3:])

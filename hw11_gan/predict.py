@@ -18,6 +18,7 @@ from dataset import load_faces
 from device import start_keras
 from PIL import Image
 from records import trained
+from sheets import nearest, plot_rows, sheet, walk
 
 ROWS, STEPS = 6, 10  # of walk.png
 SHOWN = 100  # in generated.png
@@ -37,7 +38,6 @@ def main(argv=None):
     trained(args, "model.keras")
     start_keras(tensorflow=True)
     from model import draw_noise, generate, load_generator  # with Keras, for which --help need not wait
-    from sheets import nearest, plot_rows, sheet, walk
 
     generator = load_generator(args.out_dir / "model.keras")
     noise = draw_noise(max(args.count, 2 * ROWS), args.seed)

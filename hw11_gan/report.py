@@ -14,15 +14,35 @@ from pathlib import Path
 
 from scaffold import HERE, Parser, replacing, run
 
+from device import start_keras
+from images import image_files
+from records import finished, publish, read_metrics
+
+
+def parse_args(argv=None):
+    parser = Parser(__doc__, "report", "folder that holds faces/")
+    parser.add_argument(
+        "--feature-model", default="inceptionv3", help="what measures all rows: that, or a .keras file"
+    )
+    parser.set_defaults(seeds=3)
+    return parser.parse(argv)
+
+
+if __name__ == "__main__":  # --help, wrong flags and files need not wait for the imports below
+    run(lambda: (args := parse_args()).synthetic or image_files(args.data_dir / "faces"))
+    run(lambda: start_keras(tensorflow=True))
+
 import numpy as np
 import pandas as pd
 import train
+from checkpoint import Checkpoint
 from dataset import load_faces
-from device import start_keras
+from features import load_features, measure
+from model import draw_noise, generate, load_generator
 from PIL import Image
 from recipes import CRITICS
-from records import finished, publish, read_metrics
 from sheets import GAP, plot_rows
+from training import FEATURES, FREE, GENERATED, build_gan
 
 ORIGINAL_EPOCHS, EARLY = 16, 2  # as many minutes as the default's; where the moving averages still lag
 LOSSES = "--image-size 32 --epochs 6"
@@ -35,15 +55,6 @@ COLLAPSES = {
 FLIPS = (1, 2, 5, 10, 25, 50)  # epochs shown in faces.jpg
 COLUMNS_OF_IMAGES = 8
 COLUMNS = ["table", "row", "kid", "fid", "spread", "duplicates", "seconds"]
-
-
-def parse_args(argv=None):
-    parser = Parser(__doc__, "report", "folder that holds faces/")
-    parser.add_argument(
-        "--feature-model", default="inceptionv3", help="what measures all rows: that, or a .keras file"
-    )
-    parser.set_defaults(seeds=3)
-    return parser.parse(argv)
 
 
 def main(argv=None):
@@ -141,14 +152,12 @@ def arguments_of(folder):
 
 def ruler(folder):
     """What a training was measured with: distances_of(images) -> cells, and its faces and those aside."""
-    from features import load_features, measure
-
     args = arguments_of(folder)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     faces, aside, _ = load_faces(data_dir, args.image_size)
     model = load_features(args.feature_model, data_dir)
     return (
-        lambda images: as_cells(measure(model, aside, images, folder / train.FEATURES)),
+        lambda images: as_cells(measure(model, aside, images, folder / FEATURES)),
         faces,
         aside,
     )
@@ -159,14 +168,9 @@ def normalised(folder, faces):
 
     faces: what it learnt from, by which the checkpoint is known.
     """
-    start_keras(tensorflow=True)
-    from checkpoint import Checkpoint
-    from model import draw_noise, generate
-    from training import build_gan
-
     args = arguments_of(folder)
-    gan, noise = build_gan(args), draw_noise(train.GENERATED, args.seed)
-    Checkpoint(args, [faces], free=("loop", "feature_model")).restore(gan.variables)
+    gan, noise = build_gan(args), draw_noise(GENERATED, args.seed)
+    Checkpoint(args, [faces], FREE).restore(gan.variables)
     return {
         "moving averages": generate(gan.generator, noise),
         "each batch's own": generate(gan.generator, noise, training=True),
@@ -176,10 +180,8 @@ def normalised(folder, faces):
 
 def drawn(folder):
     """What a training was measured on."""
-    from model import draw_noise, generate, load_generator
-
     seed = arguments_of(folder).seed
-    return generate(load_generator(folder / "model.keras"), draw_noise(train.GENERATED, seed))
+    return generate(load_generator(folder / "model.keras"), draw_noise(GENERATED, seed))
 
 
 def flip_book(folder):

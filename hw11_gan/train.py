@@ -20,13 +20,11 @@ from dataset import HELP, load_faces, make_synthetic
 from device import start_keras
 from recipes import CRITICS, recipe_of
 from records import claim, learning_curve, record
-
-FEATURES = "real_features.npz"
-GENERATED = 500  # images that are measured
+from sheets import write_flip_book
 
 
 def parse_args(argv=None):
-    parser = Parser(__doc__, "train", "folder that holds faces/", resume=True)
+    parser = Parser(__doc__, "train", "folder that holds faces/", resume=True, devices=True)
     add = parser.add_argument
     add("--image-size", type=integer(16, 128), choices=[16, 32, 64, 128], help="pixels a side")
     add("--loop", choices=["gradients", "fit"], default="gradients", help="who takes the gradients")
@@ -46,6 +44,8 @@ def parse_args(argv=None):
         args.feature_model = "features.keras"  # which --synthetic makes
     if args.batch_size < 2:
         parser.error(f"--batch-size {args.batch_size}: expected at least 2")
+    if args.loop == "gradients" and (args.devices or 1) > 1:
+        parser.error(f"--devices {args.devices}: expected 1, or --loop fit, which shares batches")
     if args.original and args.loss != "dcgan":
         parser.error(f"--loss {args.loss}: --original has dcgan's")
     return args
@@ -61,17 +61,11 @@ def main(argv=None):
             f"{data_dir / 'faces'} has {len(faces)} faces to train with, expected at least --batch-size "
             f"{args.batch_size}; {HELP}."
         )
-    device = start_keras(args.seed, args.full_precision, tensorflow=True)
-    from checkpoint import Checkpoint
-    from features import RULER, choose_features, measure
-    from gradients import train_by_gradients
-    from model import draw_noise, generate
-    from sheets import write_flip_book
-    from trainer import train_by_fit
-    from training import build_gan, finisher, sheet_of
+    sharing = args.devices if args.loop == "fit" else 1, args.batch_size
+    device = start_keras(args.seed, args.full_precision, tensorflow=True, share=sharing)
+    from training import begin, fit, measured, sheets_of
 
-    gan = build_gan(args)
-    features = choose_features(args, data_dir, faces)
+    gan, features = begin(args, data_dir, faces)
     parameters = gan.generator.count_params(), gan.discriminator.count_params()
     head(
         args,
@@ -79,46 +73,40 @@ def main(argv=None):
         f"generator {parameters[0]} parameters, discriminator {parameters[1]}, on {device}",
     )
 
-    checkpoint = Checkpoint(args, [faces], free=("loop", "feature_model"))
-    if args.resume:
-        checkpoint.restore(gan.variables)
-    train = train_by_gradients if args.loop == "gradients" else train_by_fit
-    finish = finisher(args, gan, checkpoint)
-    train(gan, faces, args.batch_size, len(checkpoint.rows), args.epochs, finish)
-
-    rows, fitted = checkpoint.rows, time.perf_counter()
-    one_fit = sum(row["seconds"] for row in rows)
-    generated = generate(gan.averaged, draw_noise(GENERATED, args.seed))
+    history = fit(args, gan, faces)
+    fitted, one_fit = time.perf_counter(), float(history.seconds.sum())
     own = features is not None and features.name == "own"
     metrics = {
         "metric": "KID x 1000 to the faces kept aside" + (", by this training's own features" if own else ""),
-        **(measure(features, aside, generated, args.out_dir / FEATURES) if features else unmeasured(rows)),
+        **(measured(args, gan, features, aside) if features else unmeasured(history)),
         "parameters": sum(parameters),
         "seconds": {
             "one_fit": one_fit,
-            "one_fit_of_all_cores": sum(row["processor_seconds"] for row in rows),
+            "one_fit_of_all_cores": float(history.processor_seconds.sum()),
             "all": one_fit + time.perf_counter() - fitted,
         },
     }
     if features:
         metrics["score"] = metrics["kid"]
         print("   ".join(f"{name} {metrics[name]:.3f}" for name in ("fid", "spread", "duplicates")))
-    history = checkpoint.history()
-    sheets = {epoch: path for epoch in history.index if (path := sheet_of(args, epoch)).is_file()}
+    sheets = sheets_of(args, history.index)
     lines = {"discriminator": "discriminator", "generator": "generator"}
     files = {
         "model.keras": gan.averaged.save,
         **({"faces.gif": lambda path: write_flip_book(sheets, path)} if sheets else {}),
-        **({RULER: None} if own else {}),
+        **({"ruler.keras": None} if own else {}),
         "history.csv": history,
         "learning_curve.png": learning_curve(history, {"mean loss: it says little about the images": lines}),
     }
     return record(args, metrics, files)
 
 
-def unmeasured(rows):
+def unmeasured(history):
     """The metric and score of a training that nothing measures."""
-    return {"metric": "generator's loss, which says little about the faces", "score": rows[-1]["generator"]}
+    return {
+        "metric": "generator's loss, which says little about the faces",
+        "score": float(history.generator.iloc[-1]),
+    }
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ class TrainableGAN(keras.Model):
         super().__init__()
         self.gan = gan
         self.generator, self.discriminator = gan.generator, gan.discriminator
+        self.built = True  # there is nothing to call, by which several devices would build it
 
     def compile(self, generator_optimizer, discriminator_optimizer):
         super().compile(jit_compile=False)

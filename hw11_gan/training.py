@@ -6,13 +6,20 @@ from scaffold import BadInput, replacing
 
 import keras
 import numpy as np
+from checkpoint import Checkpoint
+from features import choose_features, measure
 from gan import DECAY, GAN
+from gradients import train_by_gradients
 from losses import LOSSES
 from model import build_discriminator, build_generator, draw_noise, generate, recalibrate_batch_norm
 from recipes import CRITICS, recipe_of
 from sheets import sheet
+from trainer import train_by_fit
 
 SHEET = 64  # images of an epoch's sheet
+GENERATED = 500  # images that are measured
+FEATURES = "real_features.npz"  # of the faces kept aside
+FREE = ("loop", "feature_model")  # flags that may differ when a training goes on
 
 
 def build_gan(args):
@@ -35,39 +42,70 @@ def build_gan(args):
         keras.mixed_precision.set_global_policy("float32")  # what is built later measures
 
 
+def begin(args, data_dir, faces):
+    """The untrained networks, and what will measure the images that they draw, or None."""
+    return build_gan(args), choose_features(args, data_dir, faces)
+
+
+def fit(args, gan, faces):
+    """Train, with --resume from the last finished epoch on. Returns the history, a row an epoch."""
+    checkpoint = Checkpoint(args, [faces], FREE)
+    if args.resume:
+        checkpoint.restore(gan.variables)
+    train = train_by_gradients if args.loop == "gradients" else train_by_fit
+    done = len(checkpoint.rows)
+    train(gan, faces, args.batch_size, done, args.epochs, EpochEnd(args, gan, checkpoint))
+    return checkpoint.history()
+
+
+def measured(args, gan, features, aside):
+    """What GENERATED images come to beside the faces kept aside; see features.measure()."""
+    generated = generate(gan.averaged, draw_noise(GENERATED, args.seed))
+    return measure(features, aside, generated, args.out_dir / FEATURES)
+
+
+def sheets_of(args, epochs):
+    """The sheets of some epochs that are there: {epoch: file}."""
+    return {epoch: path for epoch in epochs if (path := sheet_of(args, epoch)).is_file()}
+
+
 def sheet_of(args, epoch):
     """The file of an epoch's sheet."""
     return args.out_dir / "samples" / f"epoch_{epoch:03d}.png"
 
 
-def finisher(args, gan, checkpoint):
-    """finish(epoch, losses): add a row, write the epoch's sheet, the checkpoint and a line."""
-    noise, clocks = draw_noise(SHEET, args.seed), [time.perf_counter(), time.process_time()]
-    (args.out_dir / "samples").mkdir(exist_ok=True)
+class EpochEnd:
+    """What is done after each epoch of either loop: called with its number from 1 and the steps' losses.
 
-    def finish(epoch, losses):
-        weights = [np.isfinite(weight).all() for weight in gan.averaged.get_weights()]
-        if not (np.isfinite(losses).all() and all(weights)):
+    It adds a row to the history, writes the epoch's sheet and saves the checkpoint.
+    Raises BadInput if a loss or a weight is not a number.
+    """
+
+    def __init__(self, args, gan, checkpoint):
+        self.args, self.gan, self.checkpoint = args, gan, checkpoint
+        self.noise = draw_noise(SHEET, args.seed)
+        (args.out_dir / "samples").mkdir(exist_ok=True)
+        self.began, self.processor = time.perf_counter(), time.process_time()
+
+    def __call__(self, epoch, losses):
+        gan, epochs = self.gan, self.args.epochs
+        if not np.isfinite(losses).all() or not all(np.isfinite(w).all() for w in gan.averaged.get_weights()):
             raise BadInput(
-                f"epoch {epoch}: a loss is not a number, --learning-rate {args.learning_rate} may be too "
-                f"large; {checkpoint.path} holds what was before, if there was an epoch."
+                f"epoch {epoch}: a loss is not a number, --learning-rate {self.args.learning_rate} may be "
+                f"too large; {self.checkpoint.path} holds what was before, if there was an epoch."
             )
         of_discriminator, of_generator = np.mean(losses, axis=0)
-        seconds, of_processor = time.perf_counter() - clocks[0], time.process_time() - clocks[1]
-        checkpoint.rows.append(
-            {
-                "discriminator": of_discriminator,
-                "generator": of_generator,
-                "seconds": seconds,
-                "processor_seconds": of_processor,
-            }
-        )
-        print(f"epoch {epoch}/{args.epochs}   discriminator {of_discriminator:.3f}", end="   ")
-        print(f"generator {of_generator:.3f}   {seconds:.1f} s", flush=True)
+        row = {
+            "discriminator": of_discriminator,
+            "generator": of_generator,
+            "seconds": time.perf_counter() - self.began,
+            "processor_seconds": time.process_time() - self.processor,
+        }
+        self.checkpoint.rows.append(row)
+        print(f"epoch {epoch}/{epochs}   discriminator {of_discriminator:.3f}", end="   ")
+        print(f"generator {of_generator:.3f}   {row['seconds']:.1f} s", flush=True)
         recalibrate_batch_norm(gan.averaged)
-        with replacing(sheet_of(args, epoch)) as path:
-            sheet(generate(gan.averaged, noise), columns=8).save(path)
-        checkpoint.save(gan.variables)
-        clocks[:] = time.perf_counter(), time.process_time()
-
-    return finish
+        with replacing(sheet_of(self.args, epoch)) as path:
+            sheet(generate(gan.averaged, self.noise), columns=8).save(path)
+        self.checkpoint.save(gan.variables)
+        self.began, self.processor = time.perf_counter(), time.process_time()

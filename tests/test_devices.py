@@ -113,7 +113,7 @@ def test_a_step_on_several_devices_is_the_step_on_one(chapter, backend, devices,
         folder = copy_alone(chapter, tmp_path / str(count))
         start(folder, backend, devices, *ONE_STEP[chapter].split(), "--devices", str(count))
         with np.load(next((folder / "out").glob("checkpoint*.npz"))) as found:
-            weights.append([found[name] for name in found.files[:-2]])
+            weights.append([found[f"arr_{index}"] for index in range(len(found.files) - 2)])
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
 

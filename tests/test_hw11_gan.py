@@ -262,7 +262,8 @@ def test_augmentation_moves_what_it_should(hw11):
     assert abs(changed.max(axis=(1, 2, 3)).mean() - 0.125) < 0.03  # brightness is uniform, half below 0
     marked = grey.copy()
     marked[:, 8, 8] = 1000
-    indices = np.asarray(hw11.augment.augment(tf.constant(marked), [0, 1]))[..., 0].reshape(500, -1).argmax(1)
+    shown = np.asarray(hw11.augment.augment(tf.constant(marked), [0, 1]))
+    indices = shown[..., 0].reshape(500, -1).argmax(1)
     for steps in (indices // 16 - 8, indices % 16 - 8):
         assert sorted(set(steps.tolist())) == [-2, -1, 0, 1, 2]
     with tf.GradientTape() as tape:
@@ -503,7 +504,7 @@ def test_losses_that_are_no_numbers_stop_the_run_and_keep_the_checkpoint(hw11, t
     args = hw11.train.parse_args([*TRIAL, "--out-dir", str(tmp_path)])
     (tmp_path / "samples").mkdir()
     gan, checkpoint = hw11.training.build_gan(args), hw11.checkpoint.Checkpoint(args)
-    rows, finish = checkpoint.rows, hw11.training.finisher(args, gan, checkpoint)
+    rows, finish = checkpoint.rows, hw11.training.EpochEnd(args, gan, checkpoint)
     finish(1, [(1.0, 2.0)])
     kept = (tmp_path / "checkpoint.npz").read_bytes()
     for losses in ([(1.0, 2.0), (np.nan, 2.0)], [(1.0, np.inf)]):
@@ -733,3 +734,37 @@ def test_only_inceptions_features_are_taken_as_they_are(hw11, tmp_path, monkeypa
         np.testing.assert_allclose(found["fid"], hw11.distances.fid(true / scale, fake / scale))
         collapse = hw11.distances.collapse(true, fake)  # shares, whatever the scale
         np.testing.assert_allclose([found["spread"], found["duplicates"]], collapse)
+
+
+# --- settings that reach the method -----------------------------------------
+
+
+def test_an_image_is_changed_in_its_colours_by_one_factor(hw11, monkeypatch):
+    """Saturation and contrast: what two channels of a pixel differ by, in every pixel times the same."""
+    import tensorflow as tf
+
+    monkeypatch.setattr(hw11.augment, "SHIFT", 0.0)
+    images = np.random.default_rng(0).uniform(-1, 1, (200, 8, 8, 3)).astype(np.float32)
+    changed = np.asarray(hw11.augment.augment(tf.constant(images), [0, 1]))
+    before, after = (x[..., :2] - x[..., 1:] for x in (images, changed))
+    factors = (before * after).sum(axis=(1, 2, 3)) / np.square(before).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(after, factors[:, None, None, None] * before, atol=1e-4)
+    assert 0 <= factors.min() < 0.2
+    assert 2 < factors.max() <= 3  # twice the saturation, half as much contrast again
+
+
+@pytest.mark.parametrize(("loss", "times"), [("dcgan", 1), ("wgan-gp", 2), ("sngan", 2)])
+def test_some_critics_learn_twice_as_fast(hw11, loss, times):
+    args = hw11.train.parse_args([*TRIAL, "--loss", loss, "--learning-rate", "0.001"])
+    of_generator, of_critic = hw11.training.build_gan(args).optimizers
+    assert float(of_generator.learning_rate) == pytest.approx(0.001)
+    assert float(of_critic.learning_rate) == pytest.approx(0.001 * times)
+
+
+def test_kid_draws_no_image_twice(hw11_light):
+    """Of two sets that are no larger than a draw, every draw is the whole."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 3)), rng.normal(1, 1, size=(30, 3))
+    mean, deviation = hw11_light.distances.kid(x, y)
+    assert mean == pytest.approx(hw11_light.distances.discrepancy(x, y))
+    assert deviation == pytest.approx(0, abs=1e-9)
