@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-from device import divisible
+from device import divisible, own_part
 from PIL import Image
 
 ASPECT = 4 / 3  # of a crop's sides, at most
@@ -36,7 +36,7 @@ class Batches(keras.utils.PyDataset):
         return len(self.labels) // self.batch_size
 
     def __getitem__(self, number):
-        indices = self.order[number * self.batch_size : (number + 1) * self.batch_size]
+        indices = own_part(self.order[number * self.batch_size : (number + 1) * self.batch_size])
         images, labels = self.images[indices], self.one_hot[self.labels[indices]]
         if self.augmentation is None:
             return images, labels

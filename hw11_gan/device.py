@@ -10,6 +10,7 @@ from pathlib import Path
 
 from scaffold import BadInput
 
+PROCESSES, PROCESS = "KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID"  # see own_part()
 sharing = []  # names of the devices that share each batch
 
 
@@ -45,6 +46,8 @@ def start_keras(seed=None, full_precision=True, tensorflow=False, share=(1, 1)):
         with quiet():
             import keras
 
+            if backend == "jax" and PROCESSES in os.environ:  # before any computation
+                keras.distribution.initialize()
             cards = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
             keras.random.uniform((), dtype="float32")
     except ValueError as error:  # keras.json holds what Keras does not know
@@ -87,8 +90,8 @@ def share_batches(count, size):
         raise BadInput(f"--devices {count}: expected a divisor of the {size} examples of a batch.")
     sharing[:] = names[:count]
     if backend == "jax":
-        shared = keras.distribution.DataParallel(devices=sharing) if count > 1 else None
-        keras.distribution.set_distribution(shared)
+        parallel = keras.distribution.DataParallel(devices=sharing, auto_shard_dataset=False)
+        keras.distribution.set_distribution(parallel if count > 1 else None)
     elif backend == "tensorflow":
         import tensorflow as tf
 
@@ -100,6 +103,17 @@ def divisible(rows):
     """The rows without the last few, so that all devices that share a batch get as many."""
     count = max(1, len(sharing))
     return rows[: len(rows) // count * count]
+
+
+def own_part(rows):
+    """The rows of a batch that this process brings: all, or each n-th where n processes of JAX share it.
+
+    Each may run on a machine of its own. The variables of the environment are Keras': see
+    keras.distribution.initialize.
+    """
+    if os.environ["KERAS_BACKEND"] != "jax":
+        return rows
+    return rows[int(os.environ.get(PROCESS, 0)) :: int(os.environ.get(PROCESSES, 1))]
 
 
 def has_bfloat16(cards):

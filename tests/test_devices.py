@@ -7,11 +7,13 @@ number of devices is settled when a library is loaded.
 import importlib.util
 import json
 import os
+import socket
 import subprocess
 import sys
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import check_sentence, copy_alone, run_script
 from test_smoke import SMOKE
@@ -116,6 +118,36 @@ def test_a_step_on_several_devices_is_the_step_on_one(chapter, backend, devices,
             weights.append([found[f"arr_{index}"] for index in range(len(found.files) - 2)])
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+
+
+@pytest.mark.full
+@with_jax
+def test_two_machines_train_as_one(tmp_path):
+    """Two processes, each with its own rows of a batch, come to what one comes to with all rows."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    folder = copy_alone("hw03_cnn", tmp_path)
+    flags = ["--synthetic", "--arch", "plain", "--epochs", "1", "--full-precision", "--out-dir"]
+    several = {"KERAS_DISTRIBUTION_JOB_ADDRESSES": address, "KERAS_DISTRIBUTION_NUM_PROCESSES": "2"}
+    histories, started = [], []
+    for name, own in (
+        ("first", several | {"KERAS_DISTRIBUTION_PROCESS_ID": "0"}),
+        ("second", several | {"KERAS_DISTRIBUTION_PROCESS_ID": "1"}),
+        ("alone", {}),
+    ):
+        environment = os.environ | {"KERAS_BACKEND": "jax"} | own
+        command = [sys.executable, folder / "train.py", *flags, tmp_path / name]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        started.append(subprocess.Popen(command, env=environment, **pipes))
+    for name, process in zip(("first", "second", "alone"), started):
+        said, _ = process.communicate(timeout=500)
+        assert process.returncode == 0, said
+        assert ("2 devices" in said) == (name != "alone")
+        history = pd.read_csv(tmp_path / name / "history.csv")
+        histories.append(history[["loss", "accuracy", "val_loss", "val_accuracy"]])
+    pd.testing.assert_frame_equal(histories[0], histories[1])
+    pd.testing.assert_frame_equal(histories[0], histories[2], rtol=1e-2)
 
 
 @pytest.mark.parametrize("chapter", ["hw03_cnn", "hw07_compression", "hw08_seq2seq", "hw10_anomaly"])
