@@ -55,7 +55,8 @@ ONE_STEP = {  # flags of a training of one step, in which no device draws or nor
     "hw08_seq2seq": "--epochs 1 --batch-size 5000 --dropout 0 --r-drop 0",
     "hw10_anomaly": "--epochs 1 --batch-size 216 --method fcn",
 }
-with_jax = pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
+without_jax = pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
+on_jax = [pytest.mark.full, pytest.mark.monday, without_jax]
 
 
 def start(folder, backend, devices, *flags, epochs=0, status=0):
@@ -89,7 +90,8 @@ def test_a_training_goes_on_with_another_number_of_devices(chapter, tmp_path):
 
 
 @pytest.mark.full
-@with_jax
+@pytest.mark.monday
+@without_jax
 @pytest.mark.parametrize("chapter", sorted({*TRIALS} - {"hw11_gan"}))
 def test_four_devices_on_jax(chapter, tmp_path):
     folder = copy_alone(chapter, tmp_path)
@@ -105,7 +107,7 @@ def test_four_devices_on_jax(chapter, tmp_path):
     [
         ("hw03_cnn", "tensorflow", 2),
         ("hw10_anomaly", "tensorflow", 2),
-        *(pytest.param(chapter, "jax", 4, marks=with_jax) for chapter in ONE_STEP),
+        *(pytest.param(chapter, "jax", 4, marks=on_jax) for chapter in ONE_STEP),
     ],
 )
 def test_a_step_on_several_devices_is_the_step_on_one(chapter, backend, devices, tmp_path):
@@ -121,7 +123,8 @@ def test_a_step_on_several_devices_is_the_step_on_one(chapter, backend, devices,
 
 
 @pytest.mark.full
-@with_jax
+@pytest.mark.monday
+@without_jax
 def test_two_machines_train_as_one(tmp_path):
     """Two processes, each with its own rows of a batch, come to what one comes to with all rows."""
     with socket.socket() as free:
