@@ -121,7 +121,8 @@ def attack_own(args, model, own, shape, categories):
 def pack(folder, names, path):
     """Pack the files into path, a .tgz without folder, time or owner inside: the same bytes every time."""
     with (
-        gzip.GzipFile(path, "wb", mtime=0) as compressed,
+        open(path, "wb") as file,
+        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w") as archive,
     ):
         for name in names:
@@ -142,7 +143,12 @@ def plot_comparison(images, attacked, before, after, categories):
         largest = np.abs(difference).max()
         scaled = np.rint(128 + 127 * difference / max(largest, 1)).astype(np.uint8)
         names = [plain(categories[k].split(",")[0]) for k in classes]
-        titles = (f"before: {names[0]}", f"after: {names[1]}", f"added: at most {largest} of 255")
+        times = f"{127 / max(largest, 1):.0f}"
+        titles = (
+            f"before: {names[0]}",
+            f"after: {names[1]}",
+            f"added: at most {largest} of 255 (times {times})",
+        )
         for axes, shown, title in zip(row, (image, changed, scaled), titles):
             axes.imshow(shown)
             axes.set_title(title, fontsize=9)
@@ -161,9 +167,10 @@ def plot_top3(attacked, before, after, labels, categories):
             best = np.argsort(probabilities)[-3:]
             names = [plain(categories[k].split(",")[0]) for k in best]
             colours = ["C2" if k == label else "C3" for k in best]
-            axes.barh(range(len(best)), probabilities[best], color=colours)
+            bars = axes.barh(range(len(best)), probabilities[best], color=colours)
+            axes.bar_label(bars, fmt="%.3f", padding=2, fontsize=8)  # also where there is no bar to see
             axes.set_yticks(range(len(best)), names)
-            axes.set(xlim=(0, 1))
+            axes.set(xlim=(0, 1.15), xticks=(0, 0.5, 1))
     for axes, title in zip(grid[0], ("attacked image", "probability before", "probability after")):
         axes.set_title(title, fontsize=9)
     for axes in grid[-1][1:]:

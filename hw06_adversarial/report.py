@@ -36,6 +36,7 @@ if __name__ == "__main__":  # --help, wrong flags and files need not wait for th
     run(lambda: (args := parse_args()).synthetic or load(args))  # made-up files are not missing
     run(lambda: start_keras(tensorflow=True))
 
+import attack
 import defence
 import keras
 import numpy as np
@@ -43,12 +44,14 @@ import pandas as pd
 import predict
 import train
 from matplotlib.figure import Figure
+from minimal import fewest_pixels
 from model import load_proxy, read, softmax
 from training import craft
 
 EPSILONS = (1, 2, 4, 8, 15, 32, 64)
 ITERATIVE_EPSILONS = (1, 4)
 TRANSFER_EPSILONS = (8, 16)
+FEWEST, SPARSE_ITERATIONS = (16, 64, 256, 1024, 4096, 16384), 6
 DEFENCES = {
     "none": lambda images: images,
     "Gaussian, radius 0.5": lambda images: defence.gaussian_blur(images, 0.5),
@@ -130,6 +133,10 @@ def main(argv=None):
         pd.DataFrame(cells, sets).T.to_csv(path, index_label="defence")
     with replacing(results / "transfer.csv") as path:
         strangers(args, models, images, labels).to_csv(path, index=False)
+    iterations = args.iterations or SPARSE_ITERATIONS
+    with replacing(results / "fewest.csv") as path:
+        cells = {name: fewest(model, images, labels, iterations) for name, model in models.items()}
+        pd.DataFrame(cells).to_csv(path, index_label="one level in at most")
     plot_curves(curves, results / "epsilon.png")
     fooled = np.flatnonzero((seen["minimal"] != images).any(axis=(1, 2, 3)))[: predict.SHOWN]
     before, after = (softmax(read(models[first_name], shown[fooled])) for shown in (images, seen["minimal"]))
@@ -178,6 +185,18 @@ def strangers(args, models, images, labels):
                 rows.append([pair, name, f"{np.mean(found):.3f}", f"{over_clean:.3f}", times])
                 print(*rows[-1], flush=True)
     return pd.DataFrame(rows, columns=["proxy to target", "attack", "misread", "over clean", "times"])
+
+
+def fewest(model, images, labels, iterations):
+    """The share of the images read right that one level in so few pixels has misread: {words: as printed}."""
+    right = read(model, images).argmax(axis=1) == labels
+    query = attack.make_query(attack.margin, model, batch_size=50)
+    needed = fewest_pixels(query, images[right], labels[right], iterations)
+    found = {
+        f"{pixels} pixels, {pixels / images[0, :, :, 0].size:.2%} of them": (needed > 0) & (needed <= pixels)
+        for pixels in FEWEST
+    }
+    return {words: f"{np.mean(reached):.3f}" for words, reached in found.items()}
 
 
 def shares(model, sets, labels, defend=lambda images: images):

@@ -196,6 +196,25 @@ def test_minimal_finds_the_smallest_level_of_a_linear_model(hw06):
     np.testing.assert_array_equal(distances(attacked, images), np.where(needed <= limit, needed, 0))
 
 
+def test_the_fewest_pixels_of_a_linear_model(hw06):
+    """Of a linear model the best pixels are known: those with the largest weights that can still move."""
+    rng = np.random.default_rng(4)
+    weights, images = rng.normal(0, 1, (90, 2)), grey(rng, 12, 1, 255)
+    images[:, :3] = 0  # these pixels can only become brighter
+    towards = (weights[:, 1] - weights[:, 0]).reshape(SHAPE)
+    able = np.where((images == 0) & (towards < 0), 0, abs(towards))
+    gains = np.sort(able.sum(axis=-1).reshape(12, -1))[:, ::-1].cumsum(axis=1)  # of the best 1, 2, ... pixels
+    counts = np.array([1, 2, 3, 4, 5, 8, 9, 16, 17, 29, 30, 30])
+    gaps = gains[np.arange(12), counts - 1] - 0.05  # so many pixels suffice, and none fewer
+    gaps[-1] = gains[-1, -1] + 1  # and here all do not
+    biases = gaps + (images.reshape(12, 90) @ (weights[:, 1] - weights[:, 0]))
+    needed = []
+    for image, bias in zip(images, biases):
+        query = hw06.attack.make_query(hw06.attack.margin, linear(weights, (bias, 0.0)), batch_size=12)
+        needed += list(hw06.minimal.fewest_pixels(query, image[None], np.zeros(1, int), iterations=2))
+    assert needed == [1, 2, 4, 4, 8, 8, 16, 16, 30, 30, 30, 0]
+
+
 @pytest.mark.parametrize("method", ["minimal", "fgsm", "iterative", "transfer"])
 def test_no_saved_pixel_is_further_than_epsilon(crafted, method):
     metrics, attacked, images, labels = crafted("--method", method, "--epsilon", "3")
@@ -393,6 +412,13 @@ def test_the_hand_in_says_what_the_files_say(hw06, crafted, whole_set, tmp_path)
         for number, name in enumerate(archive.getnames()):
             shown = np.asarray(Image.open(io.BytesIO(archive.extractfile(name).read())))
             np.testing.assert_array_equal(shown, attacked[number])
+
+
+def test_an_archive_has_the_same_bytes_under_any_name(hw06, tmp_path):
+    hw06.dataset.write_images(tmp_path, grey(np.random.default_rng(0), 2), ["000.png", "001.png"])
+    for name in ("images.tgz", "half-written-7-images.tgz"):
+        hw06.predict.pack(tmp_path, ["000.png", "001.png"], tmp_path / name)
+    assert (tmp_path / "images.tgz").read_bytes() == (tmp_path / "half-written-7-images.tgz").read_bytes()
 
 
 def test_the_folder_is_replaced_as_a_whole_or_not_at_all(hw06, tmp_path, monkeypatch):
@@ -610,3 +636,33 @@ def test_a_picture_of_ones_own_is_attacked(hw06, crafted, whole_set, tmp_path, c
     assert printed[-3].split()[1] != printed[-2].split()[1], "the class is still the same"
     assert (out / "picture.png").stat().st_size > 5000
     assert not (out / "submission.csv").exists()
+
+
+# --- settings that reach the method -----------------------------------------
+
+
+def test_the_random_start_goes_both_ways(hw06, crafted, monkeypatch):
+    starts, iterative = [], hw06.attack.iterative
+
+    def spy(query, images, labels, epsilon, iterations, step, start=0.0, stop=np.inf):
+        starts.append(start)
+        return iterative(query, images, labels, epsilon, iterations, step, start, stop)
+
+    monkeypatch.setattr(hw06.attack, "iterative", spy)
+    crafted("--method", "iterative", "--epsilon", "4", "--iterations", "1")
+    assert -4 <= starts[0].min() < -3.9
+    assert 3.9 < starts[0].max() <= 4
+    assert abs(starts[0].mean()) < 0.05
+    crafted("--method", "transfer", "--epsilon", "4", "--iterations", "1")
+    assert not starts[1].any()
+
+
+def test_gradients_are_smoothed_and_seen_through_the_view_when_asked(hw06):
+    rng = np.random.default_rng(0)
+    model, images, labels = linear(rng.normal(size=(90, 2))), grey(rng), np.array([0, 1, 1, 0])
+    plain, other = (
+        hw06.attack.make_query(hw06.attack.margin, model, 50, view, smooth)(images, labels)
+        for view, smooth in ((None, None), (lambda x: 0.5 * x, lambda gradients: 3 * gradients))
+    )
+    np.testing.assert_allclose(other[1], 1.5 * plain[1], rtol=1e-4)
+    np.testing.assert_allclose(other[0], 0.5 * plain[0], rtol=1e-3, atol=0.1)
