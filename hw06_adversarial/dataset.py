@@ -16,6 +16,7 @@ from scaffold import HELP, BadInput, replacing
 
 import numpy as np
 import pandas as pd
+from device import start_keras
 from images import open_image
 from PIL import Image
 
@@ -127,10 +128,8 @@ def make_synthetic(folder, seed):
     classifiers, classifier.keras and other.keras, learn from 1,500 other images; they differ in their
     convolutions, so that one can be attacked through the other.
     """
-    from device import start_keras  # here, so that who only reads images need not wait for Keras
-
     start_keras(tensorflow=True)
-    from model import fit_small
+    from model import fit_small  # here: who only reads images need not wait for Keras
 
     rng = np.random.default_rng(seed)
     images, labels = draw_shapes(rng, 1540)

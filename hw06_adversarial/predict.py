@@ -19,6 +19,7 @@ from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
+import train
 from dataset import load_images, read_image_files
 from device import start_keras
 from images import open_image
@@ -53,15 +54,19 @@ def main(argv=None):
     if attacked.shape != images.shape:
         raise BadInput(f"{args.out_dir / 'images'} is of other images; run train.py first, on this data set.")
     start_keras(tensorflow=True)
-    from model import load_proxy, read, softmax  # with TensorFlow, for which --help need not wait
+    from training import build, craft, probabilities  # with TensorFlow, for which --help need not wait
 
     readers = args.model or learnt["proxy"]
-    model = load_proxy(readers, data_dir, images.shape[1:], len(categories))
+    model = build(readers, data_dir, images, categories)
     if own is not None:
-        return attack_own(args, model, own, images.shape[1:3], categories)
+        size = images.shape[2], images.shape[1]  # width, height
+        own = np.asarray(ImageOps.fit(own, size, Image.Resampling.BILINEAR))[None]
+        before = probabilities(model, own)
+        attacked, _ = craft(train.parse_args([]), model, own, before.argmax(axis=1))
+        return show_own(args, own, attacked, before, probabilities(model, attacked), categories)
     print(f"images {images.shape}   method {learnt['method']}   classified by {' + '.join(readers)}")
 
-    before, after = (softmax(read(model, seen)) for seen in (images, attacked))
+    before, after = (probabilities(model, seen) for seen in (images, attacked))
     categories = np.array(categories)
     submission = pd.DataFrame(
         {
@@ -77,7 +82,7 @@ def main(argv=None):
     fooled = np.flatnonzero((before.argmax(axis=1) == labels) & (after.argmax(axis=1) != labels))
     shown = (fooled if len(fooled) >= SHOWN else np.arange(len(labels)))[:SHOWN]
     with replacing(args.out_dir / "comparison.png") as path:
-        classes = [probabilities[shown].argmax(axis=1) for probabilities in (before, after)]
+        classes = [read_as[shown].argmax(axis=1) for read_as in (before, after)]
         plot_comparison(images[shown], attacked[shown], *classes, categories).savefig(path)
     with replacing(args.out_dir / "top3.png") as path:
         plot_top3(attacked[shown], before[shown], after[shown], labels[shown], categories).savefig(path)
@@ -95,17 +100,8 @@ def main(argv=None):
     return submission
 
 
-def attack_own(args, model, own, shape, categories):
-    """The smallest attack on a PIL image, cut to shape (h, w), from the class that the model gives it."""
-    from model import read, softmax
-    from train import parse_args as defaults
-    from training import craft
-
-    height, width = shape
-    image = np.asarray(ImageOps.fit(own, (width, height), Image.Resampling.BILINEAR))[None]
-    before = softmax(read(model, image))
-    attacked, _ = craft(defaults([]), model, image, before.argmax(axis=1))
-    after = softmax(read(model, attacked))
+def show_own(args, image, attacked, before, after, categories):
+    """Print how a person's own image (1, h, w, 3) is read before and after the attack; write picture.png."""
     categories, distance = np.array(categories), np.abs(attacked.astype(int) - image).max()
     for moment, probabilities in (("before", before[0]), ("after", after[0])):
         best = np.argsort(-probabilities)[:3]

@@ -74,11 +74,10 @@ def main(argv=None):
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     images, labels, categories, names = load_images(data_dir)
     device = start_keras(args.seed, tensorflow=True)
-    from model import load_proxy, read
-    from training import craft
+    from training import build, craft, misread
 
-    model = load_proxy(args.proxy, data_dir, images.shape[1:], len(categories))
-    right = read(model, images, args.batch_size).argmax(axis=1) == labels
+    model = build(args.proxy, data_dir, images, categories)
+    right = ~misread(model, images, labels, args.batch_size)
     head(
         args,
         f"images {images.shape}, {len(categories)} categories, {right.sum()} read right by the proxy",
@@ -95,11 +94,11 @@ def main(argv=None):
 
     write_images(args.out_dir / "images", attacked, names)
     saved = read_image_files(args.out_dir / "images", names)  # what counts is what is on the disk
-    misread = read(model, saved, args.batch_size).argmax(axis=1) != labels
+    fooled = misread(model, saved, labels, args.batch_size)
     distances = np.abs(saved.astype(int) - images).max(axis=(1, 2, 3))
     metrics = {
         "metric": "share misread",
-        "score": misread.mean(),
+        "score": fooled.mean(),
         "misread_before": np.mean(~right),
         "mean_distance": distances.mean(),
         "largest_distance": int(distances.max()),
@@ -108,7 +107,7 @@ def main(argv=None):
         "seconds": {"one_fit": seconds, "all": time.perf_counter() - started},
     }
     print(
-        f"misread {np.mean(~right):.3f} before the attack and {misread.mean():.3f} after it, "
+        f"misread {np.mean(~right):.3f} before the attack and {fooled.mean():.3f} after it, "
         f"at a mean distance of {distances.mean():.3f} grey levels"
     )
     lines = {"queried": "queried", "correct": "still classified right"}

@@ -1,13 +1,29 @@
-"""The attack that the flags ask for: its loss, its queries of the classifier, and a history of them."""
+"""The classifier and how it reads images; the attack that the flags ask for, and a history of its queries."""
 
 import attack
 import numpy as np
 import pandas as pd
 from minimal import minimal
+from model import load_proxy, read, softmax
 from tqdm import tqdm
 from transfer import averaged, gaussian_smoothing, input_diversity
 
 VIEWS = 4  # random views that a query of transfer averages over
+
+
+def build(names, data_dir, images, categories):
+    """The classifier of --proxy or --model, for these images and categories: see load_proxy()."""
+    return load_proxy(names, data_dir, images.shape[1:], len(categories))
+
+
+def probabilities(model, images):
+    """What the model says of uint8 images (n, h, w, 3): (n, categories)."""
+    return softmax(read(model, images))
+
+
+def misread(model, images, labels, batch_size):
+    """Which of the images the model takes for another category than their labels say: bool (n,)."""
+    return read(model, images, batch_size).argmax(axis=1) != labels
 
 
 def craft(args, model, images, labels):
