@@ -13,7 +13,7 @@ from functools import partial
 
 from scaffold import HERE, Parser, replacing, run
 
-import train
+import train  # before Keras, which imports scikit-learn: boosting.py says how its threads wait
 from dataset import load_train, make_synthetic
 from device import start_keras
 from records import publish, read_metrics
