@@ -11,7 +11,6 @@ usps.bz2, usps.t.bz2               or USPS as libsvm has it: values -1..1, label
 Any number of images will do. What is made of them is in tasks.py.
 """
 
-import bz2
 from contextlib import contextmanager
 
 from scaffold import HELP, BadInput, replacing
@@ -62,23 +61,11 @@ def read_usps(folder):
 
 
 def read_libsvm(path):
-    """usps.bz2 or usps.t.bz2 -> images uint8 (n, 16, 16) and labels."""
-    with opened(path, parse_libsvm) as (x, y):
-        images, labels = checked(path, grey_levels(path, x, -1), y, (16, 16), first=1)
+    from sklearn.datasets import load_svmlight_file  # here: scikit-learn is slow to import, and rarely needed
+
+    with opened(path, lambda path: load_svmlight_file(str(path), n_features=256)) as (x, y):
+        images, labels = checked(path, grey_levels(path, x.toarray(), -1), y, (16, 16), first=1)
     return images, labels - 1
-
-
-def parse_libsvm(path):
-    """A line is a label, and index:value of all that is not 0: float (N, 256) and float (N,)."""
-    with bz2.open(path, "rt") as file:
-        lines = [line.split() for line in file if line.strip()]
-    x = np.zeros((len(lines), 257))  # the indices begin with 1
-    for row, (_, *pairs) in zip(x, lines):
-        for index, value in (pair.split(":") for pair in pairs):
-            row[int(index)] = float(value)
-    if x[:, 0].any():
-        raise ValueError("an index is 0")
-    return x[:, 1:], np.array([float(label) for label, *_ in lines])
 
 
 def grey_levels(path, values, lowest):
@@ -110,7 +97,7 @@ def opened(path, reader):
         file = reader(path)
     except PermissionError:
         raise
-    except Exception as error:  # NumPy, SciPy, h5py and bz2 each have their own words for it
+    except Exception as error:  # NumPy, SciPy, h5py and scikit-learn each have their own words for it
         raise BadInput(f"{path} is cut short or of another format; {HELP}.") from error
     try:
         yield file
