@@ -52,7 +52,6 @@ TRIALS = {  # chapters whose batches are shared -> flags of a short training
 ONE_STEP = {  # flags of a training of one step, in which no device draws or normalises anything
     "hw03_cnn": "--epochs 1 --batch-size 1100 --without normalisation augmentation --full-precision",
     "hw07_compression": "--epochs 1 --batch-size 360 --alpha 0 --prune 0 --full-precision",
-    "hw08_seq2seq": "--epochs 1 --batch-size 5000 --dropout 0 --r-drop 0",
     "hw10_anomaly": "--epochs 1 --batch-size 216 --method fcn",
 }
 without_jax = pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
