@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from batches import Augmentation, Batches
 from checkpoint import Checkpoint
-from device import divisible, share_batches
+from device import ALONE, divisible, share_batches
 from model import build_model, portable
 
 SMOOTHING = 0.2  # share of a label that goes to the other classes
@@ -60,7 +60,7 @@ def build(args, images, classes):
 
 def without_training(args, model):
     """The model as it is saved and used: on one device, of Keras' own layers, for whole images."""
-    share_batches(1, 1)
+    share_batches(*ALONE)
     return portable(model, args.image_size, sides(args)[1])
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from scaffold import BadInput
 
 PROCESSES, PROCESS = "KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID"  # see own_part()
+ALONE = 1, 1  # share_batches(*ALONE): nothing is shared
 sharing = []  # names of the devices that share each batch
 
 
@@ -32,7 +33,7 @@ def quiet():
             os.close(before)
 
 
-def start_keras(seed=None, full_precision=True, tensorflow=False, share=(1, 1)):
+def start_keras(seed=None, full_precision=True, tensorflow=False, share=ALONE):
     """Import Keras and its backend without their start-up lines; return the device and precision in words.
 
     full_precision: False computes in bfloat16 where the hardware has units for it. tensorflow: the chapter
@@ -46,7 +47,8 @@ def start_keras(seed=None, full_precision=True, tensorflow=False, share=(1, 1)):
         with quiet():
             import keras
 
-            if backend == "jax" and PROCESSES in os.environ:  # before any computation
+            # Before any computation; what shares nothing, such as predict.py, waits for no other process.
+            if backend == "jax" and PROCESSES in os.environ and share != ALONE:
                 keras.distribution.initialize()
             cards = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
             keras.random.uniform((), dtype="float32")

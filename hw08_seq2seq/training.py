@@ -12,7 +12,7 @@ from bleu import bleu_1, corpus_bleu_4
 from checkpoint import Checkpoint
 from dataset import BOS, PAD, Vocabulary
 from decoding import Decoding
-from device import divisible, share_batches, sharing
+from device import ALONE, divisible, share_batches, sharing
 from model import build_model, together, uncompiled
 from recurrent import ScheduledSampling
 
@@ -83,7 +83,7 @@ def build(args, english, chinese):
 
 def without_training(models):
     """The networks as they are saved and used: in one model, without optimizers, on one device."""
-    share_batches(1, 1)
+    share_batches(*ALONE)
     return together([uncompiled(model) for model in models])
 
 
