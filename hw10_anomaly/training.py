@@ -11,6 +11,7 @@ import pandas as pd
 from batches import Images
 from checkpoint import Checkpoint, digest_of
 from dataset import as_floats
+from device import ALONE, share_batches
 from finetuning import fine_tune
 from model import build_model, prepared, set_components
 from rotation import RotatedImages
@@ -36,9 +37,11 @@ def fit_all(args, model, training, test, rows, held_out):
     """Train the model and, for the score fine-tuned, its copies. Returns the history; the copies in one
     model, or None; and their history."""
     history = (fit_components if model.name == "pca" else fit)(args, model, training, rows, held_out)
+    networks, fold_history = None, pd.DataFrame({"seconds": [], "processor": []})
     if args.score == "fine-tuned":
-        return history, *fine_tune(args, model, training, rows, test)
-    return history, None, pd.DataFrame({"seconds": [], "processor": []})
+        networks, fold_history = fine_tune(args, model, training, rows, test)
+    share_batches(*ALONE)  # what comes is scored on one device
+    return history, networks, fold_history
 
 
 def fit(args, model, training, rows, held_out):

@@ -14,7 +14,7 @@ from augment import augment, flip
 from model import NOISE
 
 DECAY = 0.998  # of the averaged weights, after some hundred steps: a mean over about the last 500
-TURNS = 32  # seeds set apart for each step
+TURNS = 32  # seeds set apart for each step, which has no more updates
 Draws = namedtuple("Draws", "flips noise mix changes")
 
 
@@ -28,7 +28,8 @@ class GAN:
     loss: str  # a name of losses.LOSSES
     learning_rates: tuple = (2e-4, 2e-4)  # of the generator and the discriminator
     beta_1: float = 0.5  # Adam's: the usual 0.9 remembers an opponent that is gone
-    generator_steps: int = 1  # updates of the generator for each of the discriminator
+    discriminator_steps: int = 1  # updates of the discriminator in a step, each by other true images
+    generator_steps: int = 1  # updates of the generator in a step, after them
     diversity: float = 0.0  # strength of losses.mode_seeking_loss
     augmented: bool = True
     decay: float = DECAY  # of the averaged weights; 0: they are the generator's
@@ -44,7 +45,7 @@ class GAN:
             self.optimizers[-1].build(network.trainable_variables)
 
     def draw(self, batch, turn):
-        """What an update needs: turn 0 is the discriminator's, 1, 2, ... are the generator's."""
+        """What an update needs; turn: its number in the step, 0, 1, ..., first the discriminator's."""
         device = tf.distribute.get_replica_context().replica_id_in_sync_group  # 0 where there is one
         seed = tf.bitwise.bitwise_xor(self.seed, device * 2**24)
         seeds = [tf.stack([seed, (self.step * TURNS + turn) * 8 + index]) for index in range(5)]
@@ -52,9 +53,12 @@ class GAN:
         mix = tf.random.stateless_uniform((batch, 1, 1, 1), seeds[2])
         return Draws(seeds[0], noise, mix, seeds[3:])
 
+    def parts(self, pixels):
+        """uint8 (rows, h, w, 3) of a step -> (discriminator_steps, batch, h, w, 3), one part an update."""
+        return tf.reshape(pixels, (self.discriminator_steps, -1, *self.generator.output_shape[1:]))
+
     def real(self, pixels, seed):
         """uint8 (batch, h, w, 3) -> float32, -1 to 1, half of them mirrored."""
-        pixels = tf.ensure_shape(pixels, self.generator.output_shape)  # fit() knows no size beforehand
         return flip(tf.cast(pixels, tf.float32) / 127.5 - 1, seed)
 
     def augment(self, images, seed):

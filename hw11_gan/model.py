@@ -21,6 +21,7 @@ from fused_batch_norm import FusedBatchNormalization
 from keras import layers
 
 NOISE = 100  # numbers that make an image
+EPSILON = 1e-5  # of the discriminator's batch normalisation: with Keras' 0.001 a clipped one sees nothing
 RECALIBRATION = 10  # batches of noise that a generator's statistics are taken from
 
 
@@ -48,7 +49,9 @@ def build_discriminator(size, width, kernel=4, normalise="batch"):
         options = {"padding": "same", "use_bias": not batch, "kernel_initializer": normal()}
         convolution = layers.Conv2D(width * 2**stage, kernel, 2, **options)
         x = (layers.SpectralNormalization(convolution) if normalise == "spectral" else convolution)(x)
-        x = layers.LeakyReLU(0.2)(FusedBatchNormalization(momentum=0.9)(x) if batch else x)
+        if batch:
+            x = FusedBatchNormalization(momentum=0.9, epsilon=EPSILON)(x)
+        x = layers.LeakyReLU(0.2)(x)
     last = layers.Dense(1, kernel_initializer=normal(), dtype="float32")
     x = layers.Flatten(dtype="float32")(x)
     outputs = (layers.SpectralNormalization(last, dtype="float32") if normalise == "spectral" else last)(x)

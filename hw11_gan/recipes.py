@@ -13,6 +13,7 @@ class Recipe:
     image_size: int  # pixels a side
     width: int  # of the networks
     kernel: int  # side of their kernels
+    discriminator_steps: int = 1  # updates of the discriminator in a step
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Critic:
 
     rate: float  # its learning rate, as a multiple of the generator's
     beta_1: float  # Adam's
+    steps: int = 1  # its updates in a step
 
 
 UPDATES = 23_400  # of a training of the default: an hour on one core. With many faces that is few epochs
@@ -32,8 +34,8 @@ RECIPES = {
 CRITICS = {
     "dcgan": Critic(1, 0.5),
     "lsgan": Critic(1, 0.5),
-    "wgan": Critic(1, 0.0),
-    "wgan-gp": Critic(2, 0.0),
+    "wgan": Critic(1, 0.0, 5),
+    "wgan-gp": Critic(2, 0.0, 5),
     "sngan": Critic(2, 0.5),
 }
 
@@ -50,4 +52,4 @@ def recipe_of(args):
         epochs = max(1, round(UPDATES * batch_size / max(faces, 1)))
         chosen = replace(chosen, epochs=min(chosen.epochs, epochs))
     narrow = min(chosen.width, RECIPES["synthetic"].width) if args.synthetic else chosen.width
-    return replace(chosen, width=narrow)
+    return replace(chosen, width=narrow, discriminator_steps=CRITICS[args.loss].steps)

@@ -36,7 +36,8 @@ def parse_args(argv=None):
         help="what measures: inceptionv3, own, none, or a .keras file, in --data-dir too; automatic: the "
         "first if it can be downloaded, else the chapter's own",
     )
-    add("--generator-steps", type=integer(1, 31), default=1, help="updates a step; many: collapse")
+    add("--discriminator-steps", type=integer(1, 16), help="its updates a step, each by another batch")
+    add("--generator-steps", type=integer(1, 16), default=1, help="updates a step; many: collapse")
     add("--diversity", type=number(float, 0, 1e6), default=0.0, help="strength of the mode-seeking loss")
     add("--full-precision", action="store_true", help="compute in float32, not in bfloat16")
     args = parser.parse(argv, recipe_of)
@@ -56,10 +57,12 @@ def main(argv=None):
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     faces, aside, done = load_faces(data_dir, args.image_size)
-    if len(faces) < args.batch_size:
+    rows = args.batch_size * args.discriminator_steps
+    if len(faces) < rows:
         raise BadInput(
-            f"{data_dir / 'faces'} has {len(faces)} faces to train with, expected at least --batch-size "
-            f"{args.batch_size}; {HELP}."
+            f"{data_dir / 'faces'} has {len(faces)} faces to train with, expected at least the {rows} of "
+            f"a step, --batch-size {args.batch_size} times --discriminator-steps {args.discriminator_steps}; "
+            f"{HELP}."
         )
     sharing = args.devices if args.loop == "fit" else 1, args.batch_size
     device = start_keras(args.seed, args.full_precision, tensorflow=True, share=sharing)

@@ -24,15 +24,16 @@ class TrainableGAN(keras.Model):
 
     def train_step(self, data):
         """(uint8 (batch, h, w, 3),), as fit() hands it over -> the two losses, by name."""
-        (pixels,) = data
-        of_discriminator = self.update_discriminator(pixels)
-        for turn in range(1, self.gan.generator_steps + 1):
-            of_generator = self.update_generator(tf.shape(pixels)[0], turn)
-        self.gan.average()
+        gan, parts = self.gan, self.gan.parts(data[0])
+        for turn in range(gan.discriminator_steps):
+            of_discriminator = self.update_discriminator(parts[turn], turn)
+        for turn in range(gan.discriminator_steps, gan.discriminator_steps + gan.generator_steps):
+            of_generator = self.update_generator(tf.shape(parts)[1], turn)
+        gan.average()
         return {"discriminator": of_discriminator, "generator": of_generator}
 
-    def update_discriminator(self, pixels):
-        draws = self.gan.draw(tf.shape(pixels)[0], turn=0)
+    def update_discriminator(self, pixels, turn):
+        draws = self.gan.draw(tf.shape(pixels)[0], turn)
         real = self.gan.real(pixels, draws.flips)
         fake = self.generator(draws.noise, training=True)
         real, fake = (self.gan.augment(*both) for both in zip((real, fake), draws.changes))
@@ -73,11 +74,11 @@ class EveryStep(keras.callbacks.Callback):
 
 def train_by_fit(gan, faces, batch_size, first_epoch, epochs, finish):
     """Train until `epochs` are done; after each, call finish(its number from 1, [(loss, loss), ...])."""
-    model = TrainableGAN(gan)
+    model, rows = TrainableGAN(gan), batch_size * gan.discriminator_steps
     model.compile(*gan.optimizers)
     model.fit(
-        ((pixels,) for pixels in batches(faces, batch_size, gan.seed, first_epoch)),
-        steps_per_epoch=len(faces) // batch_size,
+        ((pixels,) for pixels in batches(faces, rows, gan.seed, first_epoch)),
+        steps_per_epoch=len(faces) // rows,
         initial_epoch=first_epoch,
         epochs=epochs,
         shuffle=False,

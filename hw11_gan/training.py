@@ -7,6 +7,7 @@ from scaffold import BadInput, replacing
 import keras
 import numpy as np
 from checkpoint import Checkpoint
+from device import ALONE, share_batches
 from features import choose_features, measure
 from gan import DECAY, GAN
 from gradients import train_by_gradients
@@ -32,6 +33,7 @@ def build_gan(args):
             args.loss,
             learning_rates=(args.learning_rate, critic.rate * args.learning_rate),
             beta_1=critic.beta_1,
+            discriminator_steps=args.discriminator_steps,
             generator_steps=args.generator_steps,
             diversity=args.diversity,
             augmented=not args.original,
@@ -55,6 +57,7 @@ def fit(args, gan, faces):
     train = train_by_gradients if args.loop == "gradients" else train_by_fit
     done = len(checkpoint.rows)
     train(gan, faces, args.batch_size, done, args.epochs, EpochEnd(args, gan, checkpoint))
+    share_batches(*ALONE)  # what comes is drawn and measured on one device
     return checkpoint.history()
 
 

@@ -12,6 +12,7 @@ from augmentation import COLOURS, EDGES
 from batches import Pairs
 from checkpoint import Checkpoint
 from dann import DomainAdversary
+from device import ALONE, share_batches
 from model import build_extractor, build_head, outputs_of, recalibrate_batch_norm, whole_model
 from pseudo_labels import pseudo_labels
 
@@ -73,6 +74,7 @@ def fit(args, model, training):
             verbose=1 if sys.stdout.isatty() else 2,
             callbacks=[begin, checkpoint.callback(variables)],
         )
+    share_batches(*ALONE)  # what comes is read on one device
     return checkpoint.history()
 
 

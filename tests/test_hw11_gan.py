@@ -140,6 +140,19 @@ def test_clipped_weights(hw11):
     np.testing.assert_allclose(max(largest), 0.01, rtol=1e-6)
 
 
+def test_a_clipped_critic_is_normalised_all_the_same(hw11):
+    """With Keras' epsilon of 0.001 its last layer has a hundredth of this, and wgan draws no face."""
+    import keras
+
+    critic = hw11.model.build_discriminator(32, 16)
+    hw11.losses.clip(critic)
+    layers = [layer.output for layer in critic.layers if "normalization" in layer.name]
+    images = np.random.default_rng(0).uniform(-1, 1, (64, 32, 32, 3)).astype(np.float32)
+    deviations = [np.asarray(x).std() for x in keras.Model(critic.input, layers)(images, training=True)]
+    assert len(deviations) == 2
+    assert min(deviations) > 0.2 * hw11.losses.CLIP, "the scales of the normalisation are clipped too"
+
+
 def test_sameness_is_the_noises_distance_by_the_images(hw11):
     noise = np.array([[0.0, 2], [1, 2], [1, 0]], np.float32)
     fake = np.array([0.0, 1, 0], np.float32)[:, None, None, None] * np.ones((3, 2, 2, 3), np.float32)
@@ -393,8 +406,8 @@ def test_both_loops_give_the_same_losses_step_by_step(hw11):
     faces = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 3)).astype(np.uint8)
     ends = []
     for train in (hw11.gradients.train_by_gradients, hw11.trainer.train_by_fit):
-        gan, heard = build(hw11, "wgan", generator_steps=2, diversity=1.0), []
-        train(gan, faces, 4, 1, 3, lambda epoch, losses, heard=heard: heard.append((epoch, losses)))
+        gan, heard = build(hw11, "wgan", discriminator_steps=2, generator_steps=3, diversity=1.0), []
+        train(gan, faces, 2, 1, 3, lambda epoch, losses, heard=heard: heard.append((epoch, losses)))
         ends.append((heard, [variable.numpy() for variable in gan.variables]))
     (by_hand, variables), (by_fit, same) = ends
     assert [epoch for epoch, _ in by_hand] == [epoch for epoch, _ in by_fit] == [2, 3]
@@ -403,6 +416,31 @@ def test_both_loops_give_the_same_losses_step_by_step(hw11):
     for one, other in zip(variables, same, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
     assert int(variables[-1]) == 4
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_each_update_of_the_critic_has_true_images_of_its_own(hw11, monkeypatch):
+    import tensorflow as tf
+
+    gan, seen = build(hw11, discriminator_steps=3), []
+    monkeypatch.setattr(
+        gan, "real", lambda pixels, seed: seen.append(pixels.numpy()) or hw11.gan.GAN.real(gan, pixels, seed)
+    )
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3)).astype(np.uint8)
+    hw11.gradients.make_step(gan)(tf.constant(pixels))
+    np.testing.assert_array_equal(seen, pixels.reshape(3, 2, 16, 16, 3))
+    assert [int(optimizer.iterations) for optimizer in gan.optimizers] == [1, 3]
+
+
+def test_the_papers_of_wgan_update_the_critic_five_times(hw11_light):
+    steps = {
+        loss: hw11_light.train.parse_args(["--loss", loss]).discriminator_steps
+        for loss in ("dcgan", "lsgan", "wgan", "wgan-gp", "sngan")
+    }
+    assert steps == {"dcgan": 1, "lsgan": 1, "wgan": 5, "wgan-gp": 5, "sngan": 1}
+    assert (
+        hw11_light.train.parse_args(["--loss", "wgan", "--discriminator-steps", "2"]).discriminator_steps == 2
+    )
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -550,6 +588,8 @@ def test_bad_faces(hw11_light, few_faces, tmp_path, capsys):
     flags = ["--data-dir", few_faces, "--out-dir", tmp_path / "out", "--image-size", 16]
     broken = few_faces / "faces" / "00003.png"
     check_sentence(hw11_light, capsys, [*flags, "--batch-size", 71], "70 faces", "--batch-size 71")
+    more = [*flags, "--batch-size", 36, "--discriminator-steps", 2]
+    check_sentence(hw11_light, capsys, more, "the 72 of a step", "--discriminator-steps 2")
     whole = broken.read_bytes()
     for content in (b"", b"no image", whole[: len(whole) // 2]):
         broken.write_bytes(content)
@@ -657,7 +697,9 @@ def test_features_are_the_means_of_the_last_maps_and_kept_in_a_file(hw11, few_fa
         "--learning-rate 0",
         "--learning-rate nan",
         "--generator-steps 0",
-        "--generator-steps 32",
+        "--generator-steps 17",
+        "--discriminator-steps 0",
+        "--discriminator-steps 17",
         "--diversity -1",
     ],
 )
