@@ -43,13 +43,15 @@ def start_keras(seed=None, full_precision=True, tensorflow=False, share=ALONE):
     if tensorflow:
         os.environ["KERAS_BACKEND"] = "tensorflow"
     backend = os.environ["KERAS_BACKEND"]
+    together = backend == "jax" and PROCESSES in os.environ and share != ALONE  # predict.py waits for nobody
+    if together and not os.environ.get(PROCESS, "").isdecimal():
+        raise BadInput(f"{PROCESSES} is set: expected the number of this process, from 0 on, in {PROCESS}.")
     try:
         with quiet():
             import keras
 
-            # Before any computation; what shares nothing, such as predict.py, waits for no other process.
-            if backend == "jax" and PROCESSES in os.environ and share != ALONE:
-                keras.distribution.initialize()
+            if together:
+                keras.distribution.initialize()  # before any computation
             cards = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
             keras.random.uniform((), dtype="float32")
     except ValueError as error:  # keras.json holds what Keras does not know

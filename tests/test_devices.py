@@ -183,6 +183,15 @@ def test_devices_that_are_not_there(load_chapter, capsys):
     check_sentence(loaded, capsys, [*flags, "0"], "--devices 0", "expected 1 to 1,024")
 
 
+def test_a_process_of_several_without_its_number(load_chapter, monkeypatch):
+    loaded = load_chapter("hw03_cnn", "device")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", "2")
+    monkeypatch.delenv("KERAS_DISTRIBUTION_PROCESS_ID", raising=False)
+    with pytest.raises(loaded.scaffold.BadInput, match="expected the number of this process"):
+        loaded.device.start_keras(share=(None, 128))
+
+
 def test_a_batch_that_devices_cannot_share(load_chapter, monkeypatch):
     loaded = load_chapter("hw03_cnn")
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0", "gpu:1", "gpu:2", "gpu:3"])
