@@ -21,7 +21,6 @@ from fused_batch_norm import FusedBatchNormalization
 from keras import layers
 
 NOISE = 100  # numbers that make an image
-EPSILON = 1e-5  # of the discriminator's batch normalisation: with Keras' 0.001 a clipped one sees nothing
 RECALIBRATION = 10  # batches of noise that a generator's statistics are taken from
 
 
@@ -38,10 +37,11 @@ def build_generator(size, width, kernel=4, momentum=0.9):
     return keras.Model(noise, layers.Activation("tanh", dtype="float32")(x), name="generator")
 
 
-def build_discriminator(size, width, kernel=4, normalise="batch"):
+def build_discriminator(size, width, kernel=4, normalise="batch", epsilon=0.001):
     """images (batch, size, size, 3), -1 to 1 -> one number each, float32 (batch, 1).
 
     normalise: "batch", but for the first layer, which reads pixels; "spectral", every layer; or None.
+    epsilon: of batch normalisation, added to the variances.
     """
     images = x = keras.Input((size, size, 3), name="images")
     for stage in range((size // 4).bit_length() - 1):
@@ -50,7 +50,7 @@ def build_discriminator(size, width, kernel=4, normalise="batch"):
         convolution = layers.Conv2D(width * 2**stage, kernel, 2, **options)
         x = (layers.SpectralNormalization(convolution) if normalise == "spectral" else convolution)(x)
         if batch:
-            x = FusedBatchNormalization(momentum=0.9, epsilon=EPSILON)(x)
+            x = FusedBatchNormalization(momentum=0.9, epsilon=epsilon)(x)
         x = layers.LeakyReLU(0.2)(x)
     last = layers.Dense(1, kernel_initializer=normal(), dtype="float32")
     x = layers.Flatten(dtype="float32")(x)

@@ -29,7 +29,9 @@ def build_gan(args):
     try:
         return GAN(
             build_generator(args.image_size, recipe.width, recipe.kernel, 0.99 if args.original else 0.9),
-            build_discriminator(args.image_size, recipe.width, recipe.kernel, LOSSES[args.loss][-1]),
+            build_discriminator(
+                args.image_size, recipe.width, recipe.kernel, LOSSES[args.loss][-1], critic.epsilon
+            ),
             args.loss,
             learning_rates=(args.learning_rate, critic.rate * args.learning_rate),
             beta_1=critic.beta_1,

@@ -144,7 +144,8 @@ def test_a_clipped_critic_is_normalised_all_the_same(hw11):
     """With Keras' epsilon of 0.001 its last layer has a hundredth of this, and wgan draws no face."""
     import keras
 
-    critic = hw11.model.build_discriminator(32, 16)
+    epsilon = hw11.recipes.CRITICS["wgan"].epsilon
+    critic = hw11.model.build_discriminator(32, 16, epsilon=epsilon)
     hw11.losses.clip(critic)
     layers = [layer.output for layer in critic.layers if "normalization" in layer.name]
     images = np.random.default_rng(0).uniform(-1, 1, (64, 32, 32, 3)).astype(np.float32)
