@@ -13,7 +13,6 @@ import tensorflow as tf
 from augment import augment, flip
 from model import NOISE
 
-DECAY = 0.998  # of the averaged weights, after some hundred steps: a mean over about the last 500
 TURNS = 32  # seeds set apart for each step, which has no more updates
 Draws = namedtuple("Draws", "flips noise mix changes")
 
@@ -32,7 +31,7 @@ class GAN:
     generator_steps: int = 1  # updates of the generator in a step, after them
     diversity: float = 0.0  # strength of losses.mode_seeking_loss
     augmented: bool = True
-    decay: float = DECAY  # of the averaged weights; 0: they are the generator's
+    averaging: bool = True  # else the averaged weights are the generator's
     seed: int = 0
     step: tf.Variable = field(default_factory=lambda: tf.Variable(0, dtype=tf.int32, trainable=False))
 
@@ -66,9 +65,12 @@ class GAN:
         return augment(images, seed) if self.augmented else images
 
     def average(self):
-        """Move the averaged weights towards the generator's, at first by more: end of a step."""
+        """Move the averaged weights towards the generator's, ever less: end of a step.
+
+        They are a mean over about the last tenth of all steps (the power function of Karras et al. 2024).
+        """
         done = tf.cast(self.step, tf.float32)
-        decay = tf.minimum(self.decay, (1 + done) / (10 + done))
+        decay = (1 + done) / (10 + done) if self.averaging else 0.0
         for mean, now in zip(self.averaged.trainable_variables, self.generator.trainable_variables):
             mean.assign(decay * mean + (1 - decay) * now)
         self.step.assign_add(1)

@@ -44,7 +44,7 @@ from sheets import GAP, plot_rows
 from training import FEATURES, FREE, GENERATED, build_gan
 
 ORIGINAL_EPOCHS, EARLY = 9, 1  # as many minutes as the default's; where the moving averages still lag
-LOSSES = {"dcgan": 24, "lsgan": 24, "wgan": 39, "wgan-gp": 26, "sngan": 24}  # epochs, all of as many minutes
+LOSSES = {"dcgan": 18, "lsgan": 18, "wgan": 29, "wgan-gp": 19, "sngan": 18}  # epochs, all of as many minutes
 COLLAPSE = "--image-size 32 --batch-size 64 --learning-rate 0.0005 --epochs 1"
 COLLAPSES = {
     "one update of the generator a step": "--generator-steps 1",

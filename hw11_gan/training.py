@@ -9,7 +9,7 @@ import numpy as np
 from checkpoint import Checkpoint
 from device import ALONE, share_batches
 from features import choose_features, measure
-from gan import DECAY, GAN
+from gan import GAN
 from gradients import train_by_gradients
 from losses import LOSSES
 from model import build_discriminator, build_generator, draw_noise, generate, recalibrate_batch_norm
@@ -39,7 +39,7 @@ def build_gan(args):
             generator_steps=args.generator_steps,
             diversity=args.diversity,
             augmented=not args.original,
-            decay=0.0 if args.original else DECAY,
+            averaging=not args.original,
             seed=args.seed,
         )
     finally:

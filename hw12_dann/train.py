@@ -18,7 +18,7 @@ import argparse
 import time
 from dataclasses import dataclass, replace
 
-from scaffold import BadInput, Parser, head, number, run
+from scaffold import BadInput, Parser, head, number, run, share
 
 import numpy as np
 from dataset import load_answers, load_source, load_target, make_synthetic
@@ -37,13 +37,14 @@ class Recipe:
     batch_size: int  # half of it of each domain
     learning_rate: float = 0.001
     lambda_: str = "schedule"
+    pseudo_labels_from: float = 0.75  # share of the epochs that are without
 
 
 SAMPLES = 800_000  # images of the target that a training is shown, about: many drawings get fewer epochs,
 FEWEST_EPOCHS = 4  # but so many, of which the last has pseudo-labels
 RECIPES = {
     "edges": Recipe(48, 128, 0.002, "0.1"),
-    "colours": Recipe(12, 64),
+    "colours": Recipe(32, 64, pseudo_labels_from=0.5),
     "synthetic": Recipe(25, 40),
 }
 
@@ -58,6 +59,9 @@ def parse_args(argv=None):
         dest="lambda_",
         type=strength_flag,
         help="schedule or a number: the gradient reversal's strength",
+    )
+    parser.add_argument(
+        "--pseudo-labels-from", type=share(), help="share of the epochs after which pseudo-labels come"
     )
     parser.add_argument("--full-precision", action="store_true", help="compute in float32, not in bfloat16")
     args = parser.parse(argv, recipe)

@@ -18,7 +18,6 @@ from pseudo_labels import pseudo_labels
 
 MOMENTUM = 0.5  # Adam's first: with 0.9 extractor and discriminator overshoot each other
 DECAY = 0.001  # of the weights
-BEFORE = 0.75  # of the epochs are without pseudo-labels
 FEWEST, MOST = 0.3, 0.9  # of the target have one, in the first and the last epoch of the others
 
 
@@ -87,7 +86,7 @@ def apply(teacher, domain, images):
 
 def first_with_labels(args):
     """The first epoch, from 0 on, with pseudo-labels; the number of epochs if there is none."""
-    return round(BEFORE * args.epochs) if args.method == "pseudo-labels" else args.epochs
+    return round(args.pseudo_labels_from * args.epochs) if args.method == "pseudo-labels" else args.epochs
 
 
 def believed(args, model, training, epoch):

@@ -331,20 +331,28 @@ def test_recalibrated_statistics_do_what_those_of_a_batch_do(hw11):
 
 
 def test_averaged_weights_by_hand(hw11):
-    gan = build(hw11, decay=0.5)
+    gan = build(hw11)
     variable, mean = gan.generator.trainable_variables[0], gan.averaged.trainable_variables[0]
     start = variable.numpy()
-    gan.step.assign(100)
     variable.assign(start + 1)
+    gan.average()  # the start has a weight of 1/10
+    np.testing.assert_allclose(mean, start + 0.9, rtol=1e-5)
     gan.average()
-    np.testing.assert_allclose(mean, start + 0.5, rtol=1e-5)
-    gan.average()
-    np.testing.assert_allclose(mean, start + 0.75, rtol=1e-5)
-    assert int(gan.step) == 102
-    early = build(hw11, decay=0.998)
-    early.generator.trainable_variables[0].assign(start + 1)
-    early.average()  # at the first step the decay is 1/10
-    np.testing.assert_allclose(early.averaged.trainable_variables[0], start + 0.9, rtol=1e-5)
+    np.testing.assert_allclose(mean, start + 1 - 0.1 * 2 / 11, rtol=1e-5)
+    assert int(gan.step) == 2
+    last = build(hw11, averaging=False)
+    last.generator.trainable_variables[0].assign(start + 1)
+    last.average()
+    np.testing.assert_allclose(last.averaged.trainable_variables[0], start + 1, rtol=1e-5)
+
+
+def test_the_average_is_over_the_last_tenth_of_the_steps(hw11):
+    gan = build(hw11)
+    variable, mean = gan.generator.trainable_variables[0], gan.averaged.trainable_variables[0]
+    for step in range(1000):
+        variable.assign(np.full(variable.shape, step, np.float32))
+        gan.average()
+    np.testing.assert_allclose(mean, 900, rtol=0.01)  # as old as a tenth of all steps, in the mean
 
 
 def test_a_walk_stays_on_the_sphere(hw11_light):
@@ -469,7 +477,12 @@ def test_the_mode_seeking_loss_keeps_a_generator_from_one_image(hw11, whole_set)
     found = []
     for strength in (0.0, 1.0):
         gan = build(
-            hw11, normalise=None, diversity=strength, learning_rates=(2e-3, 0.0), augmented=False, decay=0.0
+            hw11,
+            normalise=None,
+            diversity=strength,
+            learning_rates=(2e-3, 0.0),
+            augmented=False,
+            averaging=False,
         )
         step = hw11.gradients.make_step(gan)
         for _ in range(100):
