@@ -5,11 +5,15 @@
     python hw11_gan/report.py --synthetic                           on drawn faces, into out/results/
 
 The default against the course's settings and the five losses, all for as many minutes, a collapse made on
-purpose and mended, and what batch normalisation does to samples. A row is train.main() run with some
-seeds. Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
+purpose and mended, what batch normalisation does to samples, and how fast a step is beside PyTorch's. A row
+is train.main() run with some seeds. Trainings are kept, so an interrupted report goes on.
+Remove <out-dir>/report to measure all anew.
 """
 
 import argparse
+import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 from scaffold import HERE, Parser, replacing, run
@@ -51,9 +55,15 @@ COLLAPSES = {
     "five": "--generator-steps 5",
     "five, and the mode-seeking loss": "--generator-steps 5 --diversity 1",
 }
+THROUGHPUTS = {  # true images a second in training: flags of throughput.py
+    "float32": "keras",
+    "float32, PyTorch": "torch",
+    "bfloat16": "keras --bfloat16",
+    "bfloat16, PyTorch": "torch --bfloat16",
+}
 FLIPS = (1, 2, 5, 10, 25, 50)  # epochs shown in faces.jpg
 COLUMNS_OF_IMAGES = 8
-COLUMNS = ["table", "row", "kid", "fid", "spread", "duplicates", "seconds"]
+COLUMNS = ["table", "row", "kid", "fid", "spread", "duplicates", "seconds", "images_a_second"]
 
 
 def main(argv=None):
@@ -92,6 +102,9 @@ def main(argv=None):
         for way, images in normalised(folder, faces).items():
             rows.append(["normalisation", f"after {epochs} epochs: {way}", *distances_of(images)])
             strips[f"{epochs} epochs, {way}"] = images
+    for name, flags in THROUGHPUTS.items():
+        measured = "" if args.epochs else throughput(flags)  # a trial does not measure it
+        rows.append(["throughput", name, "", "", "", "", "", measured])
 
     results.mkdir(parents=True, exist_ok=True)
     strips_of = {
@@ -104,7 +117,8 @@ def main(argv=None):
             plot_rows(strips, COLUMNS_OF_IMAGES).savefig(path)
     with replacing(results / "thumbnail.jpg") as path:
         plot_rows(strips_of["faces.jpg"], COLUMNS_OF_IMAGES).savefig(path, dpi=40)
-    publish(results, pd.DataFrame(rows, columns=COLUMNS), read_metrics(default[0]))
+    table = pd.DataFrame([dict(zip(COLUMNS, row)) for row in rows], columns=COLUMNS).fillna("")
+    publish(results, table, read_metrics(default[0]))
 
 
 def name_of(argv):
@@ -160,6 +174,14 @@ def ruler(folder):
         faces,
         aside,
     )
+
+
+def throughput(flags):
+    """What throughput.py prints, as text; nothing without PyTorch."""
+    if "torch" in flags and not importlib.util.find_spec("torch"):
+        return ""
+    command = [sys.executable, str(HERE / "throughput.py"), *flags.split()]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def normalised(folder, faces):

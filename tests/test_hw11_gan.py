@@ -824,3 +824,15 @@ def test_kid_draws_no_image_twice(hw11_light):
     mean, deviation = hw11_light.distances.kid(x, y)
     assert mean == pytest.approx(hw11_light.distances.discrepancy(x, y))
     assert deviation == pytest.approx(0, abs=1e-9)
+
+
+def test_the_peer_is_asked_for_in_a_sentence(hw11, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
+    with pytest.raises(hw11.scaffold.BadInput, match="PyTorch is not installed"):
+        hw11.throughput.main(["torch", "--steps", "5"])
+
+
+@pytest.mark.full
+def test_throughput_is_a_number(hw11, capsys):
+    hw11.throughput.main(["keras", "--steps", "5"])
+    assert int(capsys.readouterr().out) > 0

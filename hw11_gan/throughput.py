@@ -1,0 +1,140 @@
+"""How fast is a step of the default? This chapter's networks, and the same ones made of PyTorch's own layers.
+
+    python hw11_gan/throughput.py keras        true images a second, float32
+    python hw11_gan/throughput.py torch        the same of PyTorch, which must be installed
+    python hw11_gan/throughput.py keras --bfloat16
+
+Each runs in a process of its own, since the two libraries do not share one well. A step updates both networks
+once, by 32 true images of 64 x 64 pixels: mirrored, augmented, two Adams, and the average of the weights.
+"""
+
+import argparse
+import os
+import time
+
+from scaffold import BadInput, integer, run
+
+import numpy as np
+from device import start_keras
+from recipes import RECIPES
+
+RECIPE = RECIPES["default"]
+CHANNELS = [RECIPE.width * 2**stage for stage in range(4)]  # of the maps of 32, 16, 8 and 4 pixels a side
+NOISE = 100
+
+
+def keras_step(pixels, bfloat16):
+    """A function that takes one training step."""
+    start_keras(0, full_precision=not bfloat16, tensorflow=True)
+    import train
+    from gradients import make_step
+    from training import build_gan
+
+    step = make_step(build_gan(train.parse_args(["--feature-model", "none"])))
+    return lambda: [float(loss) for loss in step(pixels)]
+
+
+def torch_step(pixels, bfloat16):
+    """The same of PyTorch."""
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise BadInput("PyTorch is not installed; pip install torch brings it.") from error
+    from torch import nn
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
+    size, kernel = RECIPE.image_size, RECIPE.kernel
+    layout, half = torch.channels_last, torch.autocast("cpu", torch.bfloat16, enabled=bfloat16)
+    pixels = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+    softplus = nn.functional.softplus
+
+    def build_generator():
+        last = CHANNELS[-1]
+        parts = [nn.Linear(NOISE, last * 16, bias=False), nn.Unflatten(1, (last, 4, 4))]
+        for wide, narrow in zip(CHANNELS[:0:-1], CHANNELS[-2::-1]):
+            parts += [nn.BatchNorm2d(wide), nn.ReLU()]
+            parts.append(nn.ConvTranspose2d(wide, narrow, kernel, 2, 1, bias=False))
+        parts += [nn.BatchNorm2d(CHANNELS[0]), nn.ReLU(), nn.ConvTranspose2d(CHANNELS[0], 3, kernel, 2, 1)]
+        return nn.Sequential(*parts, nn.Tanh()).to(memory_format=layout)
+
+    def build_discriminator():
+        parts = [nn.Conv2d(3, CHANNELS[0], kernel, 2, 1), nn.LeakyReLU(0.2)]
+        for narrow, wide in zip(CHANNELS, CHANNELS[1:]):
+            parts.append(nn.Conv2d(narrow, wide, kernel, 2, 1, bias=False))
+            parts += [nn.BatchNorm2d(wide), nn.LeakyReLU(0.2)]
+        return nn.Sequential(*parts, nn.Flatten(), nn.Linear(16 * CHANNELS[-1], 1)).to(memory_format=layout)
+
+    def shifting(steps):
+        columns = torch.arange(size)
+        return (columns[None, :, None] - steps == columns[None, None]).float()
+
+    def augment(images):
+        draws = torch.rand(5, len(images), 1, 1, 1)
+        images = images + draws[0] - 0.5
+        grey = images.mean(1, keepdim=True)
+        images = (images - grey) * (2 * draws[1]) + grey
+        mean = images.mean((1, 2, 3), keepdim=True)
+        images = (images - mean) * (draws[2] + 0.5) + mean
+        most = size // 8
+        down, right = ((2 * most + 1) * draws[3:, :, :, :, 0]).floor().long() - most
+        images = torch.einsum("bij,bcjk->bcik", shifting(down), images)
+        return torch.einsum("bij,bckj->bcki", shifting(right), images)
+
+    generator, averaged, discriminator = build_generator(), build_generator(), build_discriminator()
+    optimizers = [
+        torch.optim.Adam(network.parameters(), RECIPE.learning_rate, betas=(0.5, 0.999))
+        for network in (generator, discriminator)
+    ]
+
+    def step():
+        mirrored = torch.rand(len(pixels), 1, 1, 1) < 0.5
+        real = pixels.float() / 127.5 - 1
+        real = torch.where(mirrored, real.flip(3), real).contiguous(memory_format=layout)
+        with half:
+            with torch.no_grad():
+                fake = generator(torch.randn(len(pixels), NOISE)).float()
+            of_real, of_fake = discriminator(augment(real)).float(), discriminator(augment(fake)).float()
+            of_discriminator = softplus(-of_real).mean() + softplus(of_fake).mean()
+        optimizers[1].zero_grad()
+        of_discriminator.backward()
+        optimizers[1].step()
+        with half:
+            fake = generator(torch.randn(len(pixels), NOISE)).float()
+            of_generator = softplus(-discriminator(augment(fake)).float()).mean()
+        optimizers[0].zero_grad()
+        of_generator.backward()
+        optimizers[0].step()
+        with torch.no_grad():
+            for mean, now in zip(averaged.parameters(), generator.parameters()):
+                mean.lerp_(now, 0.01)
+        return float(of_discriminator.detach()), float(of_generator.detach())
+
+    return step
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("library", choices=["keras", "torch"])
+    parser.add_argument("--bfloat16", action="store_true", help="compute in bfloat16")
+    parser.add_argument("--steps", type=integer(), default=60, help="steps that are measured, in five parts")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    shape = RECIPE.batch_size, RECIPE.image_size, RECIPE.image_size, 3
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    step = (keras_step if args.library == "keras" else torch_step)(pixels, args.bfloat16)
+    for _ in range(3):
+        step()
+    seconds, part = [], max(1, args.steps // 5)
+    for _ in range(5):
+        started = time.perf_counter()
+        for _ in range(part):
+            step()
+        seconds.append((time.perf_counter() - started) / part)
+    print(f"{RECIPE.batch_size / np.median(seconds):.0f}")
+
+
+if __name__ == "__main__":
+    run(main)
