@@ -5,8 +5,8 @@ ascends the gradient of the loss L of its true class y, within epsilon of where 
 
     maximise L(x', y)  over  |x' - x| <= epsilon in every pixel and channel (the L-infinity norm)
 
-epsilon is in grey levels of 0..255. Nothing leaves this file but whole grey levels: between two of them there
-is no image file.
+epsilon is in grey levels of 0..255. Every image that this file returns has whole grey levels, as a PNG holds
+nothing else.
 
 Goodfellow et al., "Explaining and harnessing adversarial examples", 2015 (FGSM); Madry et al., "Towards deep
 learning models resistant to adversarial attacks", 2018 (PGD, the random start); Dong et al., "Boosting
@@ -21,10 +21,12 @@ MOMENTUM = 1.0  # share of the velocity that is kept: all, as Dong et al. do
 
 
 def cross_entropy(logits, labels):
-    """The textbook's loss, -log p(true class): (n, classes), (n,) -> (n,).
+    """The textbook's loss, with z the logits and y the true class: (n, classes), (n,) -> (n,).
 
-    Its usual gradient is p - 1, which rounds to nothing when the classifier is sure. Written as
-    log(1 + exp(others - true)), others being the log-sum-exp of the wrong classes' logits, it does not.
+        L = -log p_y = log(sum over all k of exp z_k) - z_y = log(1 + exp(others - z_y)),
+        others = log(sum over the wrong k of exp z_k)
+
+    By the middle form the gradient p_y - 1 rounds to 0 when the classifier is sure; by the last it does not.
     """
     true, others = split(logits, labels)
     return tf.nn.softplus(tf.reduce_logsumexp(others, axis=-1) - true)

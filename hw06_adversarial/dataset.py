@@ -69,7 +69,8 @@ def read_table(path, *columns):
     if not path.is_file():
         raise BadInput(f"{path} is missing; {HELP}.")
     try:
-        table = pd.read_csv(path, encoding="utf-8-sig")
+        as_text = {"dtype": {"CategoryName": str}, "keep_default_na": False}  # also "01" and "null"
+        table = pd.read_csv(path, encoding="utf-8-sig", **as_text)
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} is not UTF-8 text; {HELP}.") from error
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
@@ -116,6 +117,8 @@ def write_images(folder, images, names):
             folder.rename(old)
         temporary.rename(folder)
     finally:
+        if old.exists() and not folder.exists():  # interrupted between the two
+            old.rename(folder)
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""The smallest attack: for each image, the fewest grey levels, or pixels, with which it is misread.
+"""The smallest attack that the search finds: for each image, few grey levels, or pixels, to misread it.
 
 One level is tried first, then 2, 4, 8, ... until the iterative attack succeeds; then the gap is halved until
 two neighbouring levels are left, of which the upper succeeds and the lower does not. Each image searches

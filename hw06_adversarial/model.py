@@ -42,6 +42,8 @@ def load_proxy(names, folder, shape, classes):
     models = [load_classifier(name, folder, shape, classes) for name in names]
     if len(models) == 1:
         return models[0]
+    for number, model in enumerate(models):
+        model.name = f"proxy_{number}"  # files may hold models of one name
     inputs = keras.Input(shape)
     return keras.Model(inputs, keras.layers.Average()([model(inputs) for model in models]))
 
@@ -98,11 +100,11 @@ def load_file(name, folder):
 
 def without_softmax(model):
     """Give the logits: an attack that climbs a saturated probability finds no gradient."""
-    last = model.layers[-1]
-    if isinstance(last, keras.layers.Softmax):
-        return keras.Model(model.inputs, last.input)
+    last = model
     while isinstance(last, keras.Model):  # a model inside the model
         last = last.layers[-1]
+    if isinstance(last, keras.layers.Softmax):
+        last.call = lambda inputs, mask=None: inputs
     if getattr(last, "activation", None) is keras.activations.softmax:
         last.activation = keras.activations.linear
     return model

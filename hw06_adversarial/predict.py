@@ -80,7 +80,7 @@ def main(argv=None):
         }
     )
     fooled = np.flatnonzero((before.argmax(axis=1) == labels) & (after.argmax(axis=1) != labels))
-    shown = (fooled if len(fooled) >= SHOWN else np.arange(len(labels)))[:SHOWN]
+    shown = np.concatenate([fooled, np.setdiff1d(np.arange(len(labels)), fooled)])[:SHOWN]
     with replacing(args.out_dir / "comparison.png") as path:
         classes = [read_as[shown].argmax(axis=1) for read_as in (before, after)]
         plot_comparison(images[shown], attacked[shown], *classes, categories).savefig(path)
@@ -101,15 +101,22 @@ def main(argv=None):
 
 
 def show_own(args, image, attacked, before, after, categories):
-    """Print how a person's own image (1, h, w, 3) is read before and after the attack; write picture.png."""
+    """Print how a person's own image (1, h, w, 3) is read before and after the attack.
+
+    Writes attacked.png, the image after it, and picture.png, both and what was added.
+    """
     categories, distance = np.array(categories), np.abs(attacked.astype(int) - image).max()
     for moment, probabilities in (("before", before[0]), ("after", after[0])):
         best = np.argsort(-probabilities)[:3]
         likeliest = [f"{categories[k].split(',')[0]} {probabilities[k]:.3f}" for k in best]
         print(f"{moment}   {', '.join(likeliest)}")
+    with replacing(args.out_dir / "attacked.png") as path:
+        Image.fromarray(attacked[0]).save(path, format="png")
     with replacing(args.out_dir / "picture.png") as path:
         classes = before.argmax(axis=1), after.argmax(axis=1)
         plot_comparison(image, attacked, *classes, categories).savefig(path, format="png")
+    if before.argmax() == after.argmax():
+        print("no attack was found: the image is still read as before")
     print(f"distance {distance} grey levels   {args.out_dir / 'picture.png'}")
     return after
 
@@ -139,12 +146,8 @@ def plot_comparison(images, attacked, before, after, categories):
         largest = np.abs(difference).max()
         scaled = np.rint(128 + 127 * difference / max(largest, 1)).astype(np.uint8)
         names = [plain(categories[k].split(",")[0]) for k in classes]
-        times = f"{127 / max(largest, 1):.0f}"
-        titles = (
-            f"before: {names[0]}",
-            f"after: {names[1]}",
-            f"added: at most {largest} of 255 (times {times})",
-        )
+        added = f"at most {largest} of 255 (times {127 / largest:.3g})" if largest else "nothing"
+        titles = f"before: {names[0]}", f"after: {names[1]}", f"added: {added}"
         for axes, shown, title in zip(row, (image, changed, scaled), titles):
             axes.imshow(shown)
             axes.set_title(title, fontsize=9)

@@ -1,8 +1,9 @@
 """Attacks on a target whose gradients cannot be had: what must change so that another network is fooled too.
 
-An attack by the gradients of one network alone finds what only that network gets wrong. These two change the
-query, so that the attack finds what other networks rely on as well; the attack itself is iterative(), with
-its momentum. The third way, several networks at once, is load_proxy in model.py.
+An attack by the gradients of one network alone finds what only that network gets wrong. Input diversity and
+translation-invariant gradients change the query, so that the attack finds what other networks rely on as
+well; the attack itself is iterative(), with its momentum. A third way, several networks at once, is
+load_proxy in model.py.
 
 Input diversity: Xie et al., "Improving transferability of adversarial examples with input diversity", 2019.
 Translation-invariant gradients: Dong et al., "Evading defenses to transferable adversarial examples by
@@ -36,7 +37,7 @@ def input_diversity(smallest):
 def gaussian_smoothing(size):
     """Translation invariance: gradients (n, h, w, 3) -> their Gaussian mean over size x size pixels.
 
-    The mean of the gradients of all shifted images is nearly the mean of the gradient over all its shifts.
+    To average the gradients at shifted copies of the image is nearly the same as to blur one gradient.
     """
     distance = (np.arange(size) - (size - 1) / 2) / (size / 6)
     weights = np.exp(-(distance**2) / 2)
@@ -46,7 +47,7 @@ def gaussian_smoothing(size):
 
 
 def averaged(query, times):
-    """Look several times, each through another random view, and average: fewer accidents of one view."""
+    """The mean of several queries, each through another random view, which has a lower variance than one."""
 
     def query_all(images, labels):
         queries = [query(images, labels) for _ in range(times)]

@@ -4,6 +4,7 @@ import io
 import shutil
 import tarfile
 import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -301,6 +302,8 @@ def test_an_ensemble_gives_the_mean_of_the_logits(hw06, whole_set):
     )
     assert not np.allclose(one, two, atol=0.1)
     np.testing.assert_allclose(both, (one + two) / 2, rtol=1e-3, atol=1e-4)
+    twice = hw06.model.load_proxy(names[:1] * 2, whole_set, images.shape[1:], 4)  # two models of one name
+    np.testing.assert_allclose(hw06.model.read(twice, images), one, rtol=1e-3, atol=1e-4)
 
 
 # --- classifiers ----------------------------------------------------------
@@ -313,13 +316,13 @@ def test_read_gives_raw_pixels_and_every_picture(hw06):
     np.testing.assert_allclose(found, images.reshape(7, 90) @ weights, rtol=1e-3, atol=0.1)
 
 
-@pytest.mark.parametrize("ending", ["activation", "layer", "nested"])
+@pytest.mark.parametrize("ending", ["activation", "layer", "nested", "nested layer"])
 def test_a_softmax_is_taken_off(hw06, tmp_path, ending):
     inputs = keras.Input(SHAPE)
-    dense = keras.layers.Dense(2, activation=None if ending == "layer" else "softmax")
+    dense = keras.layers.Dense(2, activation=None if "layer" in ending else "softmax")
     outputs = dense(keras.layers.Flatten()(inputs))
-    model = keras.Model(inputs, keras.layers.Softmax()(outputs) if ending == "layer" else outputs)
-    if ending == "nested":
+    model = keras.Model(inputs, keras.layers.Softmax()(outputs) if "layer" in ending else outputs)
+    if "nested" in ending:
         model = keras.Sequential([keras.Input(SHAPE), model])
     model.save(tmp_path / "soft.keras")
     found = hw06.model.load_classifier("soft.keras", tmp_path, SHAPE, 2)
@@ -440,6 +443,17 @@ def test_the_folder_is_replaced_as_a_whole_or_not_at_all(hw06, tmp_path, monkeyp
     np.testing.assert_array_equal(
         hw06.dataset.read_image_files(tmp_path / "images", names[:2]), images[:2] // 2
     )
+    monkeypatch.undo()
+
+    def rename(self, target, real=Path.rename):
+        if self.name.startswith("half-written"):
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)  # stopped when the old folder is away, before the new one
+    with pytest.raises(KeyboardInterrupt):
+        hw06.dataset.write_images(tmp_path / "images", images, names)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["000.png", "001.png", "images"]
 
 
 # --- the defences ---------------------------------------------------------
@@ -474,6 +488,14 @@ def test_pictures_follow_the_rows_of_labels_csv(hw06, spoilt):
     assert names[0] == "039.png"
     table[["TrueLabel"]].to_csv(spoilt / "labels.csv", index=False)  # rows count from 0
     np.testing.assert_array_equal(hw06.dataset.load_images(spoilt)[0], images)
+
+
+def test_categories_may_be_called_numbers_or_null(hw06, spoilt):
+    names = ["0", "01", "null", "NA"]
+    pd.DataFrame({"CategoryId": range(4), "CategoryName": names}).to_csv(
+        spoilt / "categories.csv", index=False
+    )
+    assert hw06.dataset.load_images(spoilt)[2] == names
 
 
 def test_grey_and_palette_pictures_are_read(hw06, spoilt):
@@ -635,6 +657,11 @@ def test_a_picture_of_ones_own_is_attacked(hw06, crafted, whole_set, tmp_path, c
     assert [line.split()[0] for line in printed[-3:]] == ["before", "after", "distance"]
     assert printed[-3].split()[1] != printed[-2].split()[1], "the class is still the same"
     assert (out / "picture.png").stat().st_size > 5000
+    attacked = np.asarray(Image.open(out / "attacked.png"))
+    assert attacked.shape == images.shape[1:]
+    model = hw06.model.load_proxy(["classifier.keras"], whole_set, images.shape[1:], 4)
+    categories = hw06.dataset.load_images(whole_set)[2]
+    assert categories[hw06.model.read(model, attacked[None]).argmax()] == printed[-2].split()[1]
     assert not (out / "submission.csv").exists()
 
 
