@@ -36,17 +36,16 @@ def load_faces(folder, size):
     paths = image_files(folder)
     if len(paths) < 16:
         raise BadInput(f"{folder} holds {len(paths)} images, expected at least 16; {HELP}.")
-    kinds = Counter()
 
     def read(path):
         image = open_image(path)
         with Image.open(path) as header:
-            kinds[header.size, header.mode] += 1
-        return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS))
+            kind = header.size, header.mode
+        return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)), kind
 
-    faces = np.stack(read_images(paths, read, "faces"))
-    kept = kept_aside(len(paths))
-    return np.delete(faces, kept, axis=0), faces[kept], exceptions(kinds)
+    faces, kinds = zip(*read_images(paths, read, "faces"))
+    faces, kept = np.stack(faces), kept_aside(len(paths))
+    return np.delete(faces, kept, axis=0), faces[kept], exceptions(Counter(kinds))
 
 
 def kept_aside(count):

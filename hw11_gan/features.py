@@ -1,4 +1,4 @@
-"""A network that has learnt to see -> what it sees in an image: the features that distances.py compares."""
+"""Features of images by a pretrained network: what distances.py compares."""
 
 from pathlib import Path
 

@@ -26,7 +26,7 @@ class GAN:
     discriminator: keras.Model
     loss: str  # a name of losses.LOSSES
     learning_rates: tuple = (2e-4, 2e-4)  # of the generator and the discriminator
-    beta_1: float = 0.5  # Adam's: the usual 0.9 remembers an opponent that is gone
+    beta_1: float = 0.5  # Adam's: 0.9 would average over gradients of older opponents
     discriminator_steps: int = 1  # updates of the discriminator in a step, each by other true images
     generator_steps: int = 1  # updates of the generator in a step, after them
     diversity: float = 0.0  # strength of losses.mode_seeking_loss
@@ -83,7 +83,7 @@ class GAN:
 
 
 def batches(faces, batch_size, seed, first_epoch=0):
-    """Epoch after epoch without end, uint8 (batch_size, h, w, 3); what is left over is in another epoch."""
+    """Epoch after epoch without end, uint8 (batch_size, h, w, 3); an incomplete last batch is dropped."""
     epoch = first_epoch
     while True:
         order = np.random.default_rng([seed, epoch]).permutation(len(faces))

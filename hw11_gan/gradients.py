@@ -1,4 +1,4 @@
-"""The first of two loops: every gradient is taken and applied in plain sight. trainer.py is the second."""
+"""The first of two loops: explicit gradient tapes. trainer.py is the second."""
 
 import sys
 

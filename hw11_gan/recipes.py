@@ -28,7 +28,7 @@ class Critic:
     )
 
 
-UPDATES = 23_400  # of a training of the default: an hour on one core. With many faces that is few epochs
+UPDATES = 23_400  # at most, of each network in the default: with many faces that is fewer epochs
 RECIPES = {
     "default": Recipe(50, 32, 0.0002, 64, 32, 4),
     "original": Recipe(10, 64, 0.0001, 64, 64, 5),

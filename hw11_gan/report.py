@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scaffold import HERE, Parser, replacing, run
+from scaffold import HERE, BadInput, Parser, replacing, run
 
 from device import start_keras
 from images import image_files
@@ -98,10 +98,12 @@ def main(argv=None):
     rows += [["collapse", name, *cells(folders)] for name, folders in collapses.items()]
 
     strips = {}
-    for folder, epochs in ((early[0], EARLY), (original[0], ORIGINAL_EPOCHS)):
+    for folder in (early[0], original[0]):
+        epochs = arguments_of(folder).epochs
+        epochs = f"{epochs} epochs" if epochs > 1 else "1 epoch"
         for way, images in normalised(folder, faces).items():
-            rows.append(["normalisation", f"after {epochs} epochs: {way}", *distances_of(images)])
-            strips[f"{epochs} epochs, {way}"] = images
+            rows.append(["normalisation", f"after {epochs}: {way}", *distances_of(images)])
+            strips[f"{epochs}, {way}"] = images
     for name, flags in THROUGHPUTS.items():
         measured = "" if args.epochs else throughput(flags)  # a trial does not measure it
         rows.append(["throughput", name, "", "", "", "", "", measured])
@@ -141,7 +143,7 @@ def cells(folders):
     row = []
     for name, form in (("kid", ".1f"), ("fid", ".1f"), ("spread", ".3f"), ("duplicates", ".3f")):
         values = [found[name] for found in runs]
-        row.append(f"{np.mean(values):{form}} ± {np.std(values):{form}}")
+        row.append(f"{np.mean(values):{form}} ± {np.std(values, ddof=1):{form}}")
     return [*row, f"{seconds:.0f}"]
 
 
@@ -177,11 +179,11 @@ def ruler(folder):
 
 
 def throughput(flags):
-    """What throughput.py prints, as text; nothing without PyTorch."""
+    """What throughput.py prints, as text; nothing without PyTorch, or without units for bfloat16."""
     if "torch" in flags and not importlib.util.find_spec("torch"):
         return ""
     command = [sys.executable, str(HERE / "throughput.py"), *flags.split()]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
 def normalised(folder, faces):
@@ -191,7 +193,10 @@ def normalised(folder, faces):
     """
     args = arguments_of(folder)
     gan, noise = build_gan(args), draw_noise(GENERATED, args.seed)
-    Checkpoint(args, [faces], FREE).restore(gan.variables)
+    checkpoint = Checkpoint(args, [faces], FREE)
+    if not checkpoint.path.is_file():
+        raise BadInput(f"{checkpoint.path} is missing; remove {folder}, and it is trained again.")
+    checkpoint.restore(gan.variables)
     return {
         "moving averages": generate(gan.generator, noise),
         "each batch's own": generate(gan.generator, noise, training=True),

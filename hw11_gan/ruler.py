@@ -1,8 +1,9 @@
-"""The chapter's own features, for whoever has no other network: which two views are of one face?
+"""The chapter's own features, for whoever has no other network: contrastive learning on the faces themselves.
 
-Two views of each face, changed by lot as augment.py does and mirrored, are encoded; of all views in a batch
-the other one of the same face has to be the nearest (Chen et al. 2020, SimCLR, without a large batch). What
-tells faces apart is hair, eyes, pose and colours, and these are then in the features. A KID by such features
+Two views of each face, changed at random as augment.py does and mirrored, are encoded; among the second views
+of all faces in the batch, that of the same face has to be the nearest to the first view, and the other way
+round (InfoNCE; SimCLR, Chen et al. 2020, compares each view with the others of its own side too). What tells
+faces apart is hair, eyes, pose and colours, and these are then in the features. A KID by such features
 compares images measured with the same file, and with nothing else.
 """
 
@@ -24,9 +25,12 @@ def train_ruler(faces, seed, steps=STEPS):
     pixels = keras.Input((size, size, 3), name="pixels")
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
     for filters in FILTERS:
-        x = layers.Conv2D(filters, 3, 2, "same", activation="relu", kernel_initializer="he_normal")(x)
+        start = keras.initializers.HeNormal(int(rng.integers(2**31)))  # whatever was drawn for other networks
+        x = layers.Conv2D(filters, 3, 2, "same", activation="relu", kernel_initializer=start)(x)
     model = keras.Model(pixels, x, name="ruler")
-    codes = keras.Model(pixels, layers.Dense(CODE)(layers.GlobalAveragePooling2D()(x)))
+    start = keras.initializers.GlorotUniform(int(rng.integers(2**31)))
+    code = layers.Dense(CODE, kernel_initializer=start)(layers.GlobalAveragePooling2D()(x))
+    codes = keras.Model(pixels, code)
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps))
     optimizer.build(codes.trainable_variables)
 

@@ -4,8 +4,9 @@
     python hw11_gan/throughput.py torch        the same of PyTorch, which must be installed
     python hw11_gan/throughput.py keras --bfloat16
 
-Each runs in a process of its own, since the two libraries do not share one well. A step updates both networks
-once, by 32 true images of 64 x 64 pixels: mirrored, augmented, two Adams, and the average of the weights.
+Both compute on the processor, each in a process of its own, since the two libraries do not share one well. A
+step updates both networks once, by 32 true images of 64 x 64 pixels: mirrored, augmented, two Adams, and the
+average of the weights.
 """
 
 import argparse
@@ -25,7 +26,10 @@ NOISE = 100
 
 def keras_step(pixels, bfloat16):
     """A function that takes one training step."""
-    start_keras(0, full_precision=not bfloat16, tensorflow=True)
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    device = start_keras(0, full_precision=not bfloat16, tensorflow=True)
+    if bfloat16 and "bfloat16" not in device:
+        raise BadInput(f"--bfloat16: {device}, which has no units for it.")
     import train
     from gradients import make_step
     from training import build_gan

@@ -1,4 +1,4 @@
-"""Let a forger and a detective grow up together: faces out of noise.
+"""Train a generative adversarial network (GAN) to draw faces from noise.
 
     python hw11_gan/train.py                                       the default, measured with what there is
     python hw11_gan/train.py --feature-model squeezenet.keras      measured with a network of your own
