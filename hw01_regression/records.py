@@ -21,13 +21,20 @@ def claim(args):
         raise BadInput(f"--out-dir {folder} is --data-dir, whose files would be overwritten; choose another.")
     folder.mkdir(parents=True, exist_ok=True)
     lock(folder)
-    for left in folder.glob("half-written-*"):  # by a process that was killed
+    for left in [*folder.glob("half-written-*"), *(folder / "synthetic").rglob("half-written-*")]:
+        # by a process that was killed
         shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
     with replacing(folder / ".probe") as path:
         path.write_bytes(b"0" * 4096)
     (folder / ".probe").unlink()
-    for checkpoint in folder.glob("checkpoint*.npz") if not getattr(args, "resume", True) else ():
-        kept = checkpoint.with_name("earlier-" + checkpoint.name)
+    checkpoints, kept = list(folder.glob("checkpoint*.npz")), folder / "earlier-checkpoint.npz"
+    if getattr(args, "resume", False) and kept.is_file() and not checkpoints:
+        raise BadInput(f"--resume: {folder} has no checkpoint.npz; rename {kept.name} to go on from that.")
+    for checkpoint in checkpoints if not getattr(args, "resume", True) else ():
+        kept, number = checkpoint.with_name("earlier-" + checkpoint.name), 1
+        while kept.exists():
+            number += 1
+            kept = checkpoint.with_name(f"earlier-{number}-{checkpoint.name}")
         checkpoint.replace(kept)
         print(f"note: begins anew; the checkpoint of the training before, for --resume, is now {kept.name}")
 
@@ -44,11 +51,14 @@ def lock(folder):
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         os.close(descriptor)
         raise BadInput(
             f"{folder}: another training writes there; wait until it ends, or choose another --out-dir."
         ) from error
+    except OSError:  # a file system without locks: nothing is known of other trainings
+        os.close(descriptor)
+        return
     _locks[folder.resolve()] = descriptor
 
 
@@ -112,13 +122,24 @@ def record(args, metrics, files):
 
 
 def write_json(path, content):
-    path.write_text(json.dumps(content, indent=2, default=str, ensure_ascii=False) + "\n", "utf-8")
+    words = json.dumps(content, indent=2, default=plain_value, ensure_ascii=False) + "\n"
+    path.write_text(words, "utf-8", errors="backslashreplace")  # a folder's name need not be UTF-8
+
+
+def plain_value(value):
+    """What JSON has for a value of NumPy, or a path: a number, or text."""
+    return value.item() if hasattr(value, "item") else str(value)
 
 
 def fingerprint(path):
-    """A digest of a file, or of a folder's files and their names."""
+    """A digest of a file, or of a folder's files and their names, but for what a system leaves there."""
     digest = hashlib.sha256()
-    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+    inside = [
+        file
+        for file in sorted(path.glob("[!.]*"))
+        if file.is_file() and file.name.lower() not in ("thumbs.db", "desktop.ini")
+    ]
+    for file in inside if path.is_dir() else [path]:
         digest.update((file.name if path.is_dir() else "").encode() + file.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -128,8 +149,8 @@ def read_metrics(folder):
     path = folder / "metrics.json"
     try:
         metrics = json.loads(path.read_text("utf-8"))
-        assert isinstance(metrics["arguments"], dict)
-        assert isinstance(metrics["files"], dict)
+        if not isinstance(metrics["arguments"], dict) or not isinstance(metrics["files"], dict):
+            raise TypeError("other kinds")
     except FileNotFoundError as error:
         raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.") from error
     except PermissionError:

@@ -48,9 +48,7 @@ def main(argv=None):
 
     def trained(table, row, flags, seeds=args.seeds, **keywords):
         """Add a row: train.main() with these flags, or a recipe. Return the folder of the run with seed 0."""
-        folders = [
-            args.out_dir / "report" / f"{table} {row} {seed}".replace(" ", "_") for seed in range(seeds)
-        ]
+        folders = [args.trainings / f"{table} {row} {seed}".replace(" ", "_") for seed in range(seeds)]
         common = ["--data-dir", data_dir, *(["--epochs", args.epochs] if args.epochs else [])]
         runs = []
         for seed, folder in enumerate(folders):

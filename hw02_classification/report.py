@@ -58,7 +58,7 @@ def main(argv=None):
         method, *others = flags.split()
         name = "_".join([table, method, *others])
         seeds = min(FEW, args.seeds) if method == "best" else args.seeds
-        folders = [args.out_dir / "report" / f"{name}_{seed}" for seed in range(seeds)]
+        folders = [args.trainings / f"{name}_{seed}" for seed in range(seeds)]
         argv = ["--method", method, *others, *trial(method, args.epochs), "--data-dir", str(data_dir)]
         runs = [
             train.main([*argv, "--out-dir", str(folder), "--seed", str(seed)])

@@ -64,7 +64,7 @@ def main(argv=None):
         """train.main() on a set with these flags and some seeds; the folders of the runs."""
         flags, folders = flags.split(), []
         for seed in range(args.seeds):
-            folders.append(args.out_dir / "report" / "_".join([name, *flags, str(seed)]))
+            folders.append(args.trainings / "_".join([name, *flags, str(seed)]))
             argv = [*flags, "--data-dir", str(sets[name]), "--out-dir", str(folders[-1]), "--seed", str(seed)]
             argv += ["--epochs", str(args.epochs), "--width", "0.25"] if args.epochs else []
             if not finished(train.parse_args(argv)):

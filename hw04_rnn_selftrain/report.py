@@ -56,7 +56,7 @@ SAME_WORDS = ("today is a good day , but it is hot", "today is hot , but it is a
 def main(argv=None):
     args = parse_args(argv)
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    trials = [Trial(data_dir, args.out_dir / "report", seed, args.epochs) for seed in range(args.seeds)]
+    trials = [Trial(data_dir, args.trainings, seed, args.epochs) for seed in range(args.seeds)]
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     results.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -110,7 +110,7 @@ def main(argv=None):
             SAME_WORDS,
         ).T.to_csv(path, index_label="model")
 
-    default = Trial.run(args.out_dir / "report" / "default", data_dir, 0, "", args.epochs)
+    default = Trial.run(args.trainings / "default", data_dir, 0, "", args.epochs)
     history = pd.read_csv(default / "history.csv", index_col="epoch")
     plot(history, [*counts, most], curves, results)
     tables = pd.DataFrame(rows, columns=["table", "row", "value", "deviation", "of"])

@@ -115,7 +115,7 @@ def share(low=0, high=1):
 class Parser(argparse.ArgumentParser):
     """The flags that all scripts have; a chapter adds its own. A wrong flag raises BadInput."""
 
-    flags = ()  # of the last parser: what a sentence may name
+    flags, reports = (), False  # of the last parser: what a sentence may name; whether that is a report's
 
     def __init__(
         self,
@@ -132,6 +132,7 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
             allow_abbrev=False,
         )
+        self.script = script
         self.add_argument("--data-dir", type=Path, default=HERE / "data", help=data)
         self.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder to write to")
         self.add_argument("--synthetic", action="store_true", help="use a small made-up data set")
@@ -151,13 +152,18 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, argv=None, recipe=None):
         """The flags. recipe(args) -> the dataclass that holds the defaults of flags that are not given."""
-        Parser.flags = flags = {action.dest for action in self._actions}
+        flags = {action.dest for action in self._actions}
+        if self.script == "report" or not Parser.reports:  # a report calls train.main(): its own flags count
+            Parser.flags, Parser.reports = flags, self.script == "report"
         if recipe:
             argv = sys.argv[1:] if argv is None else list(argv)
             chosen = self.parse_known_args([word for word in argv if word not in ("-h", "--help")])[0]
             defaults = asdict(recipe(chosen))
             self.set_defaults(**{name: value for name, value in defaults.items() if name in flags})
-        return self.parse_args(argv)
+        args = self.parse_args(argv)
+        if self.script == "report":  # what learnt from made-up data is no row of the real tables
+            args.trainings = args.out_dir / ("report-synthetic" if args.synthetic else "report")
+        return args
 
     def error(self, message):
         message = re.sub(r"^argument (\S+): ", r"\1 ", message).rstrip(".")
@@ -174,7 +180,9 @@ def replacing(path):
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+        inner = error.filename is not None and str(error.filename) != str(temporary)  # another file's
+        name = str(error.filename) if inner else str(path)
+        raise OSError(error.errno, error.strerror or str(error), name) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -54,7 +54,7 @@ def main(argv=None):
     results.mkdir(parents=True, exist_ok=True)
     runs, classifiers = [], []
     for seed in range(args.seeds):
-        folder = args.out_dir / "report" / f"seed_{seed}"
+        folder = args.trainings / f"seed_{seed}"
         argv = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--seed", str(seed)]
         argv += ["--epochs", str(args.epochs)] if args.epochs else []
         if not finished(train.parse_args(argv)):
@@ -74,7 +74,7 @@ def main(argv=None):
     accuracy = f"{np.mean([metrics['score'] for metrics in classifiers]):.4f}"
     rows.append(["classifier", "the small one, validation accuracy", *[""] * 6, accuracy])
     columns = ["table", "row", "deletion", "insertion", "gain", "error", "shuffled", "seconds", "accuracy"]
-    first = args.out_dir / "report" / "seed_0"
+    first = args.trainings / "seed_0"
     model = str(first / "model.keras")
     predict.main(["--data-dir", str(data_dir), "--out-dir", str(first), "--model", model])
     for name in ("sheet.png", "filters.png"):

@@ -89,7 +89,7 @@ def main(argv=None):
 
     def crafted(name, flags, seed=0, proxies=(args.proxy,)):
         """train.main() with these flags: its metrics, and the folder of its images."""
-        folder = args.out_dir / "report" / f"{name} {seed}".replace(" ", "_")
+        folder = args.trainings / f"{name} {seed}".replace(" ", "_")
         steps = f"--iterations {args.iterations}" if args.iterations and "fgsm" not in flags else ""
         argv = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--seed", str(seed)]
         return train.main([*argv, "--proxy", *proxies, *flags.split(), *steps.split()]), folder / "images"
@@ -147,7 +147,7 @@ def main(argv=None):
         predict.plot_top3(seen["minimal"][fooled], before, after, labels[fooled], categories).savefig(path)
 
     tables = pd.DataFrame(rows, columns=["table", "row", "misread", "sd", "distance", "milliseconds"])
-    publish(results, tables, read_metrics(args.out_dir / "report" / "methods_minimal_0"))
+    publish(results, tables, read_metrics(args.trainings / "methods_minimal_0"))
 
 
 def strangers(args, models, images, labels):

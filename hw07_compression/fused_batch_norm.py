@@ -17,7 +17,7 @@ class FusedBatchNormalization(layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        if not training or keras.backend.backend() != "tensorflow":
+        if not (training and self.trainable) or keras.backend.backend() != "tensorflow":
             return super().call(inputs, training=training, mask=mask)
         scale, offset = (keras.ops.cast(weight, "float32") for weight in (self.gamma, self.beta))
         outputs, mean, variance = fused_batch_norm(inputs, scale, offset, epsilon=self.epsilon)

@@ -70,12 +70,12 @@ def main(argv=None):
     args = parse_args(argv)
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
-    few = a_part(data_dir, args.out_dir / "report" / "images")
+    few = a_part(data_dir, args.trainings / "images")
     results.mkdir(parents=True, exist_ok=True)
 
     def trained(name, flags, seed=0, images=few, start=None):
         """train.main() with these flags, on top of the student in `start`; (its folder, its metrics)."""
-        out = args.out_dir / "report" / f"{name}_{seed}"
+        out = args.trainings / f"{name}_{seed}"
         argv = [*shlex.split(flags), "--data-dir", images, "--out-dir", out, "--seed", seed]
         argv += ["--full-precision"] if args.full_precision else []
         argv += ["--epochs", args.epochs, "--batch-size", TRIAL_BATCH] if args.epochs else []

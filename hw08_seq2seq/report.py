@@ -94,7 +94,7 @@ def main(argv=None):
         trial = ["--epochs", str(args.epochs), "--units", "16"] if args.epochs else []
         flags, folders = [*flags.split(), "--networks", "1", *trial], []
         for seed in range(seeds):
-            folders.append(args.out_dir / "report" / "_".join([*flags, str(seed)]))
+            folders.append(args.trainings / "_".join([*flags, str(seed)]))
             argv = [*flags, "--data-dir", str(data_dir), "--out-dir", str(folders[-1]), "--seed", str(seed)]
             if not finished(train.parse_args(argv)):
                 train.main([*argv, "--resume"])

@@ -15,7 +15,7 @@ from scaffold import HERE, BadInput, Parser, replacing, run
 
 from dataset import load_images, load_labels, load_several, make_synthetic
 from device import start_keras
-from records import fingerprint, finished, measured_since, publish, read_metrics
+from records import fingerprint, finished, publish, read_metrics
 
 
 def parse_args(argv=None):
@@ -38,6 +38,7 @@ if __name__ == "__main__":  # --help, wrong flags and files need not wait for th
 import numpy as np
 import pandas as pd
 import train
+from checkpoint import digest_of
 from clustering import CLUSTERINGS, accuracy, of_neighbours, on_a_plane, on_one_plane, whitening
 from figures import plot_embedding, plot_strip, shown
 from matplotlib.figure import Figure
@@ -60,7 +61,7 @@ def main(argv=None):
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     data_dir, parts, labels = load(args)
     results.mkdir(parents=True, exist_ok=True)
-    kept, rows, panels, found = args.out_dir / "report", [], {}, {}
+    kept, rows, panels, found = args.trainings, [], {}, {}
 
     def spread(groups):
         """Median, best and worst accuracy of some runs' groups of valX, a list each."""
@@ -126,7 +127,7 @@ def main(argv=None):
 
 def trained(args, data_dir, model):
     """The folders of train.main() with some seeds; a run with the same flags is not repeated."""
-    folders = [args.out_dir / "report" / f"{model}_{seed}" for seed in range(args.seeds)]
+    folders = [args.trainings / f"{model}_{seed}" for seed in range(args.seeds)]
     for seed, folder in enumerate(folders):
         flags = ["--method", model, "--networks", "1", "--seed", str(seed)]
         flags += ["--data-dir", str(data_dir), "--out-dir", str(folder)]
@@ -164,8 +165,8 @@ def of_variance_one(codes, *limits):
 def grouped(folder, seed, codes, way):
     """What a way (reduction, clustering) makes of codes: groups of trainX and valX, `known` and `found`."""
     reduction, clustering = way
-    path = folder / f"{reduction}_{clustering}_{seed}.npz"
-    if not measured_since(path):
+    path = folder / f"{reduction}_{clustering}_{seed}_{digest_of(codes)[:12]}.npz"
+    if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         known, others = of_variance_one(codes) if reduction == "whitened" else codes
         number = seed if isinstance(seed, int) else 0

@@ -88,7 +88,7 @@ def main(argv=None):
             recipe = train.RECIPES[method].epochs
             epochs = recipe if method == "pca" else args.epochs or (recipe if method == "best" else PASSES)
             flags = ["--method", method, "--epochs", str(epochs), "--seed", str(seed)]
-            folder = args.out_dir / "report" / "_".join(flags).replace("--", "")
+            folder = args.trainings / "_".join(flags).replace("--", "")
             common = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--answers", str(answers)]
             if not finished(train.parse_args([*flags, *common])):
                 train.main([*flags, *common, "--resume"])

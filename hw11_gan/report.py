@@ -78,7 +78,7 @@ def main(argv=None):
         flags += ["--feature-model", args.feature_model]
         for seed in range(seeds):
             argv = [*flags, "--seed", str(seed), "--data-dir", str(args.data_dir)]
-            folder = args.out_dir / "report" / name_of(argv)
+            folder = args.trainings / name_of(argv)
             argv += ["--out-dir", str(folder)]
             folders.append(folder)
             if not finished(train.parse_args(argv)):

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from scaffold import HELP, BadInput
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from tqdm import tqdm
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
@@ -128,6 +128,8 @@ def open_image(path, mode="RGB", side=None):
     16 bits a channel are scaled to 8. side: a JPEG is decoded at a fraction of its size, but no side below
     that. Raises BadInput if the file cannot be decoded as an image, or is too large.
     """
+    if not os.path.isfile(path):
+        raise BadInput(f"{path} is no file, expected an image; {HELP}.")
     try:
         with Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
@@ -138,15 +140,32 @@ def open_image(path, mode="RGB", side=None):
                 image.draft("RGB", (2 * side, 2 * side))
             upright = ImageOps.exif_transpose(image)
             if upright.mode[0] == "I" or upright.mode == "F":  # 16 or 32 bits, which convert() would clip
-                values = np.asarray(upright).astype(np.float64)
-                scale = 257 if values.max(initial=0) > 255 else 1
-                upright = Image.fromarray((values / scale).clip(0, 255).round().astype(np.uint8))
-            grey = upright.mode in ("L", "1")
+                upright = eight_bits(upright, path)
+            grey = upright.mode in ("L", "1", "LA")
+            if upright.mode in ("LA", "PA", "RGBA") or "transparency" in upright.info:
+                upright = upright.convert("RGBA")
+                paper = Image.new("RGBA", upright.size, "white")  # else what is transparent would be black
+                upright = Image.alpha_composite(paper, upright)
             return upright.convert(mode or ("L" if grey else "RGB"))
     except (BadInput, PermissionError):
         raise
     except Exception as error:  # Pillow has many words for another format, or a damaged file
         raise BadInput(f"{path} cannot be decoded as an image ({error}); {HELP}.") from error
+
+
+def eight_bits(image, path):
+    """A grey PIL image of 16 or 32 bits, or of floats, 0 to 1 or to 255, as one of 8 bits.
+
+    Raises BadInput if its values are of no scale that is known.
+    """
+    values = np.asarray(image).astype(np.float64)
+    limits = {65535: 257} if image.mode.startswith("I;16") else {255: 1, 65535: 257}
+    limits = {1: 1 / 255} | limits if image.mode == "F" else limits
+    most = values.max(initial=0)
+    scale = next((scale for limit, scale in limits.items() if most <= limit), None)
+    if scale is None or not np.isfinite(values).all():
+        raise BadInput(f"{path} has pixels up to {most:g}, expected at most 65,535, or 1.")
+    return Image.fromarray((values / scale).clip(0, 255).round().astype(np.uint8))
 
 
 def read_ink(path):
@@ -173,10 +192,11 @@ def cut_out(path, threshold, what):
 
 
 def image_size(path):
-    """Width and height of an image, which is not decoded. Raises BadInput as open_image does."""
+    """Width and height of an image, upright, which is not decoded. Raises BadInput as open_image does."""
     try:
         with Image.open(path) as image:
-            return image.size
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5  # by a quarter
+            return image.size[::-1] if turned else image.size
     except PermissionError:
         raise
     except Exception as error:  # as in open_image

@@ -13,6 +13,7 @@ from scaffold import HERE, Parser, replacing, run
 
 from dataset import class_names, load_source, load_target, make_synthetic
 from device import start_keras
+from edges import CANNY, GRADIENTS
 from records import finished, publish, read_metrics
 
 PAIRS = {  # pair: flags, methods
@@ -35,7 +36,7 @@ import numpy as np
 import pandas as pd
 import train
 from matplotlib.figure import Figure
-from model import load_model, outputs_of
+from model import load_model, outputs_of, recalibrate_batch_norm
 from sklearn.manifold import TSNE
 
 HEADLINE = "mnist_to_mnistm"  # the pair whose answers are known
@@ -71,7 +72,7 @@ def main(argv=None):
     rows = []
     for (pair, method), found in folders.items():
         cells = summary(found, pairs[pair][2])
-        hidden = [COLUMNS[2]] * (pair != HEADLINE) + [COLUMNS[4]] * (method == "target")  # say nothing there
+        hidden = [COLUMNS[2]] * (pair != HEADLINE) + COLUMNS[3:5] * (method == "target")  # say nothing there
         rows.append([pair, method, *("" if name in hidden else cell for name, cell in cells.items())])
 
     results.mkdir(parents=True, exist_ok=True)
@@ -81,7 +82,7 @@ def main(argv=None):
     ):
         with replacing(results / name) as path:
             shown = {method: folders[pair, method] for method in ("source-only", adapted)}
-            plot_features(shown, pairs[pair]).savefig(path, dpi=80)
+            plot_features(shown, pair, pairs[pair]).savefig(path, dpi=80)
     with replacing(results / "sheet.png") as path:
         guesses = np.load(folders[DRAWN, "pseudo-labels"][0] / "guesses.npy")
         plot_sheet(load_source(data_dir / DRAWN)[0], pairs[DRAWN], guesses).savefig(path, dpi=80)
@@ -98,7 +99,7 @@ def trained(args, flags, pair):
     folders = []
     for seed in range(args.seeds):
         argv = [*flags, *["--synthetic"] * args.synthetic, "--seed", str(seed)]
-        folders.append(args.out_dir / "report" / "_".join(argv).replace("--", ""))
+        folders.append(args.trainings / "_".join(argv).replace("--", ""))
         argv += ["--data-dir", str(args.data_dir), "--out-dir", str(folders[-1])]
         if not finished(train.parse_args(argv)):
             train.main([*argv, "--resume"], pair)
@@ -144,26 +145,30 @@ def first_and_mean(folders):
     return {**runs[0], "score": float(np.mean(scores)), "score_by_seed": scores}
 
 
-def plot_features(runs, pair):
+def plot_features(runs, name_of_pair, pair):
     """t-SNE of the features of both domains; a row a method, the left by domain, the right by class."""
     source, labels, target, answers = pair
     rng = np.random.default_rng(0)
     some, others = (rng.permutation(len(x))[:EMBEDDED] for x in (source, target))
-    images = np.concatenate([source[some, 0], target[others]])
-    if answers is None:
-        answers = np.load(runs["source-only"][0] / "guesses.npy")
-    classes = np.concatenate([labels[some], answers[others]])
-    is_target = np.arange(len(images)) >= len(some)
-    figure = Figure(figsize=(7.5, 7), layout="constrained")
+    is_target = np.arange(len(some) + len(others)) >= len(some)
+    names = class_names(name_of_pair, labels.max() + 1)
+    figure = Figure(figsize=(8.5, 7), layout="constrained")
     for row, (method, folders) in zip(figure.subplots(len(runs), 2, squeeze=False), runs.items()):
-        _, features = outputs_of(load_model(folders[0] / "model.keras"), images)
+        model = load_model(folders[0] / "model.keras")  # with the target's batch normalisation
+        _, of_target = outputs_of(model, target[others])
+        recalibrate_batch_norm(model, source.reshape(-1, *source.shape[2:]))
+        features = np.concatenate([outputs_of(model, source[some, 0])[1], of_target])
+        known = np.load(folders[0] / "guesses.npy") if answers is None else answers
+        classes = np.concatenate([labels[some], known[others]])
         plane = TSNE(perplexity=30, random_state=0).fit_transform(features)  # (1000, 2)
         for chosen, name in ((~is_target, "source"), (is_target, "target")):
             row[0].scatter(*plane[chosen].T, s=3, label=name)
-        row[0].set_title(f"{method}: by domain")
+        row[0].set_title(f"t-SNE of {method}, by domain")
         row[0].legend(markerscale=3)
-        row[1].scatter(*plane.T, s=3, c=classes, cmap="tab10")
-        row[1].set_title(f"{method}: by class")
+        for label, name in enumerate(names):
+            row[1].scatter(*plane[classes == label].T, s=3, color=f"C{label}", label=name)
+        row[1].set_title(f"t-SNE of {method}, by class")
+        row[1].legend(markerscale=3, loc="upper left", bbox_to_anchor=(1, 1))
         for axes in row:
             axes.set(xticks=[], yticks=[])
     return figure
@@ -183,6 +188,13 @@ def plot_sheet(photographs, pair, guesses):
         for axes, image in zip(row, [photographs[first], *edges[first], *found]):
             axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
         row[0].set_title(names[label], fontsize=7, loc="left", pad=1)
+    headings = {
+        1: f"{len(CANNY)} times Canny's edges",
+        1 + len(CANNY): f"{len(GRADIENTS)} times the gradient",
+        1 + edges.shape[1]: "drawings that are read as this class",
+    }
+    for column, heading in headings.items():
+        rows[0][column].set_title(heading, fontsize=7, loc="left", pad=1)
     return figure
 
 

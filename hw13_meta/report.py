@@ -65,7 +65,7 @@ def main(argv=None):
         found = []
         for seed in range(seeds):
             name = " ".join([flags.replace("--", "") or "default", str(seed)]).replace(" ", "_")
-            found.append(args.out_dir / "report" / name)
+            found.append(args.trainings / name)
             own = ["--seed", str(seed), "--out-dir", str(found[-1])]
             argv = [*common, *flags.split(), *trial, *own]
             if not finished(train.parse_args(argv)):

@@ -59,7 +59,7 @@ def main(argv=None):
             flags += ["--epochs", str(args.epochs)]
         for seed in range(seeds):
             argv = [*flags, *["--synthetic"] * args.synthetic, "--seed", str(seed)]
-            folders.append(args.out_dir / "report" / "_".join(argv).replace("--", "").replace(":", ""))
+            folders.append(args.trainings / "_".join(argv).replace("--", "").replace(":", ""))
             argv += ["--data-dir", str(args.data_dir), "--out-dir", str(folders[-1])]
             if not finished(train.parse_args(argv)):
                 train.main([*argv, "--resume"])

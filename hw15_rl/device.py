@@ -46,6 +46,8 @@ def start_keras(seed=None, full_precision=True, tensorflow=False, share=ALONE):
     together = backend == "jax" and PROCESSES in os.environ and share != ALONE  # predict.py waits for nobody
     if together and not os.environ.get(PROCESS, "").isdecimal():
         raise BadInput(f"{PROCESSES} is set: expected the number of this process, from 0 on, in {PROCESS}.")
+    if backend not in ("tensorflow", "jax"):
+        raise BadInput(f"KERAS_BACKEND={backend}: expected tensorflow or jax, or leave it unset.")
     try:
         with quiet():
             import keras
@@ -54,7 +56,7 @@ def start_keras(seed=None, full_precision=True, tensorflow=False, share=ALONE):
                 keras.distribution.initialize()  # before any computation
             cards = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
             keras.random.uniform((), dtype="float32")
-    except ValueError as error:  # keras.json holds what Keras does not know
+    except (ValueError, AttributeError, TypeError) as error:  # keras.json holds what Keras does not know
         raise BadInput(f"~/.keras/keras.json: {error}") from error
     except ModuleNotFoundError as error:
         raise BadInput(f"KERAS_BACKEND={backend}: {error}; install it, or unset the variable.") from error
@@ -85,8 +87,6 @@ def share_batches(count, size):
     import keras
 
     backend, names = keras.backend.backend(), keras.distribution.list_devices()
-    if backend not in ("tensorflow", "jax"):
-        names = names[:1]
     count = count or max(some for some in range(1, len(names) + 1) if size % some == 0)
     if count > len(names):
         raise BadInput(f"--devices {count}: expected at most {len(names)} ({', '.join(names)}).")
@@ -96,7 +96,7 @@ def share_batches(count, size):
     if backend == "jax":
         parallel = keras.distribution.DataParallel(devices=sharing, auto_shard_dataset=False)
         keras.distribution.set_distribution(parallel if count > 1 else None)
-    elif backend == "tensorflow":
+    else:
         import tensorflow as tf
 
         shared = tf.distribute.MirroredStrategy(sharing) if count > 1 else None

@@ -56,7 +56,7 @@ def main(argv=None):
         if args.iterations or steps:
             flags += ["--iterations", str(args.iterations or steps // rollout)]
         names = [" ".join([table, *flags, str(seed)]).replace(" ", "_") for seed in range(args.seeds)]
-        folders = [args.out_dir / "report" / name for name in names]
+        folders = [args.trainings / name for name in names]
         runs = [
             train.main([*common, *flags, "--seed", str(seed), "--out-dir", str(folder), "--resume"])
             for seed, folder in enumerate(folders)

@@ -197,6 +197,3 @@ def test_a_batch_that_devices_cannot_share(load_chapter, monkeypatch):
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0", "gpu:1", "gpu:2", "gpu:3"])
     with pytest.raises(loaded.scaffold.BadInput, match="--devices 3: expected a divisor of the 128"):
         loaded.device.share_batches(3, 128)
-    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")  # which shares nothing
-    loaded.device.share_batches(None, 128)
-    assert loaded.device.sharing == ["gpu:0"]

@@ -1,5 +1,6 @@
 """What all chapters do alike: in any environment a right result or one sentence, never a traceback."""
 
+import errno
 import fcntl
 import json
 import os
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -114,10 +116,29 @@ def test_a_users_keras_json_and_tensorflows_lines(tmp_path):
 
 def test_a_backend_that_is_not_there(load_chapter, monkeypatch):
     device = load_chapter("hw03_cnn", "scaffold", "device").device
-    monkeypatch.setenv("KERAS_BACKEND", "nothing")
-    monkeypatch.setitem(sys.modules, "keras", None)  # to import it raises ModuleNotFoundError
-    with pytest.raises(device.BadInput, match="KERAS_BACKEND=nothing"):
-        device.start_keras()
+    for backend, words in (
+        ("nothing", "expected tensorflow or jax"),
+        ("torch", "expected"),
+        ("jax", "install it"),
+    ):
+        monkeypatch.setenv("KERAS_BACKEND", backend)
+        monkeypatch.setitem(sys.modules, "keras", None)  # to import it raises ModuleNotFoundError
+        with pytest.raises(device.BadInput, match=f"KERAS_BACKEND={backend}: .*{words}"):
+            device.start_keras()
+
+
+@pytest.mark.parametrize("settings", ["[]", '{"floatx": []}', '{"backend": 3}'])
+def test_a_keras_json_that_keras_cannot_read(tmp_path, settings):
+    (tmp_path / ".keras").mkdir()
+    (tmp_path / ".keras" / "keras.json").write_text(settings)
+    code = "import scaffold, device; scaffold.run(device.start_keras)"
+    environment = os.environ | {"HOME": str(tmp_path), "KERAS_BACKEND": "tensorflow"}
+    environment.pop("KERAS_HOME", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "hw03_cnn", env=environment, capture_output=True, text=True
+    )
+    assert done.returncode in (0, 2), done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_ctrl_c_during_the_imports_and_after_them(tmp_path):
@@ -200,6 +221,67 @@ def test_what_a_killed_training_left_goes_and_a_forgotten_checkpoint_stays(recor
     records.claim(SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", resume=False))
     assert [path.name for path in tmp_path.iterdir()] == ["earlier-checkpoint.npz"]
     assert "--resume" in capsys.readouterr().out
+    again = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", resume=True)
+    with pytest.raises(records.BadInput, match="rename earlier-checkpoint.npz to go on"):
+        records.claim(again)
+    (tmp_path / "checkpoint.npz").write_text("a minute")
+    records.claim(again)
+    again.resume = False
+    records.claim(again)
+    kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert kept == {"earlier-checkpoint.npz": "an hour", "earlier-2-checkpoint.npz": "a minute"}
+
+
+def test_what_was_cut_short_among_made_up_data_goes(records, tmp_path):
+    left = tmp_path / "synthetic" / "faces" / "half-written-1-00003.png"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"x")
+    records.claim(SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data"))
+    assert not left.exists()
+
+
+def test_a_file_system_without_locks(records, tmp_path, monkeypatch):
+    def flock(*args):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    records.claim(SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data"))
+
+
+def test_a_folder_whose_name_is_not_utf_8(records, tmp_path):
+    args = SimpleNamespace(out_dir=tmp_path, data_dir=Path(os.fsdecode(b"caf\xe9")), rate=np.float32(0.5))
+    records.record(
+        args, {"metric": "x", "score": np.float64(1)}, {"a.txt": lambda path: path.write_text("a")}
+    )
+    arguments = records.read_metrics(tmp_path)["arguments"]
+    assert (os.fsencode(arguments["data_dir"]), arguments["rate"]) == (b"caf\xe9", 0.5)
+
+
+def test_a_full_disk_names_the_file_that_was_written(records, tmp_path):
+    def full(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    args = SimpleNamespace(out_dir=tmp_path)
+    with pytest.raises(OSError, match="No space left") as raised:
+        records.record(args, {"metric": "x", "score": 1.0}, {"model.keras": full})
+    assert raised.value.filename == str(tmp_path / "model.keras")
+
+
+def test_what_a_system_leaves_in_a_folder_changes_nothing(records, tmp_path):
+    (tmp_path / "0.png").write_bytes(b"x")
+    before = records.fingerprint(tmp_path)
+    (tmp_path / ".DS_Store").write_bytes(b"x")
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    assert records.fingerprint(tmp_path) == before
+    (tmp_path / "1.png").write_bytes(b"x")
+    assert records.fingerprint(tmp_path) != before
+
+
+def test_a_report_names_its_own_flags(scaffold):
+    scaffold.Parser("A report.", "report").parse([])
+    scaffold.Parser("A training.", "train", resume=True).parse([])
+    assert "--resume" not in scaffold.explain(KeyboardInterrupt())[0]
+    assert "--batch-size" not in scaffold.explain(MemoryError())[0]
 
 
 @every_chapter
@@ -295,6 +377,50 @@ def test_images_of_any_kind(load_chapter, tmp_path, kind):
     assert abs(found - grey).max() <= tolerance
     assert found.max() > 200
     assert found.min() < 55
+
+
+@pytest.mark.parametrize("kind", ["RGBA", "LA", "P", "L"])
+def test_what_is_transparent_is_paper(load_chapter, tmp_path, kind):
+    """A drawing program saves black lines on nothing: with the alpha channel dropped all would be black."""
+    images = load_chapter("hw03_cnn", "scaffold", "images").images
+    ink = Image.new("L", (9, 9), 0)
+    alpha = np.zeros((9, 9), np.uint8)
+    alpha[4, 2:7] = 255
+    path = tmp_path / "line.png"
+    if kind in ("RGBA", "LA"):
+        picture = ink.convert(kind)
+        picture.putalpha(Image.fromarray(alpha))
+        picture.save(path)
+    else:  # one colour or one grey stands for nothing
+        Image.fromarray(np.where(alpha, 0, 1).astype(np.uint8), "L").convert(kind).save(path, transparency=1)
+    np.testing.assert_array_equal(np.asarray(images.open_image(path, "L")), np.where(alpha, 0, 255))
+
+
+def test_the_scale_of_more_than_eight_bits(load_chapter, tmp_path):
+    images = load_chapter("hw03_cnn", "scaffold", "images").images
+    path = tmp_path / "a.tif"
+    for values, expected in (
+        (np.uint16([[0, 257, 65535]]), [0, 1, 255]),
+        (np.uint16([[0, 200, 255]]), [0, 1, 1]),  # a dark picture, not one of 8 bits
+        (np.int32([[0, 100, 255]]), [0, 100, 255]),
+        (np.float32([[0, 0.5, 1]]), [0, 128, 255]),
+    ):
+        Image.fromarray(values).save(path)
+        assert np.asarray(images.open_image(path, "L")).ravel().tolist() == expected
+    for values in (np.int32([[0, 2**30]]), np.float32([[0, np.nan]])):
+        Image.fromarray(values).save(path)
+        with pytest.raises(images.BadInput, match="expected at most 65,535"):
+            images.open_image(path)
+
+
+def test_the_size_of_a_turned_photograph(load_chapter, tmp_path):
+    images = load_chapter("hw03_cnn", "scaffold", "images").images
+    exif = Image.Exif()
+    exif[0x0112] = 6  # by a quarter
+    Image.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
+    assert images.image_size(tmp_path / "a.jpg") == images.open_image(tmp_path / "a.jpg").size == (20, 40)
+    with pytest.raises(images.BadInput, match="is no file"):
+        images.open_image(tmp_path / "b.jpg")
 
 
 def test_files_that_are_no_images(load_chapter, tmp_path, capsys):
