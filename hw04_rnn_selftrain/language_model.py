@@ -110,4 +110,4 @@ def pretrain(args, reader, rows):
             raise BadInput("the language model's loss is not a number; try --no-language-model.")
         checkpoint.add(epoch + 1, {"cross_entropy": float(np.mean(losses))})
         checkpoint.save(variables)
-        tqdm.write(f"language model, epoch {epoch + 1}: cross-entropy {np.mean(losses):.4f} a word")
+        tqdm.write(f"language model, epoch {epoch + 1}: sampled softmax loss {np.mean(losses):.4f} a word")

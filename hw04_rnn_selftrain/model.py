@@ -25,7 +25,7 @@ from scipy.special import expit, logit
 from tqdm import tqdm
 
 PADDING, UNKNOWN = 0, 1  # the first two rows of WordVectors
-MOST_WORDS = 40  # of a tweet are read: one tweet in a hundred is longer
+MOST_WORDS = 40  # of a tweet are read: three tweets in a thousand are longer
 LENGTHS = (16, 24, MOST_WORDS)  # batches are padded to one of these, so that few shapes have to be compiled
 READ_AT_ONCE = 1024  # tweets
 

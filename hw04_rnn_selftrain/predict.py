@@ -10,7 +10,7 @@ The hand-in is <out-dir>/submission.csv: the header id,label and a row a test li
 
 import sys
 
-from scaffold import Parser, replacing, run
+from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,13 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    texts = sys.stdin.read().splitlines() if args.text == ["-"] else args.text
+    texts = args.text
+    if texts == ["-"]:
+        try:
+            lines = sys.stdin.buffer.read().decode("utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise BadInput("--text -: standard input is not UTF-8 text.") from error
+        texts = [line for line in lines if line.strip()]
     own = texts is not None and [in_the_files_style(text) for text in texts or [""]]
     trained(args, "model.keras", own_input=bool(own))
     ids, sentences = ([], own) if own else load_test(data_dir)

@@ -81,8 +81,11 @@ def split(labels, seed, labelled=None):
     if labelled is None or labelled == len(rest):
         return rest, validation, rest[:0]
     if labelled > len(rest) - 2:
-        raise BadInput(f"--labelled {labelled}: expected at most {len(rest)}, a tenth of all validates.")
+        most = f"{len(rest) - 2}, or {len(rest)} for all"
+        raise BadInput(f"--labelled {labelled}: expected at most {most}; a tenth of the lines validates.")
     training, put_away = train_test_split(rest, train_size=labelled, stratify=labels[rest], random_state=seed)
+    if len(np.unique(labels[training])) < 2:
+        raise BadInput(f"--labelled {labelled}: all of them have one label, expected more; one is rare here.")
     return training, validation, put_away
 
 

@@ -1,6 +1,6 @@
 """LIME (Ribeiro et al. 2016): which parts of the image carry the score? It asks the model and nothing else.
 
-The image is cut into superpixels. Some hundred copies are made in which each of them is there or is painted
+The image is cut into superpixels. A thousand copies are made in which each of them is there or is painted
 over, at random, and the model scores them all. Near the image its answers are about a sum, one weight for
 each superpixel that is there; a ridge regression finds the weights, in which a copy counts the more the less
 of it is painted over.

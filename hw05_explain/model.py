@@ -54,9 +54,10 @@ def find_layer(model, name=None):
     A model inside the model counts as one layer. Raises BadInput when there is none, or it makes no maps.
     """
     if name is not None:
-        found = [layer for layer in model.layers if layer.name == name]
+        inner = [layer for layer in model.layers if not isinstance(layer, layers.InputLayer)]
+        found = [layer for layer in inner if layer.name == name]
         if not found:
-            names = ", ".join(layer.name for layer in model.layers)
+            names = ", ".join(layer.name for layer in inner)
             raise BadInput(f"--layer {name}: the model has no such layer, expected one of {names}.")
     else:
         found = [layer for layer in model.layers if convolves(layer)]

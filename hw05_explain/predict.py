@@ -129,15 +129,15 @@ def choose(args, data_dir):
     return files, labels, chosen
 
 
-def show(axes, image, values=None):
-    """An image, and over it, where there is one, a map in its own colours."""
+def show(axes, image, values=None, signed=False):
+    """An image, and over it, where there is one, a map in its own colours; LIME's is signed."""
     axes.set(xticks=[], yticks=[])
     if values is None:
         axes.imshow(image)
         return
     axes.imshow(image.mean(axis=-1), cmap="Greys_r", vmin=0, vmax=255)
     limit = max(np.quantile(np.abs(values), 0.99), 1e-12)
-    if values.min() < 0:
+    if signed:
         axes.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=0.7)
     else:
         axes.imshow(values, cmap="magma", vmin=0, vmax=limit, alpha=0.7)
@@ -164,7 +164,7 @@ def plot_sheet(images, maps, titles):
         show(line[0], images[index])
         line[0].set_title(titles[index], fontsize=7)
         for axes, (name, values) in zip(line[1:], maps.items()):
-            show(axes, images[index], values[index])
+            show(axes, images[index], values[index], signed=name == "LIME")
             axes.set_title(name, fontsize=9)
     colour_key(below)
     return figure
@@ -178,7 +178,7 @@ def plot_page(image, maps, responses, filters, title):
     first, *others = above.subplots(1, columns)
     show(first, image)
     for axes, (name, values) in zip(others, maps.items()):
-        show(axes, image, values)
+        show(axes, image, values, signed=name == "LIME")
         axes.set_title(name, fontsize=9)
     above.suptitle(title, fontsize=9)
     colour_key(key)

@@ -1,6 +1,6 @@
 """Train a small classifier to explain, for whoever has none.
 
-    python hw05_explain/train.py                on the course's images, in a few minutes
+    python hw05_explain/train.py                on the course's images, in some twenty minutes
     python hw05_explain/train.py --synthetic    on drawn shapes
 
 predict.py explains this one, or any other: see its --model. The score is the accuracy on validation/.

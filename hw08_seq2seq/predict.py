@@ -16,7 +16,7 @@ looked in a few sentences; of your own sentences, own.png alone.
 import sys
 from pathlib import Path
 
-from scaffold import Parser, integer, replacing, run
+from scaffold import BadInput, Parser, integer, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -54,7 +54,11 @@ def main(argv=None):
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     texts = args.text
     if texts == ["-"]:
-        texts = [line for line in sys.stdin.read().splitlines() if line.strip()]
+        try:
+            lines = sys.stdin.buffer.read().decode("utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise BadInput("--text -: standard input is not UTF-8 text.") from error
+        texts = [line for line in lines if line.strip()]
     own = texts is not None and [tokenise(text) for text in texts or [""]]
     paths = args.model or [args.out_dir / "model.keras"]
     check_models(args, paths, own_input=bool(own))

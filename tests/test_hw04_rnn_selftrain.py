@@ -143,8 +143,10 @@ def test_own_sentences_are_read_in_the_files_style_and_their_words_weighed(
     without = hw04.model.read(model, words.encode([style.replace("hot ", "")]))[0]
     difference = np.log(table.probability[0] / (1 - table.probability[0])) - np.log(without / (1 - without))
     assert table.words[0]["hot"] == pytest.approx(difference, abs=1e-3)
-    monkeypatch.setattr("sys.stdin", io.StringIO("it is hot\nit is good\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"it is hot\n\nit is good\n")))
     assert list(hw04.predict.main([*argv, "--text", "-"]).text) == ["it is hot", "it is good"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9")))
+    check_sentence(hw04, capsys, [*argv, "--text", "-"], "not UTF-8", script="predict")
     hw04.predict.main([*argv, "--text", "hot " * 50])
     assert "the first 40 of 50 words" in capsys.readouterr().out
     for wrong, words in (("", "is empty"), (" \n", "is empty"), ("x" * 10_001, "10,001 characters")):

@@ -618,8 +618,10 @@ def test_own_sentences_are_translated_with_their_log_probability(
     assert table.log_probability[0] == pytest.approx(log_probability, abs=1e-3)
     assert f"log-probability {log_probability:.2f}" in printed
     assert (out / "own.png").is_file()
-    monkeypatch.setattr("sys.stdin", io.StringIO("\ntom saw cats\n\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\ntom saw cats\n\n")))
     assert len(hw08.predict.main([*argv, "--text", "-"])) == 1
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9")))
+    check_sentence(hw08, capsys, [*argv, "--text", "-"], "not UTF-8", script="predict")
     for wrong, words in (("", "is empty"), ("a" * 2001, "2,001 characters")):
         check_sentence(hw08, capsys, [*argv, "--text", wrong], words, script="predict")
 
