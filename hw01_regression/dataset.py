@@ -13,6 +13,7 @@ Units: PM2.5 and PM10 in ug/m3; NO, NO2, NOx, O3 and SO2 in ppb; CH4, CO, NMHC a
 degrees Celsius; RH in %; RAINFALL in mm; WD_HR and WIND_DIREC in degrees; WIND_SPEED and WS_HR in m/s.
 """
 
+import glob
 import warnings
 
 from scaffold import HELP, BadInput, replacing
@@ -109,6 +110,8 @@ def load_window(path, model):
     Items that are not there, and hours before those, are the means that the model was fitted with. Returns
     float64 (1, 18, 9). Raises BadInput if the file is not so, or lacks PM2.5 or hours that the model needs.
     """
+    if not path.is_file():
+        raise BadInput(f"{path} is missing.")
     frame = read_table(path, header=None)
     hours = to_numbers(path, frame, first_column=1)
     if not model.hours <= hours.shape[1] <= HOURS:
@@ -124,7 +127,9 @@ def load_window(path, model):
         window[ITEMS.index(item), HOURS - len(values) :] = values
     missing = [item for item in model.items if item not in by_item]
     if missing:
-        print(f"note: {', '.join(missing)} taken at the mean of the training")
+        print(
+            f"note: {', '.join(missing)} taken at the mean of the training; the interval is of whole windows"
+        )
     return window[None]
 
 
@@ -149,7 +154,9 @@ def hours_within(windows, hours):
 def read_table(path, header):
     """Read a CSV as text, UTF-8 or Big5; the index is the line number in the file, from 1."""
     if not path.is_file():
-        found = sorted(other for other in path.parent.glob(f"**/*{path.stem}*") if other.is_file())
+        name = f"*{glob.escape(path.stem)}*"
+        near = (*path.parent.glob(name), *path.parent.glob(f"*/{name}"))
+        found = sorted(other for other in near if other.is_file())
         instead = f", but there is {found[0]}: move it, or name its folder by --data-dir" if found else ""
         raise BadInput(f"{path} is missing{instead}; {HELP}.")
     for encoding in ("utf-8-sig", "big5"):
