@@ -615,11 +615,16 @@ def test_kept_groups_are_read_again_unless_they_were_damaged(hw09_light, tmp_pat
     codes = [np.random.default_rng(0).normal(size=(number, 3)).astype(np.float32) for number in (30, 8)]
     way = ("whitened", "k-means")
     first = hw09_light.report.grouped(tmp_path, 0, codes, way)
-    again = hw09_light.report.grouped(tmp_path, 0, None, way)
+    (file,) = tmp_path.iterdir()
+    written = file.stat().st_mtime_ns
+    again = hw09_light.report.grouped(tmp_path, 0, codes, way)
+    assert file.stat().st_mtime_ns == written, "they were made anew"
     for name in ("known", "found"):
         np.testing.assert_array_equal(first[name], again[name])
-    (tmp_path / "whitened_k-means_0.npz").write_bytes(b"x")
-    with pytest.raises(hw09_light.scaffold.BadInput, match="whitened_k-means_0.npz is damaged; remove it"):
+    others = [np.concatenate([part, part]) for part in codes]  # of another training
+    assert len(hw09_light.report.grouped(tmp_path, 0, others, way)["found"]) == 16
+    file.write_bytes(b"x")
+    with pytest.raises(hw09_light.scaffold.BadInput, match=f"{file.name} is damaged; remove it"):
         hw09_light.report.grouped(tmp_path, 0, codes, way)
 
 
