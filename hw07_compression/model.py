@@ -101,6 +101,8 @@ def load_teacher(path):
     Raises BadInput when it is no such file, or takes other than square RGB images.
     """
     model = load_keras(path)
+    if not model.built:
+        raise BadInput(f"{path} was never built, so it has no input shape; give another teacher.")
     try:
         (_, height, width, channels), (_, classes) = model.input_shape, model.output_shape
     except (TypeError, ValueError) as error:  # several inputs or outputs, or of other dimensions
@@ -127,6 +129,8 @@ def adopt(model, path=None, policy="float32"):
     )
     otherwise = BadInput(f"{path} is not built like a student (see model.py); leave out --from-teacher.")
     if len(heads) != 1 or len(convolutions) != len(normalisations) or len(convolutions) % 3 != 1:
+        raise otherwise
+    if len(convolutions) < 4:  # a stem and no stage
         raise otherwise
     stem, *filters = (layer.filters for layer in convolutions)
     plan = {"size": model.input_shape[1], "classes": heads[0].units, "kind": "normal", "stem": stem}

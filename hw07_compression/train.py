@@ -64,6 +64,8 @@ def parse_args(argv=None):
     add("--limit", type=integer(1, 10**9), default=300_000, help="bytes that the file may have")
     add("--full-precision", action="store_true", help="train in float32, not in bfloat16")
     args = parser.parse(argv, recipe)
+    if args.from_teacher and args.block != "normal":
+        parser.error(f"--block {args.block}: --from-teacher copies the teacher's convolutions, leave one out")
     if args.block == "grouped" and args.prune > 0 and args.rank != "magnitude":
         parser.error(
             f"--prune {args.prune}: a grouped convolution cannot lose single channels, expected 0 or "
@@ -101,10 +103,11 @@ def main(argv=None):
         f"student of {student}, on {device}",
     )
 
+    began = time.perf_counter()
     steps, rows, folded, plan, bits = compress(args, teacher, size, classes, training, validation)
     written = steps[-1]["bytes"]
     history = pd.DataFrame(rows, pd.RangeIndex(1, len(rows) + 1, name="epoch"), HISTORY)
-    fitted, one_fit = time.perf_counter(), float(history.seconds.sum())
+    one_fit = float(history.seconds.sum())
     metrics = {
         "metric": "validation accuracy of the file",
         "score": steps[-1]["accuracy"],
@@ -114,7 +117,7 @@ def main(argv=None):
         "multiply_adds": steps[-1]["multiply_adds"],
         "steps": steps,
         "plan": plan,
-        "seconds": {"one_fit": one_fit, "all": one_fit + time.perf_counter() - fitted},
+        "seconds": {"one_fit": one_fit, "all": max(one_fit, time.perf_counter() - began)},
     }
     files = {
         "compressed.npz": None,
