@@ -41,6 +41,8 @@ def main(argv=None):
     if not suits(score, network) or not isinstance(seed, int) or seed < 0:
         raise BadInput(f"{args.out_dir / 'metrics.json'} is not of this model.keras; run train.py again.")
     training, test = (load_images(data_dir / f"{name}.npy") for name in ("train", "test"))
+    if score == "comparison" and len(test) < 10:  # it is compared by cross-validation
+        raise BadInput(f"{data_dir / 'test.npy'} has {len(test)} images, expected at least 10 to compare.")
     answers = data_dir / "answers.csv" if args.synthetic and not args.answers else args.answers
     anomaly = None if answers is None else load_answers(answers, len(test))
     codes, known = load_codes(args.out_dir / "codes.npz", len(training))
