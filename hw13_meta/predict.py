@@ -34,7 +34,7 @@ def parse_args(argv=None):
     parser.add_argument("--ways", type=integer(2, 1000), help="omniglot: characters of an episode")
     parser.add_argument("--shots", type=integer(1, 1000), default=1, help="omniglot: drawings to adapt to")
     parser.add_argument("--queries", type=integer(1, 1000), default=5, help="omniglot: drawings to read")
-    parser.add_argument("--steps", type=integer(1, 1000), default=10, help="of adaptation")
+    parser.add_argument("--steps", type=integer(1, 100), default=10, help="of adaptation")
     parser.add_argument("--drawings", type=Path, help="omniglot: folder of your own drawings to read")
     parser.add_argument("--points", type=Path, help="sine: CSV with columns x and y; else a wave is drawn")
     args = parser.parse(argv)

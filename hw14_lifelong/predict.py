@@ -42,6 +42,10 @@ def main(argv=None):
     shape = (28, 28, 1) if grey or only_permuted(names) else (32, 32, 3)
     models = [load_model(args.out_dir / name, shape) for name in (*files, "model.keras")]
     stages = [f"after {name}" for name in names] if len(models) == len(names) else ["after all together"]
+    if own and any(name.startswith("permuted-") for name in names):
+        raise BadInput(
+            "--picture: the networks of permuted tasks know shuffled pixels alone; train on others."
+        )
     if own:
         return read_own(args, dict(zip(stages, models)), reshape(np.stack(own), shape == (28, 28, 1)))
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir

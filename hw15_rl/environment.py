@@ -73,9 +73,7 @@ def make_world(name, render_mode=None):
         else:
             world = gymnasium.make(name, render_mode=render_mode, disable_env_checker=True)
     except gymnasium.error.DependencyNotInstalled as error:
-        raise BadInput(
-            f'--world {name} needs a package more: pip install "gymnasium[box2d]"; {HELP}.'
-        ) from error
+        raise BadInput(f"--world {name}: {error}; {HELP}.") from error  # it names the package
     except (gymnasium.error.Error, ImportError) as error:
         raise BadInput(f"--world {name} is not in gymnasium, expected one like {LANDER}; {HELP}.") from error
     actions, observations = world.action_space, world.observation_space

@@ -489,7 +489,7 @@ def test_bad_worlds(hw15, tmp_path, capsys, name):
 
 def test_gymnasium_without_box2d(hw15, tmp_path, capsys, monkeypatch):
     def make(*args, **kwargs):
-        raise gymnasium.error.DependencyNotInstalled("Box2D is not installed")
+        raise gymnasium.error.DependencyNotInstalled('Box2D is not there: pip install "gymnasium[box2d]"')
 
     monkeypatch.setattr(gymnasium, "make", make)
     check_sentence(hw15, capsys, ["--out-dir", tmp_path], 'pip install "gymnasium[box2d]"')
