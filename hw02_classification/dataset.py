@@ -11,6 +11,7 @@ X_test    as X_train, other people: 27,622 in the course's file
 ids count from 0. Columns and rows are matched by name and by id, never by their position.
 """
 
+import glob
 import warnings
 
 from scaffold import HELP, BadInput, replacing
@@ -77,6 +78,8 @@ def load_person(path, features):
     attribute as one that is 1 (education_3 beside education_5): these are 0. Raises BadInput if the file is
     not so.
     """
+    if not path.is_file():
+        raise BadInput(f"{path} is missing.")
     frame = read_numbers(path).apply(pd.to_numeric).drop(columns="id", errors="ignore")
     if len(frame) != 1 or not len(frame.columns):
         raise BadInput(
@@ -92,9 +95,11 @@ def load_person(path, features):
     for name in frame.columns[frame.iloc[0] == 1]:
         attribute = name.rpartition("_")[0]
         x[0, [bool(attribute) and other == attribute for other in attributes]] = 0
+    set_by_hand = x[0] != features.usual
     for name in frame.columns:
+        set_by_hand[features.columns.index(name)] = True
         x[0, features.columns.index(name)] = frame[name].iloc[0]
-    print(f"note: {len(features.columns) - len(frame.columns)} columns at their mean in training")
+    print(f"note: {np.count_nonzero(~set_by_hand)} columns at their mean in training")
     return x
 
 
@@ -115,7 +120,11 @@ def read_table(path):
 def read_numbers(path):
     """Read a CSV of a header and rows of numbers. Raises BadInput where a cell is none, or beyond float32."""
     if not path.is_file():
-        found = sorted(other for other in path.parent.glob(f"**/{path.name}*") if other.is_file())
+        near = (
+            *path.parent.glob(f"{glob.escape(path.name)}*"),
+            *path.parent.glob(f"*/{glob.escape(path.name)}*"),
+        )
+        found = sorted(other for other in near if other.is_file())
         instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
         raise BadInput(f"{path} is missing{instead}; {HELP}.")
     try:

@@ -35,25 +35,24 @@ class Recipe:
     epochs: int | None = None  # of logistic
     batch_size: int | None = None  # of logistic
     trees: int | None = None  # of best
+    covariance: str | None = None  # of generative
+    l2: float | None = None  # of logistic and best
 
 
 RECIPES = {
-    "generative": Recipe("engineered"),  # a closed form
-    "logistic": Recipe("engineered", 0.1, epochs=15, batch_size=512),
-    "best": Recipe("plain", 0.03, trees=500),
+    "generative": Recipe("engineered", covariance="shared"),  # a closed form
+    "logistic": Recipe("engineered", 0.1, epochs=15, batch_size=512, l2=0.0),
+    "best": Recipe("plain", 0.03, trees=500, l2=0.0),
 }
 
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "train", "folder of X_train, Y_train and X_test")
     parser.add_argument("--method", choices=list(RECIPES), default="best", help="which model")
-    parser.add_argument(
-        "--covariance", choices=["shared", "separate"], default="shared", help="of generative's two Gaussians"
-    )
+    parser.add_argument("--covariance", choices=["shared", "separate"], help="of generative's two Gaussians")
     parser.add_argument(
         "--l2",
         type=number(float, 0, 1e9),
-        default=0.0,
         help="penalty on logistic's weights, or best's leaves",
     )
     parser.add_argument(
@@ -64,9 +63,15 @@ def parse_args(argv=None):
     parser.add_argument("--trees", type=integer(), help="how many best grows, instead of --epochs")
     parser.add_argument("--no-normalisation", action="store_true", help="do not standardise the features")
     args = parser.parse(argv, lambda args: RECIPES[args.method])
-    for flag in ("epochs", "batch_size", "learning_rate", "trees"):
-        if getattr(args, flag) is not None and getattr(RECIPES[args.method], flag) is None:
-            parser.error(f"--{flag.replace('_', '-')} is not used by --method {args.method}, leave it out")
+    unused = [
+        flag
+        for flag in ("epochs", "batch_size", "learning_rate", "trees", "covariance", "l2")
+        if getattr(args, flag) is not None and getattr(RECIPES[args.method], flag) is None
+    ]
+    if args.no_normalisation and args.method == "best":
+        unused.append("no_normalisation")
+    for flag in unused:
+        parser.error(f"--{flag.replace('_', '-')} is not used by --method {args.method}, leave it out")
     return args
 
 

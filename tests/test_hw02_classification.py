@@ -359,11 +359,19 @@ def test_bad_flags(hw02, whole_set, tmp_path, capsys, flag):
 
 
 @pytest.mark.parametrize(
-    "flags", ["--epochs 2", "--method logistic --trees 2", "--method generative --epochs 2"]
+    ("flags", "name"),
+    [
+        ("--epochs 2", "--epochs"),
+        ("--method logistic --trees 2", "--trees"),
+        ("--method generative --epochs 2", "--epochs"),
+        ("--method generative --l2 1", "--l2"),
+        ("--covariance separate", "--covariance"),
+        ("--no-normalisation", "--no-normalisation"),
+    ],
 )
-def test_flags_of_another_method(hw02, whole_set, tmp_path, capsys, flags):
+def test_flags_of_another_method(hw02, whole_set, tmp_path, capsys, flags, name):
     argv = ["--data-dir", whole_set, "--out-dir", tmp_path / "out", *flags.split()]
-    check_sentence(hw02, capsys, argv, f"{flags.split()[-2]} is not used by --method")
+    check_sentence(hw02, capsys, argv, f"{name} is not used by --method")
 
 
 def test_a_person_of_ones_own(hw02, whole_set, tmp_path, capsys):
