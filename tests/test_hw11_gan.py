@@ -826,6 +826,14 @@ def test_kid_draws_no_image_twice(hw11_light):
     assert deviation == pytest.approx(0, abs=1e-9)
 
 
+def test_a_saved_model_does_not_know_its_folders_name(hw11):
+    """A folder that was copied under another name reads the models that came with it."""
+    import keras
+
+    name = keras.saving.get_registered_name(hw11.fused_batch_norm.FusedBatchNormalization)
+    assert name == "fused_batch_norm>FusedBatchNormalization"
+
+
 def test_the_peer_is_asked_for_in_a_sentence(hw11, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
     with pytest.raises(hw11.scaffold.BadInput, match="PyTorch is not installed"):
