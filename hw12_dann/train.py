@@ -44,7 +44,7 @@ SAMPLES = 800_000  # images of the target that a training is shown, about: many 
 FEWEST_EPOCHS = 4  # but so many, of which the last has pseudo-labels
 RECIPES = {
     "edges": Recipe(48, 128, 0.002, "0.1"),
-    "colours": Recipe(32, 64, pseudo_labels_from=0.5),
+    "colours": Recipe(28, 64, pseudo_labels_from=0.5),
     "synthetic": Recipe(25, 40),
 }
 
@@ -60,9 +60,7 @@ def parse_args(argv=None):
         type=strength_flag,
         help="schedule or a number: the gradient reversal's strength",
     )
-    parser.add_argument(
-        "--pseudo-labels-from", type=share(), help="share of the epochs after which pseudo-labels come"
-    )
+    parser.add_argument("--pseudo-labels-from", type=share(), help="share of the epochs before them")
     parser.add_argument("--full-precision", action="store_true", help="compute in float32, not in bfloat16")
     args = parser.parse(argv, recipe)
     if args.batch_size % 2:
@@ -162,12 +160,12 @@ def split(args, source, labels, target, answers):
         raise BadInput(f"--method target learns from answers.csv, and --pair {args.pair} has none.")
     rng = np.random.default_rng(args.seed)
     order = rng.permutation(len(source))
-    kept, out = order[len(order) // 10 :], order[: len(order) // 10]
+    out, kept = np.split(order, [max(1, len(order) // 10)])
     training, held_out = (source[kept], labels[kept], target), (source[out], labels[out])
     scored = np.arange(len(target))
     if args.method == "target":
         order = rng.permutation(len(target))
-        kept, out = order[len(order) // 5 :], order[: len(order) // 5]
+        out, kept = np.split(order, [max(1, len(order) // 5)])
         training, scored = (target[kept][:, None], answers[kept], target[kept]), out
     if min(len(training[0]), len(training[2])) < args.batch_size // 2:
         raise BadInput(

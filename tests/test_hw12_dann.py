@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -227,12 +228,33 @@ def test_many_drawings_are_seen_in_fewer_epochs(hw12_light, tmp_path, monkeypatc
         monkeypatch.setattr(hw12_light.train, "SAMPLES", samples)
         assert hw12_light.train.parse_args(flags).epochs == epochs
     assert hw12_light.train.parse_args([*flags, "--epochs", "3"]).epochs == 3
-    assert hw12_light.train.parse_args([*flags, "--pair", "nowhere", "--no-edges"]).epochs == 12
+    assert hw12_light.train.parse_args([*flags, "--pair", "nowhere", "--no-edges"]).epochs == 28
+
+
+def test_neighbours_need_little_memory(hw12):
+    """All pairs of 100,000 drawings would take 40 gigabytes."""
+    points = np.random.default_rng(0).normal(size=(3000, 16)).astype(np.float32)
+    tracemalloc.start()
+    near = hw12.pseudo_labels.neighbours(points)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert near.shape == (3000, hw12.pseudo_labels.NEIGHBOURS)
+    assert (near == np.arange(3000)[:, None]).any(axis=1).all(), "an image is not near itself"
+    assert peak < 4 * 3000**2, "all angles at once"
+
+
+def test_few_images_are_split_all_the_same(hw12_light):
+    images, labels = np.zeros((9, 1, 4, 4, 1), np.uint8), np.arange(9) % 3
+    for method, scored in (("dann", 4), ("target", 1)):
+        args = hw12_light.train.parse_args(["--method", method, "--batch-size", "4"])
+        training, held_out, rows = hw12_light.train.split(args, images, labels, images[:4, 0], labels[:4])
+        assert (len(held_out[0]), len(rows)) == (1, scored)
+        assert len(training[0]) == (8 if method == "dann" else 3)
 
 
 def test_pseudo_labels_come_late_and_are_more_each_epoch(hw12, pair):
     source, labels, target, _ = pair
-    args = hw12.train.parse_args([*FEW, "--epochs", "8"])
+    args = hw12.train.parse_args([*FEW, "--epochs", "8", "--pseudo-labels-from", "0.75"])
     model = hw12.training.build(args, source.shape[2:], (source, labels, target))
     counts = [
         int((hw12.training.believed(args, model, (source, labels, target), epoch) >= 0).sum())
@@ -242,6 +264,8 @@ def test_pseudo_labels_come_late_and_are_more_each_epoch(hw12, pair):
     assert 0 < counts[6] < counts[7] <= len(target)
     dann = hw12.train.parse_args([*FEW[:-2], "--method", "dann", "--epochs", "8"])
     assert (hw12.training.believed(dann, model, (source, labels, target), 7) == -1).all()
+    usual = [hw12.train.parse_args(flags).pseudo_labels_from for flags in ([], ["--no-edges"])]
+    assert usual == [0.75, 0.5]
 
 
 def test_batch_normalisation_settles_on_the_images_whatever_it_saw_before(hw12):
