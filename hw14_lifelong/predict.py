@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from metrics import logits_of
 from records import plain, trained
 from scipy.special import softmax
-from tasks import expand, load_tasks, only_permuted, reshape, snapshot
+from tasks import expand, load_tasks, only_permuted, permutation, permute, reshape, snapshot
 
 SHOWN = 10  # images of a row of forgotten.png
 
@@ -42,12 +42,11 @@ def main(argv=None):
     shape = (28, 28, 1) if grey or only_permuted(names) else (32, 32, 3)
     models = [load_model(args.out_dir / name, shape) for name in (*files, "model.keras")]
     stages = [f"after {name}" for name in names] if len(models) == len(names) else ["after all together"]
-    if own and any(name.startswith("permuted-") for name in names):
-        raise BadInput(
-            "--picture: the networks of permuted tasks know shuffled pixels alone; train on others."
-        )
     if own:
-        return read_own(args, dict(zip(stages, models)), reshape(np.stack(own), shape == (28, 28, 1)))
+        images = np.stack(own)
+        if only_permuted(names):  # the networks know shuffled pixels alone: it is read as of the first task
+            images = permute(images, permutation(seed, 1))
+        return read_own(args, dict(zip(stages, models)), reshape(images, shape == (28, 28, 1)))
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     return read_tests(args, dict(zip(stages, models)), load_tasks(data_dir, names, grey, seed, examples=1))
 
