@@ -8,9 +8,7 @@
 The hand-in is <out-dir>/submission.csv: the header id,label and a row a test line, in their order.
 """
 
-import sys
-
-from scaffold import BadInput, Parser, replacing, run
+from scaffold import Parser, lines_of_stdin, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -32,11 +30,7 @@ def main(argv=None):
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     texts = args.text
     if texts == ["-"]:
-        try:
-            lines = sys.stdin.buffer.read().decode("utf-8-sig").splitlines()
-        except UnicodeDecodeError as error:
-            raise BadInput("--text -: standard input is not UTF-8 text.") from error
-        texts = [line for line in lines if line.strip()]
+        texts = lines_of_stdin("--text")
     own = texts is not None and [in_the_files_style(text) for text in texts or [""]]
     trained(args, "model.keras", own_input=bool(own))
     ids, sentences = ([], own) if own else load_test(data_dir)

@@ -11,7 +11,7 @@ import platform
 import shutil
 import sys
 
-from scaffold import BadInput, replacing
+from scaffold import SYSTEM_FILES, BadInput, replacing
 
 
 def claim(args):
@@ -137,7 +137,7 @@ def fingerprint(path):
     inside = [
         file
         for file in sorted(path.glob("[!.]*"))
-        if file.is_file() and file.name.lower() not in ("thumbs.db", "desktop.ini")
+        if file.is_file() and file.name.lower() not in SYSTEM_FILES
     ]
     for file in inside if path.is_dir() else [path]:
         digest.update((file.name if path.is_dir() else "").encode() + file.read_bytes())

@@ -4,14 +4,13 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 
-from scaffold import HELP, BadInput
+from scaffold import HELP, SYSTEM_FILES, BadInput
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 from tqdm import tqdm
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-SYSTEM_FILES = ("thumbs.db", "desktop.ini")  # and all that begins with a dot: no user put them there
 MAX_PIXELS = 100_000_000  # of one image; Pillow's own limit only warns
 MAX_NUMBER = 1_000_000_000  # in a file's name
 LARGEST = 128  # pixels a side of a square, unless told otherwise

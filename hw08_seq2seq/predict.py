@@ -13,10 +13,9 @@ source,reference,translation,score, the score being the sentence's BLEU@1; atten
 looked in a few sentences; of your own sentences, own.png alone.
 """
 
-import sys
 from pathlib import Path
 
-from scaffold import BadInput, Parser, integer, replacing, run
+from scaffold import Parser, integer, lines_of_stdin, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -54,11 +53,7 @@ def main(argv=None):
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     texts = args.text
     if texts == ["-"]:
-        try:
-            lines = sys.stdin.buffer.read().decode("utf-8-sig").splitlines()
-        except UnicodeDecodeError as error:
-            raise BadInput("--text -: standard input is not UTF-8 text.") from error
-        texts = [line for line in lines if line.strip()]
+        texts = lines_of_stdin("--text")
     own = texts is not None and [tokenise(text) for text in texts or [""]]
     paths = args.model or [args.out_dir / "model.keras"]
     check_models(args, paths, own_input=bool(own))

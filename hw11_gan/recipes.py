@@ -23,9 +23,7 @@ class Critic:
     rate: float  # its learning rate, as a multiple of the generator's
     beta_1: float  # Adam's
     steps: int = 1  # its updates in a step
-    epsilon: float = (
-        1e-3  # of its batch normalisation: a clipped one's variances are far less than Keras' 0.001
-    )
+    epsilon: float = 1e-3  # of its batch normalisation, Keras' own: a clipped one's variances are far less
 
 
 UPDATES = 23_400  # at most, of each network in the default: with many faces that is fewer epochs

@@ -4,7 +4,7 @@
     python hw11_gan/report.py --feature-model squeezenet.keras      measured with a network of your own
     python hw11_gan/report.py --synthetic                           on drawn faces, into out/results/
 
-The default against the course's settings and the five losses, all for as many minutes, a collapse made on
+The default against the course's settings, the five losses, all for as many minutes, a collapse made on
 purpose and mended, what batch normalisation does to samples, and how fast a step is beside PyTorch's. A row
 is train.main() run with some seeds. Trainings are kept, so an interrupted report goes on.
 Remove <out-dir>/report to measure all anew.
@@ -47,7 +47,7 @@ from PIL import Image
 from sheets import GAP, plot_rows
 from training import FEATURES, FREE, GENERATED, build_gan
 
-ORIGINAL_EPOCHS, EARLY = 9, 1  # as many minutes as the default's; where the moving averages still lag
+ORIGINAL_EPOCHS, EARLY = 9, 1  # three quarters of the default's processor time; the first epoch
 LOSSES = {"dcgan": 18, "lsgan": 18, "wgan": 29, "wgan-gp": 19, "sngan": 18}  # epochs, all of as many minutes
 CLOSE = "dcgan", "lsgan"  # have all seeds; the others, which lie far behind, have two
 COLLAPSE = "--image-size 32 --batch-size 64 --learning-rate 0.0005 --epochs 1"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 HELP = f"see {HERE.name}/README.md, or try --synthetic"
+SYSTEM_FILES = ("thumbs.db", "desktop.ini")  # and all that begins with a dot: no user put them there
 LARGE_FLAGS = ("batch_size", "image_size", "width", "units", "code_size", "count", "examples")  # need memory
 FREE_FLAGS = {"data_dir", "out_dir", "resume", "devices"}  # may differ when a training goes on
 
@@ -170,6 +171,15 @@ class Parser(argparse.ArgumentParser):
         if choice := re.fullmatch(r"(\S+) invalid choice: '(.*)' \(choose from (.*)\)", message, re.S):
             message = f"{choice[1]} {choice[2]}: expected one of {choice[3]}".replace("'", "")
         raise BadInput(message + ".")
+
+
+def lines_of_stdin(flag):
+    """The lines of standard input that are not blank, for `flag -`. Raises BadInput if it is not UTF-8."""
+    try:
+        lines = sys.stdin.buffer.read().decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{flag} -: standard input is not UTF-8 text.") from error
+    return [line for line in lines if line.strip()]
 
 
 @contextlib.contextmanager
