@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import os
 import re
+import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -184,17 +185,23 @@ def lines_of_stdin(flag):
 
 @contextlib.contextmanager
 def replacing(path):
-    """Give a name beside `path` to write to; rename it over `path` only when the block has ended well."""
+    """Give a name beside `path` to write a file or a folder to; it takes the place of `path`, of all that an
+    older folder holds, only when the block has ended well."""
     temporary = path.with_name(f"half-written-{os.getpid()}-{path.name}")
+    older = path.with_name(f"half-written-{os.getpid()}-older-{path.name}")
     try:
         yield temporary
+        if temporary.is_dir() and path.is_dir():
+            path.rename(older)
         os.replace(temporary, path)
     except OSError as error:
-        inner = error.filename is not None and str(error.filename) != str(temporary)  # another file's
-        name = str(error.filename) if inner else str(path)
+        name = str(error.filename or path).replace(str(temporary), str(path))
         raise OSError(error.errno, error.strerror or str(error), name) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if older.is_dir() and not path.exists():
+            older.rename(path)
+        for left in (temporary, older):
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def head(args, data, model):

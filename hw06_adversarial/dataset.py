@@ -10,8 +10,6 @@ Images are read in the order of labels.csv, never in that of the folder. Without
 count from 0. Any number of images, of categories, and any one size will do.
 """
 
-import shutil
-
 from scaffold import HELP, BadInput, replacing
 
 import numpy as np
@@ -106,21 +104,11 @@ def read_image_files(folder, names):
 
 def write_images(folder, images, names):
     """Write uint8 (N, h, w, 3) as PNG files, losslessly. A folder that is there is replaced as a whole."""
-    temporary, old = folder.with_name("half-written-" + folder.name), folder.with_name("old-" + folder.name)
-    for leftover in (temporary, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    try:
-        temporary.mkdir(parents=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(folder) as temporary:
+        temporary.mkdir()
         for image, name in zip(images, names):
             Image.fromarray(image).save(temporary / name)
-        if folder.exists():
-            folder.rename(old)
-        temporary.rename(folder)
-    finally:
-        if old.exists() and not folder.exists():  # interrupted between the two
-            old.rename(folder)
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def make_synthetic(folder, seed):

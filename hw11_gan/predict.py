@@ -9,8 +9,6 @@ to another in each row, and nearest.png, eight faces above the training faces th
 same seed gives the same bytes on the same machine, and the first images are the same for every --count.
 """
 
-import shutil
-
 from scaffold import Parser, integer, replacing, run
 
 import numpy as np
@@ -59,16 +57,10 @@ def main(argv=None):
 
 def write_faces(folder, images):
     """Write 00000.png ... into a folder, which takes the place of an older one as a whole."""
-    temporary = folder.with_name("half-written-" + folder.name)
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir(parents=True)
+    with replacing(folder) as temporary:
+        temporary.mkdir()
         for number, image in enumerate(images):
             Image.fromarray(image).save(temporary / f"{number:05d}.png")
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 if __name__ == "__main__":

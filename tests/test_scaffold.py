@@ -196,6 +196,22 @@ def test_a_full_disk_names_the_file_and_leaves_nothing(scaffold, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_takes_the_place_of_the_older_one_as_a_whole_or_not_at_all(scaffold, tmp_path):
+    def write(name, fails=False):
+        with scaffold.replacing(tmp_path / "faces") as path:
+            path.mkdir()
+            (path / name).write_text(name)
+            if fails:
+                raise OSError(28, "No space left on device", str(path / name))
+
+    for name in ("a.png", "b.png"):
+        write(name)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write("c.png", fails=True)
+    assert caught.value.filename == str(tmp_path / "faces" / "c.png")
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["faces", "faces/b.png"]
+
+
 def test_two_trainings_in_one_folder(records, tmp_path):
     args = SimpleNamespace(out_dir=tmp_path / "out", data_dir=tmp_path, resume=False)
     records.claim(args)
