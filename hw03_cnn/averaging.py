@@ -51,10 +51,15 @@ def probabilities(model, images, tta=False):
         views = [(other, version) for other in resized for version in (images, images[:, :, ::-1])]
     else:
         views = [(model, version) for version in shifted(images)]
-    total = sum(
-        softmax(other.predict(version, batch_size=500, verbose=0), axis=1) for other, version in views
-    )
+    outputs = (other.predict(version, batch_size=500, verbose=0) for other, version in views)
+    total = sum(map(normalised, outputs))
     return total / total.sum(axis=1, keepdims=True)
+
+
+def normalised(outputs):
+    """Probabilities of logits (N, classes), or of what is probabilities already: rows that sum to one."""
+    already = (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3)
+    return outputs if already else softmax(outputs, axis=1)
 
 
 def shifted(images):

@@ -199,10 +199,11 @@ def portable(model, size, side=None):
 
 
 def at_other_sizes(model, factors):
-    """A classifier that scales its images first, with the side of that times each factor; else nothing."""
+    """A classifier that scales its images first, with the side of that times each factor; else nothing, nor
+    where a layer's weights are of one side (Flatten) or it is a model in itself."""
     own = getattr(model, "layers", ())
     sides = [layer.height for layer in own if isinstance(layer, layers.Resizing)]
-    if not sides or any(isinstance(layer, keras.Model) for layer in own):
+    if not sides or any(isinstance(layer, keras.Model | layers.Flatten) for layer in own):
         return []
     return [portable(model, model.input_shape[1], round(factor * sides[0])) for factor in factors]
 
@@ -210,7 +211,8 @@ def at_other_sizes(model, factors):
 def load_classifier(path):
     """A classifier of a whole Keras file. Raises ValueError when it is no such file.
 
-    It need not be of this chapter: pixels (batch, size, size, 3) in and (batch, classes) out will do.
+    It need not be of this chapter: pixels (batch, size, size, 3) in and logits or probabilities (batch,
+    classes) out will do.
     """
     model = load_keras(path)
     if not isinstance(model.input_shape, tuple) or not isinstance(model.output_shape, tuple):
@@ -218,7 +220,7 @@ def load_classifier(path):
     if len(model.input_shape) != 4 or len(model.output_shape) != 2:
         raise ValueError(f"it takes {model.input_shape} and gives {model.output_shape}")
     (_, height, width, channels), _ = model.input_shape, model.output_shape
-    if height != width or channels != 3:
+    if height is None or height != width or channels != 3:
         raise ValueError(f"it takes {model.input_shape}")
     model.compile(jit_compile=False)
     return model

@@ -485,6 +485,29 @@ def test_averaging_shows_an_image_at_several_sizes_to_a_model_that_scales_it(hw0
     assert hw03.model.at_other_sizes(plain, (1,)) == []
 
 
+def test_classifiers_of_others_may_end_with_a_softmax_or_hold_to_one_side(hw03, tmp_path):
+    import keras
+    from keras import layers
+
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
+    logits, pixels = sided(), keras.Input((8, 8, 3))
+    softmax = keras.Model(logits.inputs, layers.Softmax()(logits.output))
+    softmax.compile(jit_compile=False)
+    found = [hw03.averaging.probabilities(model, images) for model in (logits, softmax)]
+    np.testing.assert_allclose(*found, atol=1e-6)
+
+    flat = keras.Model(pixels, layers.Dense(2)(layers.Flatten()(layers.Resizing(4, 4)(pixels))))
+    flat.compile(jit_compile=False)
+    shifted = hw03.averaging.probabilities(flat, images, tta=True)
+    np.testing.assert_allclose(shifted.sum(axis=1), 1, rtol=1e-5)
+
+    anything = keras.Input((None, None, 3))
+    mean = layers.Dense(2)(layers.GlobalAveragePooling2D()(anything))
+    keras.Model(anything, mean).save(tmp_path / "model.keras")
+    with pytest.raises(hw03.scaffold.BadInput, match="is no classifier of square RGB images"):
+        hw03.averaging.load_models([tmp_path / "model.keras"])
+
+
 def test_several_models_are_averaged(hw03, small, tmp_path):
     """A strong voice against a weak one: the mean of their probabilities decides."""
     for name, sign in (("strong", 5.0), ("weak", -1.0)):
