@@ -17,10 +17,10 @@ import keras
 import numpy as np
 from checkpoint import Checkpoint
 from keras import layers, ops
-from model import PADDING, batches
+from model import LENGTHS, PADDING, batches
 from tqdm import tqdm
 
-EPOCHS = 2
+EPOCHS = 6
 MOST_TWEETS = 175_000  # in an epoch
 DRAWN = 1000  # words, for the sum of a batch
 FLATTENED = 0.75  # q is proportional to the word's count to this power, as in word2vec
@@ -83,9 +83,9 @@ def pretrain(args, reader, rows):
     counts[PADDING] = 0
     q = counts**FLATTENED / np.sum(counts**FLATTENED)
     model = LanguageModel(reader.get_layer("words"), lstm, np.log(np.maximum(q, 1e-9)).astype(np.float32))
-    epochs = min(EPOCHS, args.epochs)
+    epochs = min(EPOCHS, 2 * args.epochs)  # few where the rest is a trial
     portion = min(len(rows), MOST_TWEETS)
-    steps = epochs * (portion // BATCH_SIZE + 3)
+    steps = epochs * (portion // BATCH_SIZE + len(LENGTHS))
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
     model.compile(keras.optimizers.Adam(rate, global_clipnorm=1.0), jit_compile=False)
     model.forward.build((None, lstm.forward_layer.units))

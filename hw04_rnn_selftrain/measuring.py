@@ -1,50 +1,52 @@
-"""What the report measures of a model, and a peer that is no network."""
+"""What the report measures of a model, and two peers that are no networks."""
 
-import time
+import importlib.util
+import subprocess
+import sys
+
+from scaffold import HERE
 
 import keras
 import numpy as np
-from model import load_model, read
+from model import load_model, network_of, read
+from ngrams import AT_ONCE, numbered
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-
-def say(model_file, sentences):
-    """The probability of "positive" that a model gives to sentences, a list of N str: float32 (N,)."""
-    model = load_model(model_file)
-    return read(model, model.get_layer("words").encode(sentences))
-
-
-def share_right(model_file, sentences, labels):
-    """The share of sentences, a list of N str, that a model reads as their labels, (N,), 0 or 1, say."""
-    return np.mean((say(model_file, sentences) > 0.5) == (labels == 1))
+THROUGHPUTS = {  # flags of throughput.py
+    "Keras": "keras",
+    "Keras, compiled by XLA": "keras --xla",
+    "PyTorch": "torch",
+}
 
 
-def speed(model_file, rounds, tweets=128, words=24, steps=10):
-    """Yield how many tweets a second a training step of the RNN takes: compiled by XLA, and step by step.
+def positive(model_file, sentences, part=None):
+    """Which of sentences, a list of N str, a model takes for positive: bool (N,).
 
-    The two take turns, and the median of the rounds counts.
+    part: "network" or "ngrams", one of the two whose mean it is, by itself.
     """
     model = load_model(model_file)
-    rows = np.random.default_rng(0).integers(2, len(model.get_layer("words").words), (tweets, words))
-    runners = {name: keras.models.clone_model(model) for name in ("compiled by XLA", "jit_compile=False")}
-    for name, runner in runners.items():
-        adam = keras.optimizers.Adam(clipnorm=1.0, use_ema=True)
-        loss = keras.losses.BinaryCrossentropy(from_logits=True)
-        runner.compile(adam, loss, jit_compile=name == "compiled by XLA")
-        adam.build(runner.trainable_variables)
-        runner.train_on_batch(rows, np.ones((tweets, 1)))
-    seconds = {name: [] for name in runners}
-    for _ in range(rounds):
-        for name, runner in runners.items():
-            started = time.perf_counter()
-            for _ in range(steps):
-                runner.train_on_batch(rows, np.ones((tweets, 1)))
-            seconds[name].append(time.perf_counter() - started)
-    slowest = np.median(seconds["jit_compile=False"])
-    for name, times in seconds.items():
-        yield name, f"{tweets * steps / np.median(times):.0f}", "", f"{slowest / np.median(times):.2f}"
+    if part == "ngrams":
+        layer, parts = model.get_layer("ngrams"), range(0, len(sentences), AT_ONCE)
+        logits = [layer(numbered(sentences[start : start + AT_ONCE])) for start in parts]
+        return np.concatenate([keras.ops.convert_to_numpy(logit)[:, 0] for logit in logits]) > 0
+    return probabilities(network_of(model) if part else model, sentences) > 0.5
+
+
+def probabilities(model, sentences):
+    """The probability of "positive" of sentences, list of N str, by a model or its network: float32 (N,)."""
+    model.compile(jit_compile=False)
+    return read(model, sentences)
+
+
+def speeds():
+    """Yield the name and the tweets a second, as text, of each of THROUGHPUTS; without PyTorch not of its."""
+    for name, flags in THROUGHPUTS.items():
+        if "torch" not in flags or importlib.util.find_spec("torch"):
+            command = [sys.executable, str(HERE / "throughput.py"), *flags.split()]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            yield name, done.stdout.strip()
 
 
 def tf_idf(sentences, labels):

@@ -1,4 +1,4 @@
-"""Two readers of tweets: one that reads word after word, and one that throws all words into a bag.
+"""Two networks that read tweets, word after word or all in a bag, and their mean with counted n-grams.
 
     shape of the LSTM            what
     (batch, words)               rows of WordVectors, int32; 0 is padding, 1 a word that is not known
@@ -12,6 +12,11 @@
     (batch, size)                their mean: whoever knows it cannot tell which word came first
     (batch, 1)                   logit of "positive"
 
+    shape with n-grams
+    (batch, words)               what the network reads
+    (batch, n)                   numbers of the tweet's n-grams, int32; 0 is padding
+    (batch, 1)                   mean of the network's logit and the n-grams'
+
 The words are in the configuration of WordVectors: model.keras is the whole artefact.
 """
 
@@ -21,12 +26,13 @@ import keras
 import numpy as np
 from device import load_keras
 from keras import layers, ops
+from ngrams import BUCKETS, numbered
 from scipy.special import expit, logit
 from tqdm import tqdm
 
 PADDING, UNKNOWN = 0, 1  # the first two rows of WordVectors
 MOST_WORDS = 40  # of a tweet are read: three tweets in a thousand are longer
-LENGTHS = (16, 24, MOST_WORDS)  # batches are padded to one of these, so that few shapes have to be compiled
+LENGTHS = range(8, MOST_WORDS + 1, 4)  # batches are padded to one of these
 READ_AT_ONCE = 1024  # tweets
 
 
@@ -96,12 +102,51 @@ def build_bag(words, size=200, dropout=0.5, frozen=False):
     return keras.Model(rows, layers.Dense(1)(layers.Dropout(dropout)(mean)), name="bag")
 
 
+@keras.saving.register_keras_serializable(package="hw04_rnn_selftrain")
+class Ngrams(layers.Layer):
+    """The logistic regression of ngrams.py: numbers of n-grams, int32 (batch, n) -> logits (batch, 1)."""
+
+    def build(self, shape):
+        self.weight = self.add_weight((1 + 2 * BUCKETS,), "zeros", trainable=False, name="weight")
+        self.bias = self.add_weight((), "zeros", trainable=False, name="bias")
+
+    def call(self, numbers):
+        weights = ops.take(self.weight, numbers, axis=0)
+        logit = self.bias
+        for first, last in ((1, BUCKETS), (BUCKETS + 1, 2 * BUCKETS)):  # of words, and of characters
+            there = ops.cast((numbers >= first) & (numbers <= last), weights.dtype)
+            count = ops.maximum(ops.sum(there, axis=1, keepdims=True), 1)
+            logit = logit + ops.sum(weights * there, axis=1, keepdims=True) / ops.sqrt(count)
+        return logit
+
+
+def with_ngrams(network, weights, bias):
+    """The mean of a network's logit and that of n-grams, of which ngrams.fit_ngrams() gave weights and bias.
+
+    The network is not copied: what it learns from now on, the mean has too.
+    """
+    rows = keras.Input((None,), dtype="int32", name="rows")
+    numbers = keras.Input((None,), dtype="int32", name="numbers")
+    ngrams = Ngrams(name="ngrams")
+    logit = layers.Average()([network(rows), ngrams(numbers)])
+    ngrams.set_weights([np.concatenate([[0], weights]).astype(np.float32), np.float32(bias)])
+    return keras.Model([rows, numbers], logit, name=f"{network.name}_and_ngrams")
+
+
+def network_of(model):
+    """The network in a model of this chapter, with n-grams or without; None if it is of another chapter."""
+    inner = [layer for layer in getattr(model, "layers", ()) if isinstance(layer, keras.Model)]
+    network = inner[0] if inner else model
+    words = any(isinstance(layer, WordVectors) for layer in getattr(network, "layers", ()))
+    return network if words else None
+
+
 def batches(rows, size, rng=None):
-    """Cut rows into batches of tweets of like length: yield indices, int64 (size,), and their padded length.
+    """Cut rows into batches of tweets of like length: a list of indices, int64 (size or fewer,), and their
+    padded length.
 
     With a generator the tweets and the batches are shuffled, and a batch that is not full is filled with
-    other tweets of its length; without, the last index is repeated. So all batches of a length have one
-    shape.
+    other tweets of its length, so that all count alike in the mean loss of a step.
     """
     counts = np.count_nonzero(rows, axis=1)
     cut = []
@@ -111,17 +156,22 @@ def batches(rows, size, rng=None):
             indices = rng.permutation(indices)
         for start in range(0, len(indices), size):
             batch = indices[start : start + size]
-            lacking = size - len(batch)
-            fill = rng.choice(indices, lacking) if rng is not None else np.repeat(batch[-1], lacking)
-            cut.append((np.concatenate([batch, fill]), length))
+            if rng is not None:
+                batch = np.concatenate([batch, rng.choice(indices, size - len(batch))])
+            cut.append((batch, length))
     return cut if rng is None else [cut[index] for index in rng.permutation(len(cut))]
 
 
-def read(model, rows):
-    """The probability of "positive" for each row: float32 (N,), the logistic function of the logits."""
+def read(model, sentences):
+    """The probability of "positive" of sentences, list of N str: float32 (N,), the logistic function of the
+    logits."""
+    rows = network_of(model).get_layer("words").encode(sentences)
     logits = np.zeros(len(rows), np.float32)
     for indices, length in batches(rows, READ_AT_ONCE):
-        logits[indices] = ops.convert_to_numpy(model.predict_on_batch(rows[indices, :length]))[:, 0]
+        inputs = rows[indices, :length]
+        if len(model.inputs) > 1:
+            inputs = [inputs, numbered([sentences[index] for index in indices])]
+        logits[indices] = ops.convert_to_numpy(model.predict_on_batch(inputs))[:, 0]
     return expit(logits)
 
 
@@ -130,7 +180,7 @@ def worth_of_words(model, sentence):
     the word is left out (occlusion): float, float64 (words,)."""
     words = sentence.split()[:MOST_WORDS]
     without = [" ".join([*words[:index], *words[index + 1 :]]) for index in range(len(words))]
-    probabilities = read(model, model.get_layer("words").encode([sentence, *without])).astype(np.float64)
+    probabilities = read(model, [sentence, *without]).astype(np.float64)
     whole, *others = logit(probabilities.clip(1e-6, 1 - 1e-6))
     return probabilities[0], whole - np.array(others)
 
@@ -138,7 +188,7 @@ def worth_of_words(model, sentence):
 def load_model(path):
     """The model that train.py saved. Raises BadInput when the file is cut short or of another chapter."""
     model = load_keras(path)
-    if not any(isinstance(layer, WordVectors) for layer in getattr(model, "layers", ())):
+    if network_of(model) is None:
         raise BadInput(f"{path} is not a model of this chapter; run train.py again.")
     model.compile(jit_compile=False)  # compiling takes longer than reading
     return model

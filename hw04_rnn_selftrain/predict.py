@@ -36,15 +36,15 @@ def main(argv=None):
     ids, sentences = ([], own) if own else load_test(data_dir)
 
     start_keras()
-    from model import load_model, read, worth_of_words  # with Keras, for which --help need not wait
+    from model import load_model, network_of, read, worth_of_words  # with Keras: --help need not wait
 
     model = load_model(args.out_dir / "model.keras")
-    words = model.get_layer("words")
+    words = network_of(model).get_layer("words")
     if own:
         return pd.DataFrame([tell(sentence, words, *worth_of_words(model, sentence)) for sentence in own])
     print(f"test {len(ids)} tweets   model {model.name}, {len(words.words)} words")
 
-    submission = pd.DataFrame({"id": ids, "label": (read(model, words.encode(sentences)) > 0.5).astype(int)})
+    submission = pd.DataFrame({"id": ids, "label": (read(model, sentences) > 0.5).astype(int)})
     with replacing(args.out_dir / "submission.csv") as path:
         submission.to_csv(path, index=False)
     share = submission.label.mean()

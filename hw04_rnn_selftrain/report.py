@@ -1,6 +1,6 @@
 """Answer the report questions of homework 4: every table and figure of README.md.
 
-    python hw04_rnn_selftrain/report.py                 on the course's files, into results/: two hours
+    python hw04_rnn_selftrain/report.py                 on the course's files, into results/: three hours
     python hw04_rnn_selftrain/report.py --synthetic     without them, into out/results/
 
 What is self-training worth, with few labels and with many, and how often is a pseudo label right? What are
@@ -35,15 +35,16 @@ import numpy as np
 import pandas as pd
 import train
 from matplotlib.figure import Figure
-from measuring import say, share_right, speed, tf_idf
-from selftraining import agreed, second_reader
+from measuring import positive, probabilities, speeds, tf_idf
+from model import load_model, network_of
 
 HELD_BACK = 3000
 FEW = (2000,)  # labels; in the end all that are not held back and do not validate
 OTHER_WAYS = {  # of self-training, with the last of FEW, of the first seed
     "0 or 1 where the teacher is sure": "--threshold 0.8 --unlabelled-per-round 10000",
+    "the network teaches alone": "--no-ngrams",
 }
-STARTS = {  # without self-training, of the first seed
+STARTS = {  # without self-training and n-grams, of the first seed
     "skip-gram, fine-tuned": "--no-language-model",
     "skip-gram, frozen": "--no-language-model --vectors frozen",
     "random, trained": "--no-language-model --vectors random",
@@ -60,55 +61,51 @@ def main(argv=None):
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     results.mkdir(parents=True, exist_ok=True)
     rows = []
-    names = ["TF-IDF", "n-grams", "labels alone", "self-training", "self-training and n-grams"]
-    curves = {name: [] for name in names}
+    ways = {  # model file and part of it
+        "n-grams": ("labels_alone.keras", "ngrams"),
+        "network, labels alone": ("labels_alone.keras", "network"),
+        "network, self-training": ("model.keras", "network"),
+        "both, labels alone": ("labels_alone.keras", None),
+        "both, self-training": ("model.keras", None),
+    }
+    curves = {name: [] for name in ("TF-IDF", *ways)}
 
     most = min(trial.most for trial in trials)
     counts = FEW if FEW[-1] < most else [most // 2]
     for count in [*counts, most]:
         folders = [trial.trained(f"--labelled {count}") for trial in trials]
-        second = [trial.fitted(second_reader, count) for trial in trials]
-        alone = [say(folder / "model.keras", trial.test[0]) for trial, folder in zip(trials, folders)]
-        both = [
-            agreed(network, reader.predict_proba(trial.test[0])[:, 1])
-            for network, reader, trial in zip(alone, second, trials)
-        ]
-        found = [
-            [trial.fitted(tf_idf, count).score(*trial.test) for trial in trials],
-            [reader.score(*trial.test) for reader, trial in zip(second, trials)],
-            [share_right(f / "labels_alone.keras", *t.test) for t, f in zip(trials, folders)],
-            *([np.mean((p > 0.5) == t.test[1]) for p, t in zip(each, trials)] for each in (alone, both)),
-        ]
-        for name, values in zip(names, found):
+        found = {"TF-IDF": [trial.fitted(tf_idf, count).score(*trial.test) for trial in trials]}
+        for name, (file, part) in ways.items():
+            found[name] = [t.share_right(folder / file, part) for t, folder in zip(trials, folders)]
+        for name, values in found.items():
             curves[name].append(values)
             rows.append(["labels", f"{count} labels, {name}", *summary(values)])
-        rows.append(["labels", f"{count} labels, gain", *summary(np.subtract(found[3], found[2]))])
+        for name in ("network", "both"):
+            gain = np.subtract(found[f"{name}, self-training"], found[f"{name}, labels alone"])
+            rows.append(["labels", f"{count} labels, gain, {name}", *summary(gain)])
         if count < most:
             rows += [["precision", *row] for row in precision(trials, folders, count)]
     first, *_ = trials
     for name, flags in OTHER_WAYS.items():
         folder = first.trained(f"--labelled {counts[-1]} {flags}")
-        value = share_right(folder / "model.keras", *first.test)
-        rows.append(["labels", f"{counts[-1]} labels, {name}", *summary([value])])
+        value = first.share_right(folder / "model.keras", "network")
+        rows.append(["labels", f"{counts[-1]} labels, network, {name}", *summary([value])])
 
-    rows.append(["start", "language model", *summary(curves["labels alone"][-1][:1])])
+    rows.append(["start", "language model", *summary(curves["network, labels alone"][-1][:1])])
     kept = {"bidirectional LSTM": folders}
     for name, flags in STARTS.items():
-        kept[name] = [first.trained(f"--labelled {most} --no-self-training {flags}")]
-        rows.append(["start", name, *summary([share_right(kept[name][0] / "model.keras", *first.test)])])
-    rows += [
-        ["speed", *row] for row in speed(folders[0] / "model.keras", *(1, 8, 4, 2) if args.epochs else (5,))
-    ]
+        kept[name] = [first.trained(f"--labelled {most} --no-self-training --no-ngrams {flags}")]
+        rows.append(["start", name, *summary([first.share_right(kept[name][0] / "model.keras", "network")])])
+    if not args.epochs:  # not in a trial
+        rows += [["speed", name, tweets, "", ""] for name, tweets in speeds()]
 
-    probabilities = {
-        name: [say(folder / "model.keras", SAME_WORDS) for folder in kept[name]]
-        for name in ("bag of words", "bidirectional LSTM")
-    }
+    answers = {}
+    for name in ("bag of words", "bidirectional LSTM"):
+        networks = [network_of(load_model(folder / "model.keras")) for folder in kept[name]]
+        mean = np.mean([probabilities(network, SAME_WORDS) for network in networks], axis=0)
+        answers[name] = [f"{probability:.2f}" for probability in mean]
     with replacing(results / "sentences.csv") as path:
-        pd.DataFrame(
-            {name: [f"{p:.2f}" for p in np.mean(values, 0)] for name, values in probabilities.items()},
-            SAME_WORDS,
-        ).T.to_csv(path, index_label="model")
+        pd.DataFrame(answers, SAME_WORDS).T.to_csv(path, index_label="model")
 
     default = Trial.run(args.trainings / "default", data_dir, 0, "", args.epochs)
     history = pd.read_csv(default / "history.csv", index_col="epoch")
@@ -160,6 +157,11 @@ class Trial:
             train.main([*argv, *["--resume"] * there])
         return folder
 
+    def share_right(self, model_file, part=None):
+        """The share of the held-back tweets that a model, or a part of it, takes for what they are."""
+        sentences, labels = self.test
+        return np.mean(positive(model_file, sentences, part) == (labels == 1))
+
     def fitted(self, fit, count):
         """What fit(sentences, labels) makes of the same labels, without the network."""
         indices, _, _ = train.split(self.labels, self.seed, count)
@@ -180,17 +182,14 @@ def precision(trials, folders, count):
     checked = pd.concat(checked)
     for number in range(1, train.parse_args([]).rounds + 1):
         by_seed = checked[checked["round"] == number].groupby("seed").right
-        right = (
-            [f"{by_seed.mean().mean():.3f}", f"{by_seed.mean().std(ddof=0):.3f}"]
-            if len(by_seed)
-            else ["", ""]
-        )
-        yield [f"{count} labels, round {number}", *right, str(by_seed.count().sum())]
+        mean, deviation, _ = summary(by_seed.mean()) if len(by_seed) else ("", "", "")
+        yield [f"{count} labels, round {number}", mean, deviation, str(by_seed.count().sum())]
 
 
 def summary(values):
-    """Mean and standard deviation over the seeds, and how many they are."""
-    return f"{np.mean(values):.4f}", f"{np.std(values):.4f}", str(len(values))
+    """Mean and standard deviation over the seeds, and how many they are; one has no deviation."""
+    deviation = f"{np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.4f}", deviation, str(len(values))
 
 
 def plot(history, counts, curves, results):
@@ -198,14 +197,21 @@ def plot(history, counts, curves, results):
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for number, rows in history.groupby("round"):
-        name = f"student of round {number}" if number else "labels alone"
-        rows.accuracy.plot(ax=left, style=".-", label=name)
-    left.set(xlabel="epoch", ylabel="validation accuracy")
+        name = f"student of round {number:.0f}" if number else "labels alone"
+        columns = {"accuracy": "both", "network_accuracy": "network"}
+        for style, (column, part) in zip(("o-", "x:"), columns.items()):
+            rows[column].plot(ax=left, style=style, color=f"C{number:.0f}", label=f"{part}, {name}")
+    figure.suptitle("both: the mean of the network and the n-grams", fontsize="medium")
+    left.set(xlabel="epoch", ylabel="accuracy on the validation set", title="The default's training")
+    left.set_xticks(history.index)
     for name, values in curves.items():
-        means, deviations = np.mean(values, axis=1), np.std(values, axis=1)
+        means = np.mean(values, axis=1)
+        deviations = np.std(values, axis=1, ddof=1) if len(values[0]) > 1 else None
         right.errorbar(counts, means, deviations, label=name, capsize=3, marker=".")
-    right.set(xscale="log", xlabel="labels", ylabel="accuracy on tweets held back")
-    right.set_xticks(counts, [str(count) for count in counts], minor=False)
+    right.set(
+        xscale="log", xlabel="labels", ylabel="accuracy on tweets held back", title="Few labels and many"
+    )
+    right.set_xticks(counts, [f"{count:,}" for count in counts], minor=False)
     right.set_xticks([], minor=True)
     for axes in (left, right):
         axes.grid(alpha=0.3)

@@ -10,7 +10,6 @@ validation set, what teaches and what is saved is a moving average of the weight
 import csv
 import time
 from contextlib import contextmanager
-from functools import cached_property
 
 from scaffold import BadInput, replacing
 
@@ -19,8 +18,9 @@ import numpy as np
 import pandas as pd
 from checkpoint import Checkpoint
 from language_model import pretrain
-from model import batches, build_bag, build_rnn, load_model, read
-from selftraining import agreed, fresh_lines, pseudo_labels, second_reader
+from model import batches, build_bag, build_rnn, load_model, read, with_ngrams
+from ngrams import fit_ngrams
+from selftraining import fresh_lines, pseudo_labels
 from tqdm import tqdm
 from vectors import SIZE, word_vectors
 
@@ -47,17 +47,18 @@ def build(args, sentences):
 
 
 class Fit:
-    """A training of a model of model.py.
+    """A training of a network of model.py.
 
     train = (sentences, labels), a list of str and int64 (N,), is what it learns from; validation, alike, is
-    the validation set; unlabelled, list of str, is what the rounds draw from.
+    the validation set; unlabelled, list of str, is what the rounds draw from. Unless --no-ngrams is given,
+    what is scored, saved and teaches is `whole`, the mean of the network and a model of n-grams.
     """
 
     def __init__(self, args, model, train, validation, unlabelled):
         encode = model.get_layer("words").encode
-        self.args, self.model, self.train = args, model, train
+        self.args, self.model, self.validation = args, model, validation
+        self.whole = model if args.no_ngrams else with_ngrams(model, *fit_ngrams(*train))
         self.rows, self.labels = encode(train[0]), train[1]
-        self.validation_rows, self.validation_labels = encode(validation[0]), validation[1]
         self.unlabelled, self.unlabelled_rows = unlabelled, encode(unlabelled)
         self.pseudo = pd.DataFrame({"round": [], "line": [], "label": []})
         data = self.rows, self.labels, self.unlabelled_rows
@@ -107,7 +108,7 @@ class Fit:
                 if row["accuracy"] > best:
                     for name in ["model.keras"] if number else ["model.keras", "labels_alone.keras"]:
                         with replacing(args.out_dir / name) as path:
-                            self.model.save(path, include_optimizer=False)
+                            self.whole.save(path, include_optimizer=False)
             self.checkpoint.rows.append(row | {"seconds": time.perf_counter() - started})
             self.save()
             tqdm.write(f"epoch {epoch}, " + ", ".join(f"{name} {value:.4g}" for name, value in row.items()))
@@ -127,21 +128,14 @@ class Fit:
     def add_pseudo_labels(self, number):
         """Draw fresh unlabelled lines and add the teacher's pseudo labels: all, or where it is sure.
 
-        The teacher is model.keras, of the last round's best epoch, and with --teacher both a second reader.
+        The teacher is model.keras, of the last round's best epoch.
         """
         lines = fresh_lines(len(self.unlabelled), self.args.unlabelled_per_round, number, self.args.seed)
-        probabilities = read(load_model(self.args.out_dir / "model.keras"), self.unlabelled_rows[lines])
-        if self.args.teacher == "both":
-            texts = [self.unlabelled[line] for line in lines]
-            probabilities = agreed(probabilities, self.second.predict_proba(texts)[:, 1])
+        teacher = load_model(self.args.out_dir / "model.keras")
+        probabilities = read(teacher, [self.unlabelled[line] for line in lines])
         indices, labels = pseudo_labels(probabilities, self.args.threshold)
         found = pd.DataFrame({"round": number, "line": lines[indices], "label": labels})
         self.pseudo = pd.concat([self.pseudo, found]).drop_duplicates("line", keep="last", ignore_index=True)
-
-    @cached_property
-    def second(self):
-        tqdm.write(f"the second reader learns n-grams from {len(self.train[1])} tweets")
-        return second_reader(*self.train)
 
     def train_epoch(self, rng):
         """One epoch on the labelled tweets and those with pseudo labels; the mean loss of its steps.
@@ -164,11 +158,15 @@ class Fit:
         return float(np.mean(losses))
 
     def evaluate(self):
-        """Accuracy on the validation set, and the mean of its cross-entropy, in nats."""
-        probabilities = read(self.model, self.validation_rows).astype(np.float64).clip(1e-7, 1 - 1e-7)
-        likelihood = np.where(self.validation_labels == 1, probabilities, 1 - probabilities)
-        right = (probabilities > 0.5) == (self.validation_labels == 1)
-        return {"validation_loss": float(-np.log(likelihood).mean()), "accuracy": float(right.mean())}
+        """Accuracy on the validation set, with n-grams and of the network alone, and the mean cross-entropy
+        of the former, in nats."""
+        sentences, labels = self.validation
+        found = {}
+        for name, model in (("network_accuracy", self.model), ("accuracy", self.whole)):
+            probabilities = read(model, sentences).astype(np.float64).clip(1e-7, 1 - 1e-7)
+            found[name] = float(np.mean((probabilities > 0.5) == (labels == 1)))
+        likelihood = np.where(labels == 1, probabilities, 1 - probabilities)
+        return {"validation_loss": float(-np.log(likelihood).mean())} | found
 
     @contextmanager
     def averaged(self):

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+import sys
 from types import SimpleNamespace
 
 import keras
@@ -11,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import check_sentence, write_metrics
+from scipy.special import logit
+from sklearn.linear_model import LogisticRegression
 
 CHAPTER = "hw04_rnn_selftrain"
 WORDS = ["good", "bad", "day", "is", "it", "hot", "but"]
@@ -51,28 +54,35 @@ def truth(hw04, folder):
 
 def accuracy(hw04, model_file, sentences, labels):
     model = hw04.model.load_model(model_file)
-    said = hw04.model.read(model, model.get_layer("words").encode(sentences))
+    said = hw04.model.read(model, sentences)
     return (said > 0.5) == (labels == 1)
 
 
 # ---- the claims
 
 
-def test_self_training_beats_labels_alone_and_order_beats_the_bag(hw04, whole_set, tmp_path):
+@pytest.mark.full
+def test_self_training_beats_labels_alone(hw04, whole_set, tmp_path):
+    argv = ["--labelled", "30", "--epochs", "4", "--no-language-model"]
+    hw04.train.main(["--data-dir", str(whole_set), "--out-dir", str(tmp_path), *argv])
+    alone, whole = (
+        accuracy(hw04, tmp_path / name, *truth(hw04, whole_set)).mean()
+        for name in ("labels_alone.keras", "model.keras")
+    )
+    assert whole > alone + 0.03
+
+
+def test_order_beats_the_bag(hw04, whole_set, tmp_path):
     sentences, labels = truth(hw04, whole_set)
     turned = np.array([" but " in sentence for sentence in sentences])
     common = ["--data-dir", str(whole_set), "--out-dir"]
-    few = ["--labelled", "120", "--epochs", "2", "--rounds", "2"]
-    hw04.train.main([*common, str(tmp_path / "rnn"), *few, "--no-language-model"])
-    alone = accuracy(hw04, tmp_path / "rnn" / "labels_alone.keras", sentences, labels)
-    train = accuracy(hw04, tmp_path / "rnn" / "model.keras", sentences, labels)
-    assert train.mean() > alone.mean() + 0.05
-    assert train.mean() > 0.85
-
-    hw04.train.main([*common, str(tmp_path / "bag"), "--model", "bag", "--epochs", "3", "--no-self-training"])
-    bag = accuracy(hw04, tmp_path / "bag" / "model.keras", sentences, labels)
-    assert bag[turned].mean() < 0.7
-    assert train[turned].mean() > bag[turned].mean() + 0.2
+    right = {}
+    for model in ("rnn", "bag"):
+        argv = ["--model", model, "--epochs", "3", "--no-self-training", "--no-ngrams", "--no-language-model"]
+        hw04.train.main([*common, str(tmp_path / model), *argv])
+        right[model] = accuracy(hw04, tmp_path / model / "model.keras", sentences, labels)[turned].mean()
+    assert right["bag"] < 0.7
+    assert right["rnn"] > 0.85
 
 
 def test_a_bag_cannot_tell_the_order(hw04, rnn):
@@ -80,7 +90,7 @@ def test_a_bag_cannot_tell_the_order(hw04, rnn):
     bag = hw04.model.build_bag(WORDS, size=8)
     first, second = "it is good but hot", "hot but it is good"
     for model, same in ((bag, True), (rnn, False)):
-        said = hw04.model.read(model, model.get_layer("words").encode([first, second]))
+        said = hw04.model.read(model, [first, second])
         assert np.isclose(said[0], said[1], rtol=0, atol=1e-6) == same
 
 
@@ -90,7 +100,7 @@ def test_a_bag_cannot_tell_the_order(hw04, rnn):
 def test_padding_and_neighbours_never_change_a_prediction(hw04, rnn):
     sentences = ["good day", "it is hot", " ".join(WORDS * 3), " ".join(WORDS * 5)]
     rows = rnn.get_layer("words").encode(sentences)
-    together = hw04.model.read(rnn, rows)
+    together = hw04.model.read(rnn, sentences)
     for index, sentence in enumerate(sentences):
         words = len(sentence.split())
         for length in (words, words + 1, 40):
@@ -134,13 +144,12 @@ def test_own_sentences_are_read_in_the_files_style_and_their_words_weighed(
     capsys.readouterr()
     table = hw04.predict.main([*argv, "--text", text, "xyzzy plugh"])
     model = hw04.model.load_model(tmp_path / "model.keras")
-    words = model.get_layer("words")
     assert table.text[0] == style
-    assert table.probability[0] == pytest.approx(hw04.model.read(model, words.encode([style]))[0], abs=1e-5)
+    assert table.probability[0] == pytest.approx(hw04.model.read(model, [style])[0], abs=1e-5)
     printed = capsys.readouterr().out
     assert f"{table.probability[0]:.3f} positive   {style}" in printed
     assert "not known: every word" in printed
-    without = hw04.model.read(model, words.encode([style.replace("hot ", "")]))[0]
+    without = hw04.model.read(model, [style.replace("hot ", "")])[0]
     difference = np.log(table.probability[0] / (1 - table.probability[0])) - np.log(without / (1 - without))
     assert table.words[0]["hot"] == pytest.approx(difference, abs=1e-3)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"it is hot\n\nit is good\n")))
@@ -167,20 +176,25 @@ def test_batches_lose_nobody_and_have_few_shapes(hw04):
         row[:count] = 1
     for shuffle in (None, rng):
         cut = hw04.model.batches(rows, 16, shuffle)
-        assert {len(indices) for indices, _ in cut} == {16}
+        if shuffle:
+            assert {len(indices) for indices, _ in cut} == {16}
+        else:
+            assert sum(len(indices) for indices, _ in cut) == 100
         assert set(np.concatenate([indices for indices, _ in cut])) == set(range(100))
         for indices, length in cut:
-            assert length in (16, 24, 40)
+            assert length in (8, 12, 16, 20, 24, 28, 32, 36, 40)
             assert not rows[indices, length:].any()
-            assert rows[indices, {16: 0, 24: 16, 40: 24}[length]].all()
+            assert rows[indices, length - 4 if length > 8 else 0].all()
 
 
 def test_the_model_file_is_the_whole_artefact(hw04, rnn, tmp_path):
-    rows = rnn.get_layer("words").encode(["good day", "bad hot day"])
-    rnn.save(tmp_path / "model.keras")
-    loaded = hw04.model.load_model(tmp_path / "model.keras")
-    assert loaded.get_layer("words").words == WORDS
-    assert np.array_equal(hw04.model.read(loaded, rows), hw04.model.read(rnn, rows))
+    sentences = ["good day", "bad hot day"]
+    whole = hw04.model.with_ngrams(rnn, *hw04.ngrams.fit_ngrams(sentences * 20, np.array([1, 0] * 20)))
+    for model in (rnn, whole):
+        model.save(tmp_path / "model.keras")
+        loaded = hw04.model.load_model(tmp_path / "model.keras")
+        assert hw04.model.network_of(loaded).get_layer("words").words == WORDS
+        assert np.array_equal(hw04.model.read(loaded, sentences), hw04.model.read(model, sentences))
 
 
 # ---- the language model
@@ -245,36 +259,74 @@ def test_pseudo_labels_are_exactly_those_over_the_threshold(hw04_light):
     assert labels.tolist() == said
 
 
-def test_two_readers_agree_by_hand(hw04_light):
-    found = hw04_light.selftraining.agreed([0.9, 0.9, 0.5, 1.0], [0.1, 0.9, 0.8, 0.5])
-    assert found[:3] == pytest.approx([0.5, 0.9, 2 / 3])  # odds of 1 and 4 have the mean of odds of 2
-    assert 0.99 < found[3] < 1
+def test_n_grams_know_letters_and_no_order(hw04):
+    sentences, labels = ["so goood it is", "so baaad it is"] * 50, np.array([1, 0] * 50)
+    weights, bias = hw04.ngrams.fit_ngrams(sentences, labels)
+    layer = hw04.model.Ngrams()
+    numbers = hw04.ngrams.numbered(["gooood", "baaaad", "xyz", "is so it", "it so is"])
+    layer.build(numbers.shape)
+    layer.set_weights([np.concatenate([[0], weights]), bias])
+    said = keras.ops.convert_to_numpy(layer(numbers))[:, 0]
+    assert said[0] > 0.2
+    assert said[1] < -0.2
+    assert abs(said[2]) < 0.05
+    assert said[3] == pytest.approx(said[4], abs=0.1)
+    # by hand: n-grams of words and of characters, each by the root of their number
+    table = hw04.ngrams.hashed(["gooood"]).toarray()[0]
+    parts = np.split(table, 2), np.split(weights, 2)
+    by_hand = bias + sum(there @ w / np.sqrt(there.sum()) for there, w in zip(*parts))
+    assert said[0] == pytest.approx(by_hand, abs=1e-5)
+    assert parts[0][0].sum() == 1  # a word, and no pair of words
+    padded = np.pad(numbers, [(0, 0), (0, 7)])
+    assert np.allclose(keras.ops.convert_to_numpy(layer(padded))[:, 0], said)
 
 
-def test_the_second_reader_knows_letters_and_no_order(hw04_light):
-    sentences, labels = ["so goood it is", "so baaad it is"] * 5, np.array([1, 0] * 5)
-    reader = hw04_light.selftraining.second_reader(sentences, labels)
-    said = reader.predict_proba(["gooood", "baaaad", "xyz"])[:, 1]
-    assert said[0] > 0.6
-    assert said[1] < 0.4
-    assert abs(said[2] - 0.5) < 0.05
+def test_n_grams_are_fitted_as_scikit_learn_does_with_inverse_document_frequencies(hw04, monkeypatch):
+    monkeypatch.setattr(hw04.ngrams, "PENALTIES", (0.3,))
+    rng = np.random.default_rng(0)
+    sentences = [" ".join(rng.choice(WORDS, 5)) for _ in range(60)]
+    labels = np.array(["good" in sentence for sentence in sentences]).astype(int)
+    weights, bias = hw04.ngrams.fit_ngrams(sentences, labels)
+    columns = []
+    for kind in hw04.ngrams.KINDS:
+        seen = kind.transform(sentences).toarray()
+        frequency = np.log((1 + len(seen)) / (1 + seen.sum(axis=0))) + 1
+        used = seen.any(axis=0)
+        columns.append((seen / np.sqrt(seen.sum(axis=1, keepdims=True)) * frequency)[:, used])
+    theirs = LogisticRegression(C=0.3, max_iter=1000).fit(np.hstack(columns), labels)
+    table = hw04.ngrams.hashed(sentences)
+    counts = [np.sqrt(half.sum(axis=1)) for half in (table[:, : 2**18], table[:, 2**18 :])]
+    ours = bias + sum(
+        np.asarray((half @ w) / np.asarray(count).ravel())
+        for half, w, count in zip((table[:, : 2**18], table[:, 2**18 :]), np.split(weights, 2), counts)
+    )
+    assert np.allclose(ours, theirs.decision_function(np.hstack(columns)), atol=1e-3)
 
 
-def test_the_teacher_is_the_best_epoch_and_whom_the_flag_names(hw04, tmp_path, monkeypatch):
+def test_the_whole_is_the_mean_of_the_logits_and_learns_with_its_network(hw04, rnn):
+    sentences = ["good day", "bad hot day"]
+    whole = hw04.model.with_ngrams(rnn, np.zeros(2**19), 2.0)
+    for _ in range(2):
+        alone, both = (logit(hw04.model.read(model, sentences)) for model in (rnn, whole))
+        assert both == pytest.approx((alone + 2) / 2, abs=1e-4)
+        rnn.set_weights([2 * weight for weight in rnn.get_weights()])
+    assert len(whole.trainable_variables) == len(rnn.trainable_variables)
+
+
+def test_the_teacher_is_the_best_epoch_and_with_n_grams_or_without(hw04, tmp_path, monkeypatch):
     asked = []
-    for teacher in ("both", "network"):
-        fit = make_fit(hw04, tmp_path, "--threshold", "0.5", "--teacher", teacher)
+    for flags in ([], ["--no-ngrams"]):
+        fit = make_fit(hw04, tmp_path, "--threshold", "0.5", *flags)
         fit.run(rounds=0)
         fit.model.set_weights([0 * weight for weight in fit.model.get_weights()])  # it is not asked
         monkeypatch.setattr(hw04.training, "pseudo_labels", lambda said, _: asked.append(said) or ([], []))
         fit.add_pseudo_labels(1)
         lines = hw04.selftraining.fresh_lines(7, 7, 1, 0)
-        best = hw04.model.read(hw04.model.load_model(tmp_path / "model.keras"), fit.unlabelled_rows[lines])
+        teacher = hw04.model.load_model(tmp_path / "model.keras")
+        best = hw04.model.read(teacher, [fit.unlabelled[line] for line in lines])
         assert not np.allclose(best, 0.5)
-        if teacher == "both":
-            texts = [fit.unlabelled[line] for line in lines]
-            best = hw04.selftraining.agreed(best, fit.second.predict_proba(texts)[:, 1])
         assert np.allclose(asked[-1], best)
+        assert len(teacher.inputs) == 1 + (not flags)
 
 
 def test_no_line_comes_twice_before_all_came_once(hw04_light):
@@ -321,7 +373,6 @@ def test_a_student_starts_anew_and_the_validation_set_is_never_learnt(hw04, tmp_
     for index in (0, 5):  # before the labels alone, and before the first epoch of the student
         assert all(np.array_equal(a, b) for a, b in zip(seen[index], start))
     assert sorted(fit.pseudo.line) == list(range(7))
-    assert not np.isin(fit.validation_rows, fit.model.get_layer("words").encode(["it"])[0, :1]).all()
     vectors = fit.model.get_layer("words").embeddings.numpy()
     assert not np.array_equal(vectors, start[0])
 
@@ -355,29 +406,37 @@ def test_inside_the_block_the_weights_are_their_average(hw04, tmp_path):
 
 def test_judge_by_hand(hw04, tmp_path, monkeypatch):
     fit = make_fit(hw04, tmp_path)
-    monkeypatch.setattr(hw04.training, "read", lambda model, rows: np.array([0.8, 0.6], np.float32))
+    said = {fit.model: [0.8, 0.4], fit.whole: [0.8, 0.6]}
+    monkeypatch.setattr(hw04.training, "read", lambda model, _: np.array(said[model], np.float32))
     found = fit.evaluate()
     assert found["accuracy"] == 0.5
+    assert found["network_accuracy"] == 1
     assert found["validation_loss"] == pytest.approx(-(np.log(0.8) + np.log(0.4)) / 2, abs=1e-6)
 
 
-def test_only_what_may_be_learnt_is_learnt_from(hw04, whole_set, tmp_path, monkeypatch):
+def test_only_what_may_be_learnt_is_learnt_from(hw04, spoilt, tmp_path, monkeypatch):
     found = {}
+    sentences, labels = hw04.dataset.load_labelled(spoilt)
+    for index in hw04.train.split(labels, 0)[1]:
+        sentences[index] += " validating"
+    lines = [f"{label} +++$+++ {text}" for label, text in zip(labels, sentences)]
+    (spoilt / "training_label.txt").write_text("\n".join(lines), encoding="utf-8")
 
     def look(args, model, train, validation, unlabelled):
         found.update(train=train, validation=validation, unlabelled=unlabelled, model=model)
         raise hw04.scaffold.BadInput("seen.")
 
     monkeypatch.setattr(hw04.training, "Fit", look)
+    argv = ["--data-dir", str(spoilt), "--out-dir", str(tmp_path), "--labelled", "50", "--epochs", "1"]
     with pytest.raises(hw04.scaffold.BadInput):
-        hw04.train.main(["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--labelled", "50"])
+        hw04.train.main(argv)
     assert (len(found["train"][0]), len(found["validation"][0]), len(found["unlabelled"])) == (50, 40, 2310)
     assert not set(found["validation"][0]) & set(found["train"][0])
-    sentences, labels = hw04.dataset.load_labelled(whole_set)
     pairs = set(zip(sentences, labels))
     assert set(zip(*found["train"])) | set(zip(*found["validation"])) <= pairs
     known = found["model"].get_layer("words").words
     assert "ümlaut" not in known  # a word of the test file alone
+    assert "validating" not in known  # or of the validation set
     assert not any(np.isnan(weight).any() for weight in found["model"].get_weights())
 
 
@@ -562,6 +621,21 @@ def test_not_a_number_stops_with_the_last_good_files(hw04, whole_set, tmp_path, 
     assert not (tmp_path / "model.keras").exists()
 
 
+# ---- throughput
+
+
+def test_the_peer_is_asked_for_in_a_sentence(hw04, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
+    with pytest.raises(hw04.scaffold.BadInput, match="PyTorch is not installed"):
+        hw04.throughput.main(["torch", "--steps", "5"])
+
+
+@pytest.mark.full
+def test_throughput_is_a_number(hw04, capsys):
+    hw04.throughput.main(["keras", "--steps", "5"])
+    assert int(capsys.readouterr().out) > 0
+
+
 # ---- what nothing else looks at
 
 
@@ -591,7 +665,7 @@ def test_the_rate_falls_through_a_round_and_begins_anew_in_the_next(hw04, tmp_pa
 
 
 def test_a_line_that_comes_again_has_its_newest_label(hw04, tmp_path, monkeypatch):
-    fit = make_fit(hw04, tmp_path, "--threshold", "0.5", "--teacher", "network")
+    fit = make_fit(hw04, tmp_path, "--threshold", "0.5", "--no-ngrams")
     fit.run(rounds=0)
     for number, label in ((1, 0.0), (2, 1.0)):  # of seven lines all are asked about each time
         monkeypatch.setattr(
