@@ -40,10 +40,13 @@ def probabilities(model, sentences):
     return read(model, sentences)
 
 
-def speeds():
-    """Yield the name and the tweets a second, as text, of each of THROUGHPUTS; without PyTorch not of its."""
+def speeds(trial):
+    """Yield the name of each of THROUGHPUTS and its tweets a second, as text: none in a trial, and none of
+    PyTorch where it is not installed."""
     for name, flags in THROUGHPUTS.items():
-        if "torch" not in flags or importlib.util.find_spec("torch"):
+        if trial or ("torch" in flags and not importlib.util.find_spec("torch")):
+            yield name, ""
+        else:
             command = [sys.executable, str(HERE / "throughput.py"), *flags.split()]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             yield name, done.stdout.strip()

@@ -96,8 +96,7 @@ def main(argv=None):
     for name, flags in STARTS.items():
         kept[name] = [first.trained(f"--labelled {most} --no-self-training --no-ngrams {flags}")]
         rows.append(["start", name, *summary([first.share_right(kept[name][0] / "model.keras", "network")])])
-    if not args.epochs:  # not in a trial
-        rows += [["speed", name, tweets, "", ""] for name, tweets in speeds()]
+    rows += [["speed", name, tweets, "", ""] for name, tweets in speeds(trial=bool(args.epochs))]
 
     answers = {}
     for name in ("bag of words", "bidirectional LSTM"):
