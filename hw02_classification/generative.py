@@ -65,6 +65,7 @@ def spread(centred, floor, prior_rows):
     covariance = centred.T @ centred / n
     deviation = np.maximum(np.sqrt(np.diag(covariance)), floor)
     correlation = covariance / np.outer(deviation, deviation)
+    np.fill_diagonal(correlation, 1.0)  # also where a deviation was raised to the floor
     prior_rows = d if prior_rows is None else prior_rows
     return deviation, (n * correlation + prior_rows * np.eye(d)) / (n + prior_rows)
 

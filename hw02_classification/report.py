@@ -41,8 +41,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
 ROWS = (30, 100, 300, 1000, 3000, 10000, 30000)
-SUBSETS = 10  # drawn for each number of rows and each seed
-FEW = 3  # seeds, of what takes minutes
+SPLITS, SUBSETS = 3, 10  # of the rows into training and validation; drawn for each and each number of rows
+STEPS = 900  # of descent, whatever the number of rows: those of logistic's default on all of them
 PENALTIES = (0.0, 0.0001, 0.001, 0.01, 0.1, 1.0)
 
 
@@ -57,8 +57,7 @@ def main(argv=None):
         """Add a row: train.main() with --method and these flags. Return the folder of the run with seed 0."""
         method, *others = flags.split()
         name = "_".join([table, method, *others])
-        seeds = min(FEW, args.seeds) if method == "best" else args.seeds
-        folders = [args.trainings / f"{name}_{seed}" for seed in range(seeds)]
+        folders = [args.trainings / f"{name}_{seed}" for seed in range(args.seeds)]
         argv = ["--method", method, *others, *trial(method, args.epochs), "--data-dir", str(data_dir)]
         runs = [
             train.main([*argv, "--out-dir", str(folder), "--seed", str(seed)])
@@ -83,9 +82,9 @@ def main(argv=None):
             trained("normalisation", f"{method} --features {features}")
             trained("normalisation", f"{method} --features {features} --no-normalisation")
 
-    curves = by_rows(x, y, columns, min(FEW, args.seeds))
+    curves = by_rows(x, y, columns, min(SPLITS, args.seeds))
     cells = {
-        method: {count: f"{np.mean(scores):.3f} ± {np.std(scores):.3f}" for count, scores in counts.items()}
+        method: {count: "{:.3f} ± {:.3f}".format(*moments(scores)) for count, scores in counts.items()}
         for method, counts in curves.items()
     }
     with replacing(results / "rows.csv") as path:
@@ -111,8 +110,13 @@ def trial(method, epochs):
 
 def summary(scores, seconds):
     """Accuracies -> their mean, their deviation and the seconds, as printed."""
-    deviation = f"{np.std(scores, ddof=1):.4f}" if len(scores) > 1 else ""
-    return [f"{np.mean(scores):.4f}", deviation, f"{seconds:.2f}"]
+    mean, deviation = moments(scores)
+    return [f"{mean:.4f}", f"{deviation:.4f}" if len(scores) > 1 else "", f"{seconds:.2f}"]
+
+
+def moments(scores):
+    """Mean and standard deviation of accuracies, of which there is at least one."""
+    return np.mean(scores), np.std(scores, ddof=1) if len(scores) > 1 else 0.0
 
 
 def references(x, y, columns, args):
@@ -131,11 +135,11 @@ def references(x, y, columns, args):
     }
     for name, (make, engineered) in names.items():
         scores, times = [], []
-        for seed in range(args.seeds if "scikit" in name else min(FEW, args.seeds)):
-            held_out = train.split(y, seed)
-            features = Features(columns, engineered, engineered).fit(x[~held_out])
-            z, model = features(x[~held_out]), make(seed)
+        for seed in range(args.seeds):
+            held_out, model = train.split(y, seed), make(seed)
             started = time.perf_counter()
+            features = Features(columns, engineered, engineered).fit(x[~held_out])
+            z = features(x[~held_out])
             model.fit(z, y[~held_out])
             times.append(time.perf_counter() - started)
             scores.append(np.mean(model.predict(features(x[held_out])) == y[held_out]))
@@ -173,12 +177,13 @@ def by_rows(x, y, columns, seeds):
     """Accuracy of generative and logistic on plain columns, fitted on few rows and on many.
 
     For each number of rows and each seed, SUBSETS subsets are drawn from the rows left for training. Few rows
-    get as many steps of descent as many do, so that what differs is the rows. Returns {method: {rows:
+    get as many steps of descent as many do (STEPS), so that what differs is the rows. Returns {method: {rows:
     accuracies}}.
     """
 
     def logistic(z, y, l2=0.0):
-        return fit_logistic(z, y, max(15, 100_000 // len(y)), min(512, len(y)), 0.03, l2)
+        batch_size = min(512, len(y))
+        return fit_logistic(z, y, -(-STEPS // -(-len(y) // batch_size)), batch_size, 0.03, l2)
 
     methods = {
         "generative": fit_shared,
@@ -232,11 +237,12 @@ def plot_rows(curves, path):
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for method, counts in curves.items():
-        means = [np.mean(scores) for scores in counts.values()]
-        axes.errorbar(
-            list(counts), means, [np.std(scores) for scores in counts.values()], label=method, capsize=3
-        )
-    axes.set(xscale="log", xlabel="training rows", ylabel="validation accuracy")
+        means, deviations = zip(*(moments(scores) for scores in counts.values()))
+        axes.errorbar(list(counts), means, deviations, label=method, capsize=3)
+    axes.set(xscale="log", xlabel="training rows, a logarithmic axis", ylabel="validation accuracy")
+    axes.set_title("Plain columns: mean and standard deviation over the subsets")
+    axes.set_xticks(ROWS, [f"{count:,}" for count in ROWS], minor=False)
+    axes.set_xticks([], minor=True)
     axes.grid(alpha=0.3)
     axes.legend()
     with replacing(path) as temporary:
@@ -248,7 +254,6 @@ def plot_calibration(x, y, columns, epochs, path):
     held_out = train.split(y, 0)
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
     for method in train.RECIPES:
         args = train.parse_args(["--method", method, *trial(method, epochs)])
         model, _ = train.fit(args, columns, x[~held_out], y[~held_out])
@@ -256,7 +261,9 @@ def plot_calibration(x, y, columns, epochs, path):
         groups = np.array_split(np.argsort(probability), 10)
         shares = [y[held_out][group].mean() for group in groups]
         axes.plot([probability[group].mean() for group in groups], shares, "o-", label=method)
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1, label="as predicted")
     axes.set(xlabel="predicted probability of label 1", ylabel="share with label 1")
+    axes.set_title("Ten groups of held-out people")
     axes.grid(alpha=0.3)
     axes.legend()
     with replacing(path) as temporary:

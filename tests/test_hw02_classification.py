@@ -461,6 +461,8 @@ def test_a_column_that_never_varies_in_a_class_does_not_decide_alone(hw02):
     found = hw02.generative.fit_separate(x, np.repeat([0, 1], 100), prior_rows=1000)
     all_rows = x.std()
     floor = hw02.generative.FLOOR * all_rows
+    _, correlation = hw02.generative.spread(np.zeros((100, 2)), floor, prior_rows=5)
+    np.testing.assert_array_equal(correlation, np.eye(2))  # what is at the floor has that variance, not 0
     # At 0.5, with correlations of nearly 1 (prior rows drown them): two Gaussians by hand.
     of_class = [x[:100].mean(), 0.0], [x[:100].std(), floor]
     log_p = [-((0.5 - mean) ** 2) / (2 * s**2) - np.log(s) for mean, s in zip(*of_class)]
