@@ -6,10 +6,7 @@ import sys
 
 from scaffold import HERE
 
-import keras
-import numpy as np
-from model import load_model, network_of, read
-from ngrams import AT_ONCE, numbered
+from model import load_model, network_of, ngram_logits, read
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -28,9 +25,7 @@ def positive(model_file, sentences, part=None):
     """
     model = load_model(model_file)
     if part == "ngrams":
-        layer, parts = model.get_layer("ngrams"), range(0, len(sentences), AT_ONCE)
-        logits = [layer(numbered(sentences[start : start + AT_ONCE])) for start in parts]
-        return np.concatenate([keras.ops.convert_to_numpy(logit)[:, 0] for logit in logits]) > 0
+        return ngram_logits(model, sentences) > 0
     return probabilities(network_of(model) if part else model, sentences) > 0.5
 
 

@@ -133,6 +133,13 @@ def with_ngrams(network, weights, bias):
     return keras.Model([rows, numbers], logit, name=f"{network.name}_and_ngrams")
 
 
+def ngram_logits(model, sentences):
+    """The logits of sentences, list of N str, by the n-grams of a with_ngrams() model: float32 (N,)."""
+    layer, parts = model.get_layer("ngrams"), range(0, len(sentences), READ_AT_ONCE)
+    logits = [layer(numbered(sentences[start : start + READ_AT_ONCE])) for start in parts]
+    return np.concatenate([ops.convert_to_numpy(part)[:, 0] for part in logits])
+
+
 def network_of(model):
     """The network in a model of this chapter, with n-grams or without; None if it is of another chapter."""
     inner = [layer for layer in getattr(model, "layers", ()) if isinstance(layer, keras.Model)]
@@ -146,7 +153,8 @@ def batches(rows, size, rng=None):
     padded length.
 
     With a generator the tweets and the batches are shuffled, and a batch that is not full is filled with
-    other tweets of its length, so that all count alike in the mean loss of a step.
+    other tweets of its length, so that all count alike in the mean loss of a step. Without, it is filled up
+    to a power of two by its last one: so shapes are few, each of which JAX compiles anew.
     """
     counts = np.count_nonzero(rows, axis=1)
     cut = []
@@ -157,8 +165,10 @@ def batches(rows, size, rng=None):
         for start in range(0, len(indices), size):
             batch = indices[start : start + size]
             if rng is not None:
-                batch = np.concatenate([batch, rng.choice(indices, size - len(batch))])
-            cut.append((batch, length))
+                fill = rng.choice(indices, size - len(batch))
+            else:
+                fill = np.repeat(batch[-1], 2 ** (len(batch) - 1).bit_length() - len(batch))
+            cut.append((np.concatenate([batch, fill]), length))
     return cut if rng is None else [cut[index] for index in rng.permutation(len(cut))]
 
 

@@ -19,6 +19,7 @@ BUCKETS = 2**18  # of each of the two kinds
 PENALTIES = (0.1, 0.3, 1.0, 3.0)  # scikit-learn's C: small is strong
 FEW = 10  # labels of a class: too few to choose a penalty by
 AT_ONCE = 1024  # tweets
+WIDTH = 512  # a multiple of it: shapes are few, each of which JAX compiles anew
 KINDS = [
     HashingVectorizer(n_features=BUCKETS, alternate_sign=False, norm=None, binary=True, **settings)
     for settings in (
@@ -34,9 +35,11 @@ def hashed(sentences):
 
 
 def numbered(sentences):
-    """Each sentence's n-grams by their number from 1 on, padded with 0 at the end: int32 (N, most of one)."""
+    """Each sentence's n-grams by their number from 1 on: int32 (N, n), padded with 0 at the end to the most
+    of one, rounded up to a multiple of WIDTH."""
     table = hashed(sentences)
-    rows = np.zeros((len(sentences), max(1, np.diff(table.indptr).max())), np.int32)
+    widest = max(1, np.diff(table.indptr).max())
+    rows = np.zeros((len(sentences), -(-widest // WIDTH) * WIDTH), np.int32)
     for row, start, end in zip(rows, table.indptr, table.indptr[1:]):
         row[: end - start] = table.indices[start:end] + 1
     return rows

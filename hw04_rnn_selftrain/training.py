@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 from checkpoint import Checkpoint
 from language_model import pretrain
-from model import batches, build_bag, build_rnn, load_model, read, with_ngrams
+from model import batches, build_bag, build_rnn, load_model, ngram_logits, read, with_ngrams
 from ngrams import fit_ngrams
+from scipy.special import logit
 from selftraining import fresh_lines, pseudo_labels
 from tqdm import tqdm
 from vectors import SIZE, word_vectors
@@ -57,7 +58,10 @@ class Fit:
     def __init__(self, args, model, train, validation, unlabelled):
         encode = model.get_layer("words").encode
         self.args, self.model, self.validation = args, model, validation
-        self.whole = model if args.no_ngrams else with_ngrams(model, *fit_ngrams(*train))
+        self.whole, self.ngram_logits = model, None
+        if not args.no_ngrams:
+            self.whole = with_ngrams(model, *fit_ngrams(*train))
+            self.ngram_logits = ngram_logits(self.whole, validation[0])
         self.rows, self.labels = encode(train[0]), train[1]
         self.unlabelled, self.unlabelled_rows = unlabelled, encode(unlabelled)
         self.pseudo = pd.DataFrame({"round": [], "line": [], "label": []})
@@ -161,12 +165,13 @@ class Fit:
         """Accuracy on the validation set, with n-grams and of the network alone, and the mean cross-entropy
         of the former, in nats."""
         sentences, labels = self.validation
-        found = {}
-        for name, model in (("network_accuracy", self.model), ("accuracy", self.whole)):
-            probabilities = read(model, sentences).astype(np.float64).clip(1e-7, 1 - 1e-7)
-            found[name] = float(np.mean((probabilities > 0.5) == (labels == 1)))
-        likelihood = np.where(labels == 1, probabilities, 1 - probabilities)
-        return {"validation_loss": float(-np.log(likelihood).mean())} | found
+        network = logit(read(self.model, sentences).astype(np.float64).clip(1e-7, 1 - 1e-7))
+        logits = network if self.ngram_logits is None else (network + self.ngram_logits) / 2
+        return {
+            "validation_loss": float(np.logaddexp(0, np.where(labels == 1, -logits, logits)).mean()),
+            "network_accuracy": float(np.mean((network > 0) == (labels == 1))),
+            "accuracy": float(np.mean((logits > 0) == (labels == 1))),
+        }
 
     @contextmanager
     def averaged(self):
