@@ -183,7 +183,8 @@ def by_rows(x, y, columns, seeds):
 
     def logistic(z, y, l2=0.0):
         batch_size = min(512, len(y))
-        return fit_logistic(z, y, -(-STEPS // -(-len(y) // batch_size)), batch_size, 0.03, l2)
+        steps_an_epoch = -(-len(y) // batch_size)
+        return fit_logistic(z, y, -(-STEPS // steps_an_epoch), batch_size, 0.03, l2)
 
     methods = {
         "generative": fit_shared,

@@ -163,7 +163,10 @@ class Fit:
 
     def evaluate(self):
         """Accuracy on the validation set, with n-grams and of the network alone, and the mean cross-entropy
-        of the former, in nats."""
+        of the former, in nats.
+
+        The mean is taken here: on JAX, a second model that predicts with the network's arrays deletes them.
+        """
         sentences, labels = self.validation
         network = logit(read(self.model, sentences).astype(np.float64).clip(1e-7, 1 - 1e-7))
         logits = network if self.ngram_logits is None else (network + self.ngram_logits) / 2
