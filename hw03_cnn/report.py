@@ -66,19 +66,24 @@ def main(argv=None):
         for seed in range(args.seeds):
             folders.append(args.trainings / "_".join([name, *flags, str(seed)]))
             argv = [*flags, "--data-dir", str(sets[name]), "--out-dir", str(folders[-1]), "--seed", str(seed)]
-            argv += ["--epochs", str(args.epochs), "--width", "0.25"] if args.epochs else []
+            if args.epochs:
+                argv += ["--epochs", str(args.epochs), "--width", "0.25", "--generations", "2"]
             if not finished(train.parse_args(argv)):
                 train.main([*argv, "--resume"])
         return folders
 
     def whole(name):
-        """Add a set's two rows of the default. Its folder, the images' side, labels, predictions, classes."""
+        """Add a set's rows of the default. Its folder, the images' side, labels, predictions, classes."""
         size = common_side(sets[name] / "food-11" / "training")
         images, labels = load_labelled(sets[name] / "food-11" / "validation", size)
         default = trained(name, "--arch airbench")
         model = load_classifier(default[0] / "model.keras")
         single, averaged = (probabilities(model, images, tta).argmax(axis=1) for tta in (False, True))
         rows.append(["whole", name, "airbench", *summary(default)])
+        generations = np.mean([read_metrics(folder)["score_by_generation"] for folder in default], axis=0)
+        for number, score in enumerate(generations[:-1], 1):
+            row = f"airbench, after generation {number} of {len(generations)}"
+            rows.append(["whole", name, row, f"{score:.4f}", "", "", ""])
         with_tta = f"{np.mean(averaged == labels):.4f}"
         rows.append(["whole", name, "airbench, predict.py --tta", with_tta, "", "", ""])
         return default[0], size, labels, single, model.output_shape[1]
@@ -107,7 +112,7 @@ def main(argv=None):
             f"--width {NARROW} --without normalisation --learning-rate 0.02",
         ),
     ):
-        folders = trained("food-11", f"--epochs {epochs} {flags}")
+        folders = trained("food-11", f"--epochs {epochs} --generations 1 {flags}")
         rows.append(["parts", "food-11", row, *summary(folders)[:3], ""])
 
     rows += [["confused", "food-11", *row] for row in confused(matrix, names)]

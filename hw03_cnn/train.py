@@ -24,7 +24,7 @@ from device import start_keras
 from images import class_names, common_side, write_class_names
 from records import claim, learning_curve, record
 
-SAMPLES = 900_000  # images that a training sees: the fewer there are, the more often each,
+SAMPLES = 2_000_000  # images that a training sees: the fewer there are, the more often each,
 MOST_EPOCHS = 80  # but not more often than this
 PARTS = ("augmentation", "normalisation", "whitening", "identity")
 
@@ -35,6 +35,7 @@ class Recipe:
 
     learning_rate: float
     epochs: int | None = None  # None: so many that SAMPLES images are seen, at most MOST_EPOCHS
+    generations: int = 1
     batch_size: int = 128
 
 
@@ -62,6 +63,9 @@ def parse_args(argv=None):
         type=integer(8, 1024),
         help="pixels a side, unless given the images' own, at most 128",
     )
+    parser.add_argument(
+        "--generations", type=integer(1, 100), help="networks to train in turn, each the next one's teacher"
+    )
     parser.add_argument("--without", nargs="+", choices=PARTS, default=[], help="leave out")
     parser.add_argument("--full-precision", action="store_true", help="compute in float32, not in bfloat16")
     return parser.parse(argv, recipe)
@@ -73,7 +77,8 @@ def recipe(args):
         return replace(chosen, epochs=SYNTHETIC_EPOCHS)
     images = sum(1 for _ in (args.data_dir / "food-11" / "training").glob("[!.]*"))
     epochs = min(MOST_EPOCHS, max(1, round(SAMPLES / max(images, 1))))
-    return replace(chosen, epochs=chosen.epochs or epochs)
+    generations = 2 if args.arch == "airbench" and epochs == MOST_EPOCHS else 1
+    return replace(chosen, epochs=chosen.epochs or epochs, generations=generations)
 
 
 def main(argv=None):
@@ -91,20 +96,22 @@ def main(argv=None):
     device = start_keras(args.seed, args.full_precision, share=(args.devices, args.batch_size))
     from training import accuracy, build, fit, without_training
 
-    model = build(args, training[0], classes)
+    networks = build(args, training[0], classes)
     head(
         args,
         f"training {len(training[1])}, validation {len(validation[1])} images of {args.image_size} pixels, "
         f"{classes} classes of {counts.min()} to {counts.max()}",
-        f"{args.arch}, {model.count_params()} parameters, on {device}",
+        f"{args.arch}, {networks[0].count_params()} parameters, on {device}",
     )
 
-    history = fit(args, model, training, validation, classes)
+    history = fit(args, networks, training, validation, classes)
     scored, one_fit = time.perf_counter(), float(history.seconds.sum())
-    model = without_training(args, model)
+    models = [without_training(args, network) for network in networks]
+    scores, model = [accuracy(model, *validation) for model in models], models[-1]
     metrics = {
         "metric": "validation accuracy",
-        "score": accuracy(model, *validation),
+        "score": scores[-1],
+        "score_by_generation": scores,
         "training_accuracy": accuracy(model, *training),
         "parameters": model.count_params(),
         "seconds": {"one_fit": one_fit, "all": one_fit + time.perf_counter() - scored},
@@ -113,11 +120,16 @@ def main(argv=None):
         name: {name: "training, while it goes on", f"val_{name}": "validation"}
         for name in ("loss", "accuracy")
     }
+    figure = learning_curve(history, panels)
+    for axes in figure.axes:
+        for generation, last in enumerate(range(args.epochs, len(history), args.epochs), 2):
+            axes.axvline(last + 0.5, color="grey", linestyle=":", label=f"generation {generation}")
+            axes.legend()
     files = {
         "model.keras": lambda path: model.save(path, include_optimizer=False),
         "classes.txt": lambda path: write_class_names(path, names),
         "history.csv": history,
-        "learning_curve.png": learning_curve(history, panels),
+        "learning_curve.png": figure,
     }
     return record(args, metrics, files)
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 CHAPTER = "hw03_cnn"
 TINY = ["--width", "0.1", "--image-size", "16", "--batch-size", "64", "--epochs", "1", "--full-precision"]
+TINY += ["--generations", "1"]
 
 
 @pytest.fixture
@@ -350,16 +351,54 @@ def test_what_is_saved_predicts_the_score(hw03, whole_set, tmp_path):
 
 
 def test_fewer_images_are_seen_more_often_and_changed_more(hw03):
-    often, seldom = hw03.training.augmentation(100, 32), hw03.training.augmentation(20, 32)
-    assert often.smallest < seldom.smallest == 1
-    assert often.cutmix > seldom.cutmix == 0
-    assert seldom.shift == 3
-    assert (often.side, seldom.side) == (28, None)
+    often, between, seldom = (hw03.training.augmentation(epochs, 32) for epochs in (100, 40, 20))
+    assert often.smallest < between.smallest == seldom.smallest == 1
+    assert often.cutmix > between.cutmix > seldom.cutmix == 0
+    assert between.shift == seldom.shift == 3
+    assert (often.side, between.side, seldom.side) == (28, None, None)
+
+
+def test_a_second_generation_where_images_are_few(hw03, tmp_path):
+    (tmp_path / "food-11" / "training").mkdir(parents=True)
+    parse = hw03.train.parse_args
+    argv = ["--data-dir", str(tmp_path)]
+    assert (parse(argv).generations, parse(argv).epochs) == (2, 80)
+    for others in ("--synthetic", "--generations 1", "--arch resnet"):
+        assert parse([*argv, *others.split()]).generations == 1
+    for number in range(30_000):
+        (tmp_path / "food-11" / "training" / f"0_{number}.jpg").touch()
+    assert (parse(argv).generations, parse(argv).epochs) == (1, 67)
+
+
+def test_a_student_learns_half_from_the_label_and_half_from_the_teacher(hw03):
+    """In training; the validation loss is of the labels alone, and the teacher is what it was."""
+    import keras
+
+    teacher, network = (
+        hw03.model.build_model("airbench", 16, 4, width=0.1, normalise=normalise) for normalise in (1, 0)
+    )
+    student = hw03.training.Student(network, teacher)
+    student.compile(keras.optimizers.SGD(0.1), keras.losses.CategoricalCrossentropy(from_logits=True))
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (6, 16, 16, 3)).astype(np.float32)
+    labels = np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 0, 1]]
+    logits, of_teacher = (np.array(model(images, training=False)) for model in (network, teacher))
+    likelihood = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    probabilities = np.exp(of_teacher) / np.exp(of_teacher).sum(axis=1, keepdims=True)
+    alone, mixed = (
+        -(target * likelihood).sum(axis=1).mean() for target in (labels, (labels + probabilities) / 2)
+    )
+    assert abs(alone - mixed) > 1e-4
+    before = teacher.get_weights(), network.get_weights()
+    assert student.evaluate(images, labels, verbose=0) == pytest.approx(alone, rel=1e-4)
+    assert float(student.train_on_batch(images, labels)) == pytest.approx(mixed, rel=1e-4)
+    assert all(np.array_equal(old, new) for old, new in zip(before[0], teacher.get_weights()))
+    assert not all(np.array_equal(old, new) for old, new in zip(before[1], network.get_weights()))
 
 
 def test_whole_images_are_enlarged_after_a_training_on_crops(hw03):
     """The saved model takes images of their own size, and sees them larger than crops were in training."""
-    flags = [*TINY, "--image-size", "32", "--epochs", "30"]
+    flags = [*TINY, "--image-size", "32", "--epochs", "60"]
     args = hw03.train.parse_args(flags)
     assert hw03.training.sides(args) == (28, 36)
     for others in ("--arch plain", "--arch dense", "--without augmentation", "--epochs 2"):
@@ -377,12 +416,13 @@ def test_whole_images_are_enlarged_after_a_training_on_crops(hw03):
 
 @pytest.mark.full
 def test_a_training_that_was_killed_goes_on_to_the_same_end(hw03, small, tmp_path, monkeypatch):
-    flags = ["--data-dir", str(small), *TINY, "--epochs", "3", "--arch", "shallow"]
+    """In the second generation, whose teacher the checkpoint holds."""
+    flags = ["--data-dir", str(small), *TINY, "--epochs", "2", "--generations", "2", "--arch", "shallow"]
     whole = hw03.train.main([*flags, "--out-dir", str(tmp_path / "whole")])
     save, saved = np.savez, []
 
     def savez(*arguments, **keywords):
-        if len(saved) == 2:
+        if len(saved) == 3:
             raise KeyboardInterrupt
         saved.append(save(*arguments, **keywords))
 
@@ -391,9 +431,9 @@ def test_a_training_that_was_killed_goes_on_to_the_same_end(hw03, small, tmp_pat
         hw03.train.main([*flags, "--out-dir", str(tmp_path / "cut")])
     monkeypatch.undo()
     resumed = hw03.train.main([*flags, "--out-dir", str(tmp_path / "cut"), "--resume"])
-    assert resumed["score"] == whole["score"]
+    assert resumed["score_by_generation"] == whole["score_by_generation"]
     whole_rows, rows = (pd.read_csv(tmp_path / name / "history.csv") for name in ("whole", "cut"))
-    assert list(rows.epoch) == [1, 2, 3]
+    assert list(rows.epoch) == [1, 2, 3, 4]
     np.testing.assert_allclose(
         rows.drop(columns=["seconds", "processor"]),
         whole_rows.drop(columns=["seconds", "processor"]),
@@ -697,7 +737,7 @@ def test_labels_are_smoothed_but_for_the_courses_network(hw03, tmp_path, monkeyp
     args = hw03.train.parse_args(flags)
     model, rng = hw03.model.build_model(arch, 16, 4, width=0.1), np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (70, 16, 16, 3)).astype(np.uint8), np.arange(70) % 4
-    hw03.training.fit(args, model, (images, labels), (images, labels), 4)
+    hw03.training.fit(args, [model], (images, labels), (images, labels), 4)
     logits, one_hot = rng.normal(size=(5, 4)), np.eye(4)[[0, 1, 2, 3, 0]]
     log_probability = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     expected = -(((1 - smoothing) * one_hot + smoothing / 4) * log_probability).sum(axis=1).mean()
