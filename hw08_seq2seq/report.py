@@ -87,6 +87,8 @@ def main(argv=None):
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
     results.mkdir(parents=True, exist_ok=True)
     data_dir, parts = load(args)
+    if args.epochs:  # in a trial most of the time goes into compiling, once for each length of sentences
+        parts["validation"] = parts["testing"]
     rows = []
 
     def trained(flags, seeds=1):
@@ -112,9 +114,9 @@ def main(argv=None):
 
     @functools.cache
     def decodings(name, beam, samples=0, temperature=TEMPERATURE):
-        """The Decoding of each run of a model; in a trial greedily, or of two samples."""
-        if args.epochs and (beam > 1 or samples > 2):
-            return decodings(name, 1, min(samples, 2))
+        """The Decoding of each run of a model; in a trial always greedily and of two samples."""
+        if args.epochs and (beam, samples, temperature) != (1, 2, TEMPERATURE):
+            return decodings(name, 1, 2)
         return [Decoding(translator, beam, samples, temperature) for translator in translators[name]]
 
     for name in translators:

@@ -41,7 +41,7 @@ from sklearn.manifold import TSNE
 
 HEADLINE = "mnist_to_mnistm"  # the pair whose answers are known
 DRAWN = "real_or_drawing"
-EMBEDDED = 500  # images of each domain in the t-SNE
+EMBEDDED = 500  # images of each domain in the t-SNE, a tenth of that in a trial
 SHOWN = 6  # drawings of each class in the sheet
 COLUMNS = [
     "table",
@@ -82,7 +82,8 @@ def main(argv=None):
     ):
         with replacing(results / name) as path:
             shown = {method: folders[pair, method] for method in ("source-only", adapted)}
-            plot_features(shown, pair, pairs[pair]).savefig(path, dpi=80)
+            count = EMBEDDED // 10 if args.epochs else EMBEDDED
+            plot_features(shown, pair, pairs[pair], count).savefig(path, dpi=80)
     with replacing(results / "sheet.png") as path:
         guesses = np.load(folders[DRAWN, "pseudo-labels"][0] / "guesses.npy")
         plot_sheet(load_source(data_dir / DRAWN)[0], pairs[DRAWN], guesses).savefig(path, dpi=80)
@@ -145,11 +146,11 @@ def first_and_mean(folders):
     return {**runs[0], "score": float(np.mean(scores)), "score_by_seed": scores}
 
 
-def plot_features(runs, name_of_pair, pair):
-    """t-SNE of the features of both domains; a row a method, the left by domain, the right by class."""
+def plot_features(runs, name_of_pair, pair, count):
+    """t-SNE of `count` features of each domain; a row a method, the left by domain, the right by class."""
     source, labels, target, answers = pair
     rng = np.random.default_rng(0)
-    some, others = (rng.permutation(len(x))[:EMBEDDED] for x in (source, target))
+    some, others = (rng.permutation(len(x))[:count] for x in (source, target))
     is_target = np.arange(len(some) + len(others)) >= len(some)
     names = class_names(name_of_pair, labels.max() + 1)
     figure = Figure(figsize=(8.5, 7), layout="constrained")
@@ -160,7 +161,7 @@ def plot_features(runs, name_of_pair, pair):
         features = np.concatenate([outputs_of(model, source[some, 0])[1], of_target])
         known = np.load(folders[0] / "guesses.npy") if answers is None else answers
         classes = np.concatenate([labels[some], known[others]])
-        plane = TSNE(perplexity=30, random_state=0).fit_transform(features)  # (1000, 2)
+        plane = TSNE(perplexity=30, random_state=0).fit_transform(features)  # (2 count, 2)
         for chosen, name in ((~is_target, "source"), (is_target, "target")):
             row[0].scatter(*plane[chosen].T, s=3, label=name)
         row[0].set_title(f"t-SNE of {method}, by domain")

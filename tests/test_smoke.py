@@ -44,7 +44,7 @@ def check_hw03(out):
 
 
 def check_hw04(out):
-    assert list(pd.read_csv(out / "history.csv")["round"]) == [0, 0, 1, 1]
+    assert list(pd.read_csv(out / "history.csv")["round"]) == [0, 1]
     submission = pd.read_csv(out / "submission.csv")
     assert list(submission.columns) == ["id", "label"]
     assert list(submission.id) == list(range(300))
@@ -207,7 +207,7 @@ SMOKE = {
     "hw02_classification": ("--trees 100", "--epochs 2 --seeds 1", check_hw02),
     "hw03_cnn": ("--epochs 3 --width 0.25 --batch-size 64", "--epochs 1 --seeds 1", check_hw03),
     "hw04_rnn_selftrain": (
-        "--epochs 2 --rounds 1 --threshold 0.5 --batch-size 128",
+        "--epochs 1 --rounds 1 --threshold 0.5 --batch-size 128",
         "--epochs 1 --seeds 1",
         check_hw04,
     ),
