@@ -37,7 +37,6 @@ if __name__ == "__main__":  # --help, wrong flags and missing files need not wai
     run(lambda: (args := parse_args()).synthetic or find_sets(args))  # made-up files are not missing
     run(start_keras)
 
-import keras
 import numpy as np
 import pandas as pd
 import train
@@ -46,12 +45,19 @@ from batches import Batches
 from matplotlib.figure import Figure
 from model import build_model, load_classifier
 from sklearn.metrics import confusion_matrix
-from training import DECAY, augmentation
+from timing import throughput
+from training import augmentation
 
 SAMPLES, NARROW = 20_000, 0.5  # images that an ablation sees, and its width
 PLAIN_EPOCHS = 3  # of the course's sample network, which soon knows its images by heart
 PAIRS = 5  # the most confused
-STEPS, TURNS, BATCH = 5, 5, 128  # of the speed: the median of so many turns of so many steps
+MADE = 2560  # images of 128 a batch, to time how fast they are made
+THROUGHPUTS = {  # images a second in training: flags of throughput.py
+    "float32": "keras",
+    "float32, PyTorch": "torch",
+    "bfloat16": "keras --bfloat16",
+    "bfloat16, PyTorch": "torch --bfloat16",
+}
 
 
 def main(argv=None):
@@ -116,9 +122,11 @@ def main(argv=None):
         rows.append(["parts", "food-11", row, *summary(folders)[:3], ""])
 
     rows += [["confused", "food-11", *row] for row in confused(matrix, names)]
-    for size in (32, 64):
-        kinds = speed(size, *(1, 1) if args.epochs else (TURNS, STEPS))
-        rows += [["speed", f"{size} pixels", *row] for row in kinds]
+    for size, flag in ((32, " --small"), (64, "")):
+        for name, flags in THROUGHPUTS.items():
+            measured = "" if args.epochs else throughput(flags + flag)  # a trial does not measure it
+            rows.append(["speed", f"{size} pixels", f"a step in {name}", measured, "", "", ""])
+        rows.append(["speed", f"{size} pixels", "a batch made", f"{batches_made(size):.0f}", "", "", ""])
     columns = ["table", "set", "row", "validation", "training", "parameters", "seconds"]
     publish(results, pd.DataFrame(rows, columns=columns), read_metrics(default))
 
@@ -159,38 +167,15 @@ def confused(matrix, names):
         )
 
 
-def speed(size, turns, steps):
-    """Yield the images that a training step takes in a second; the kinds take turns.
-
-    The last row is making batches alone, as training does.
-    """
-    rng, classes = np.random.default_rng(0), 11
-    images, labels = (
-        rng.integers(0, 256, (20 * BATCH, size, size, 3), np.uint8),
-        rng.integers(0, 11, 20 * BATCH),
-    )
-    batches = Batches(images, labels, classes, BATCH, 0, augmentation(100, size))
-    batch = batches[0]
-    runs = {}
-    for name, policy in (("float32", "float32"), ("bfloat16", "mixed_bfloat16")):
-        keras.mixed_precision.set_global_policy(policy)
-        model = build_model("airbench", size, classes, side=batch[0].shape[1])
-        optimizer = keras.optimizers.SGD(0.001, 0.9, nesterov=True, weight_decay=DECAY)
-        model.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
-        model.optimizer.build(model.trainable_variables)
-        runs[f"a step in {name}"] = lambda model=model: model.train_on_batch(*batch)
-    keras.mixed_precision.set_global_policy("float32")
-    runs["a batch made"] = lambda: batches[1]
-    seconds = {name: [] for name in runs}
-    for turn in range(-1, turns):
-        for name, step in runs.items():
-            began = time.perf_counter()
-            for _ in range(steps):
-                step()
-            if turn >= 0:
-                seconds[name].append((time.perf_counter() - began) / steps)
-    for name, taken in seconds.items():
-        yield name, f"{BATCH / np.median(taken):.0f}", "", "", ""
+def batches_made(size):
+    """The images a second of making batches for a training on few images, with crops and colours."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (MADE, size, size, 3), np.uint8)
+    batches = Batches(images, rng.integers(0, 11, MADE), 11, 128, 0, augmentation(100, size))
+    started = time.perf_counter()
+    for number in range(len(batches)):
+        batches[number]
+    return MADE / (time.perf_counter() - started)
 
 
 def plot_confusion(matrix, names, path):

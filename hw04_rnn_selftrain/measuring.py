@@ -1,15 +1,10 @@
 """What the report measures of a model, and two peers that are no networks."""
 
-import importlib.util
-import subprocess
-import sys
-
-from scaffold import HERE
-
 from model import load_model, network_of, ngram_logits, read
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from timing import throughput
 
 THROUGHPUTS = {  # flags of throughput.py
     "Keras": "keras",
@@ -39,12 +34,7 @@ def speeds(trial):
     """Yield the name of each of THROUGHPUTS and its tweets a second, as text: none in a trial, and none of
     PyTorch where it is not installed."""
     for name, flags in THROUGHPUTS.items():
-        if trial or ("torch" in flags and not importlib.util.find_spec("torch")):
-            yield name, ""
-        else:
-            command = [sys.executable, str(HERE / "throughput.py"), *flags.split()]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-            yield name, done.stdout.strip()
+        yield name, "" if trial else throughput(flags)
 
 
 def tf_idf(sentences, labels):

@@ -8,14 +8,11 @@ Each runs in a process of its own, since the two libraries do not share one well
 words, no padding, in float32, the default's sizes and dropout, clipped gradients, Adam and averaged weights.
 """
 
-import argparse
-import os
-import time
-
-from scaffold import BadInput, integer, run
+from scaffold import run
 
 import numpy as np
 from device import start_keras
+from timing import flags_of, import_torch, rate
 
 TWEETS, LENGTH = 128, 24  # of a batch, and words of a tweet
 WORDS, SIZE, UNITS, DROPOUT = 30_000, 200, 128, 0.5
@@ -37,13 +34,8 @@ def keras_step(rows, labels, xla):
 
 def torch_step(rows, labels, xla):
     """The same of PyTorch, which has no XLA."""
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise BadInput("PyTorch is not installed; pip install torch brings it.") from error
-    from torch import nn
-
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
+    torch = import_torch()
+    nn = torch.nn
     rows, labels = torch.from_numpy(rows).long(), torch.from_numpy(labels)
     vectors, lstm = nn.Embedding(WORDS, SIZE), nn.LSTM(SIZE, UNITS, batch_first=True, bidirectional=True)
     columns, dropout, logit = nn.Dropout1d(DROPOUT), nn.Dropout(DROPOUT), nn.Linear(4 * UNITS, 1)
@@ -69,11 +61,7 @@ def torch_step(rows, labels, xla):
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("library", choices=["keras", "torch"])
-    parser.add_argument("--xla", action="store_true", help="let XLA compile Keras' step")
-    parser.add_argument("--steps", type=integer(), default=60, help="steps that are measured, in five parts")
-    return parser.parse_args(argv)
+    return flags_of(__doc__, argv, xla="let XLA compile Keras' step")
 
 
 def main(argv=None):
@@ -82,15 +70,7 @@ def main(argv=None):
     rows = rng.integers(2, WORDS, (TWEETS, LENGTH), dtype=np.int32)
     labels = rng.integers(0, 2, TWEETS).astype(np.float32)
     step = (keras_step if args.library == "keras" else torch_step)(rows, labels, args.xla)
-    for _ in range(3):
-        step()
-    seconds, part = [], max(1, args.steps // 5)
-    for _ in range(5):
-        started = time.perf_counter()
-        for _ in range(part):
-            step()
-        seconds.append((time.perf_counter() - started) / part)
-    print(f"{TWEETS / np.median(seconds):.0f}")
+    print(f"{rate(step, TWEETS, args.steps):.0f}")
 
 
 if __name__ == "__main__":

@@ -10,10 +10,7 @@ Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to
 """
 
 import functools
-import importlib.util
 import itertools
-import subprocess
-import sys
 import time
 
 from scaffold import HERE, Parser, replacing, run
@@ -48,6 +45,7 @@ from decoding import TEMPERATURE, Decoding
 from matplotlib.figure import Figure
 from model import load_model, together
 from predict import attention_maps, compare
+from timing import throughput
 from training import score
 
 WAYS = {  # of decoding: the beam, and the samples
@@ -174,14 +172,6 @@ def scored(decodings, pairs, **keywords):
         scores.append(score(decoding, pairs, **keywords))
         seconds.append(time.perf_counter() - started)
     return scores, f"{np.median(seconds):.1f}"
-
-
-def throughput(flags):
-    """What throughput.py prints, as text; nothing without PyTorch."""
-    if "torch" in flags and not importlib.util.find_spec("torch"):
-        return ""
-    command = [sys.executable, str(HERE / "throughput.py"), *flags.split()]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def means(scores):

@@ -8,14 +8,11 @@ Each runs in a process of its own, since the two libraries do not share one well
 tokens, no padding, the default's units and dropout, label smoothing, clipped gradients and Adam.
 """
 
-import argparse
-import os
-import time
-
-from scaffold import BadInput, integer, run
+from scaffold import run
 
 import numpy as np
 from device import start_keras
+from timing import flags_of, import_torch, rate
 
 PAIRS, TOKENS = 128, 12  # of a batch, and of each of its sentences
 ENGLISH, CHINESE = 3922, 2550  # tokens of the course's files
@@ -37,13 +34,8 @@ def keras_step(source, target_in, target, bfloat16):
 
 def torch_step(source, target_in, target, bfloat16):
     """The same of PyTorch."""
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise BadInput("PyTorch is not installed; pip install torch brings it.") from error
-    from torch import nn
-
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
+    torch = import_torch()
+    nn = torch.nn
     source, target_in, target = (torch.from_numpy(part).long() for part in (source, target_in, target))
     times = torch.arange(TOKENS, dtype=torch.float32)[:, None]
     angles = times / 10_000 ** (torch.arange(0, UNITS, 2) / UNITS)
@@ -82,11 +74,7 @@ def torch_step(source, target_in, target, bfloat16):
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("library", choices=["keras", "torch"])
-    parser.add_argument("--bfloat16", action="store_true", help="compute in bfloat16")
-    parser.add_argument("--steps", type=integer(), default=60, help="steps that are measured, in five parts")
-    return parser.parse_args(argv)
+    return flags_of(__doc__, argv, bfloat16="compute in bfloat16")
 
 
 def main(argv=None):
@@ -96,15 +84,7 @@ def main(argv=None):
         rng.integers(4, count, (PAIRS, TOKENS), dtype=np.int32) for count in (ENGLISH, CHINESE, CHINESE)
     )
     step = (keras_step if args.library == "keras" else torch_step)(source, target_in, target, args.bfloat16)
-    for _ in range(3):
-        step()
-    seconds, part = [], max(1, args.steps // 5)
-    for _ in range(5):
-        started = time.perf_counter()
-        for _ in range(part):
-            step()
-        seconds.append((time.perf_counter() - started) / part)
-    print(f"{PAIRS * TOKENS / np.median(seconds):.0f}")
+    print(f"{rate(step, PAIRS * TOKENS, args.steps):.0f}")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,6 @@ Remove <out-dir>/report to measure all anew.
 """
 
 import argparse
-import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 
 from scaffold import HERE, BadInput, Parser, replacing, run
@@ -45,6 +42,7 @@ from features import load_features, measure
 from model import draw_noise, generate, load_generator
 from PIL import Image
 from sheets import GAP, plot_rows
+from timing import throughput
 from training import FEATURES, FREE, GENERATED, build_gan
 
 ORIGINAL_EPOCHS, EARLY = 9, 1  # three quarters of the default's processor time; the first epoch
@@ -185,14 +183,6 @@ def ruler(folder):
         faces,
         aside,
     )
-
-
-def throughput(flags):
-    """What throughput.py prints, as text; nothing without PyTorch, or without units for bfloat16."""
-    if "torch" in flags and not importlib.util.find_spec("torch"):
-        return ""
-    command = [sys.executable, str(HERE / "throughput.py"), *flags.split()]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
 def normalised(folder, faces):

@@ -9,15 +9,15 @@ step updates both networks once, by 32 true images of 64 x 64 pixels: mirrored, 
 average of the weights.
 """
 
-import argparse
 import os
-import time
 
-from scaffold import BadInput, integer, run
+from scaffold import BadInput, run
 
 import numpy as np
+import train
 from device import start_keras
 from recipes import RECIPES
+from timing import flags_of, import_torch, rate
 
 RECIPE = RECIPES["default"]
 CHANNELS = [RECIPE.width * 2**stage for stage in range(4)]  # of the maps of 32, 16, 8 and 4 pixels a side
@@ -30,7 +30,6 @@ def keras_step(pixels, bfloat16):
     device = start_keras(0, full_precision=not bfloat16, tensorflow=True)
     if bfloat16 and "bfloat16" not in device:
         raise BadInput(f"--bfloat16: {device}, which has no units for it.")
-    import train
     from gradients import make_step
     from training import build_gan
 
@@ -40,13 +39,8 @@ def keras_step(pixels, bfloat16):
 
 def torch_step(pixels, bfloat16):
     """The same of PyTorch."""
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise BadInput("PyTorch is not installed; pip install torch brings it.") from error
-    from torch import nn
-
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
+    torch = import_torch()
+    nn = torch.nn
     size, kernel = RECIPE.image_size, RECIPE.kernel
     layout, half = torch.channels_last, torch.autocast("cpu", torch.bfloat16, enabled=bfloat16)
     pixels = torch.from_numpy(pixels).permute(0, 3, 1, 2)
@@ -117,11 +111,7 @@ def torch_step(pixels, bfloat16):
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("library", choices=["keras", "torch"])
-    parser.add_argument("--bfloat16", action="store_true", help="compute in bfloat16")
-    parser.add_argument("--steps", type=integer(), default=60, help="steps that are measured, in five parts")
-    return parser.parse_args(argv)
+    return flags_of(__doc__, argv, bfloat16="compute in bfloat16")
 
 
 def main(argv=None):
@@ -129,15 +119,7 @@ def main(argv=None):
     shape = RECIPE.batch_size, RECIPE.image_size, RECIPE.image_size, 3
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     step = (keras_step if args.library == "keras" else torch_step)(pixels, args.bfloat16)
-    for _ in range(3):
-        step()
-    seconds, part = [], max(1, args.steps // 5)
-    for _ in range(5):
-        started = time.perf_counter()
-        for _ in range(part):
-            step()
-        seconds.append((time.perf_counter() - started) / part)
-    print(f"{RECIPE.batch_size / np.median(seconds):.0f}")
+    print(f"{rate(step, RECIPE.batch_size, args.steps):.0f}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ("scaffold.py", "records.py", "checkpoint.py", "device.py", "images.py", "fused_batch_norm.py")
+SHARED += ("timing.py",)
 
 if __name__ == "__main__":
     for name in SHARED:

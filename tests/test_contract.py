@@ -211,7 +211,7 @@ def test_imports(chapter):
             for module in modules:
                 top = module.split(".")[0]
                 known = top in own or top in sys.stdlib_module_names or PACKAGES.get(top, top) in requirements
-                known = known or (path.name, top) == ("throughput.py", "torch")  # only to compare with
+                known = known or (path.name, top) == ("timing.py", "torch")  # only to compare with
                 assert known, f"{path.name} imports {module}, which is not in requirements.txt"
                 assert top not in {"pickle", "joblib", "dill", "shelve"}, f"{path.name} imports {module}"
 

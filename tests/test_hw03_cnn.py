@@ -1,6 +1,7 @@
 """Homework 3: pictures read right, networks, batches, the moving average, going on, averaging, bad input."""
 
 import shutil
+import sys
 
 import numpy as np
 import pandas as pd
@@ -759,3 +760,18 @@ def test_a_residual_block_that_says_nothing_hands_on_its_input(hw03):
     before, after = both(x, training=False)
     assert np.ptp(before) > 0.1
     np.testing.assert_allclose(after, before, atol=1e-6)
+
+
+# --- throughput -------------------------------------------------------------
+
+
+def test_the_peer_is_asked_for_in_a_sentence(hw03, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
+    with pytest.raises(hw03.scaffold.BadInput, match="PyTorch is not installed"):
+        hw03.throughput.main(["torch", "--steps", "5"])
+
+
+@pytest.mark.full
+def test_throughput_is_a_number(hw03, capsys):
+    hw03.throughput.main(["keras", "--small", "--steps", "5"])
+    assert int(capsys.readouterr().out) > 0
