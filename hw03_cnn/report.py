@@ -78,27 +78,27 @@ def main(argv=None):
                 train.main([*argv, "--resume"])
         return folders
 
-    def whole(name):
-        """Add a set's rows of the default. Its folder, the images' side, labels, predictions, classes."""
+    def whole(name, kind="airbench", flags="--arch airbench"):
+        """Add a set's rows of a training. Its folder, the images' side, labels, predictions, classes."""
         size = common_side(sets[name] / "food-11" / "training")
         images, labels = load_labelled(sets[name] / "food-11" / "validation", size)
-        default = trained(name, "--arch airbench")
+        default = trained(name, flags)
         model = load_classifier(default[0] / "model.keras")
         single, averaged = (probabilities(model, images, tta).argmax(axis=1) for tta in (False, True))
-        rows.append(["whole", name, "airbench", *summary(default)])
+        rows.append(["whole", name, kind, *summary(default)])
         generations = np.mean([read_metrics(folder)["score_by_generation"] for folder in default], axis=0)
         for number, score in enumerate(generations[:-1], 1):
-            row = f"airbench, after generation {number} of {len(generations)}"
+            row = f"{kind}, after generation {number} of {len(generations)}"
             rows.append(["whole", name, row, f"{score:.4f}", "", "", ""])
         with_tta = f"{np.mean(averaged == labels):.4f}"
-        rows.append(["whole", name, "airbench, predict.py --tta", with_tta, "", "", ""])
+        rows.append(["whole", name, f"{kind}, predict.py --tta", with_tta, "", "", ""])
         return default[0], size, labels, single, model.output_shape[1]
 
     default, size, labels, predicted, classes = whole("food-11")
     sample = trained("food-11", f"--arch plain --epochs {PLAIN_EPOCHS}")
     rows.append(["whole", "food-11", "plain, the course's sample", *summary(sample)])
     for name in list(sets)[1:]:
-        whole(name)
+        whole(name, "airbench, one generation", "--arch airbench --generations 1")
     names = class_names(default, classes)
     matrix = confusion_matrix(labels, predicted, labels=range(classes))
     plot_confusion(matrix, names, results / "confusion.png")
