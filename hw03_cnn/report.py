@@ -45,19 +45,13 @@ from batches import Batches
 from matplotlib.figure import Figure
 from model import build_model, load_classifier
 from sklearn.metrics import confusion_matrix
-from timing import throughput
+from timing import speeds
 from training import augmentation
 
 SAMPLES, NARROW = 20_000, 0.5  # images that an ablation sees, and its width
 PLAIN_EPOCHS = 3  # of the course's sample network, which soon knows its images by heart
 PAIRS = 5  # the most confused
 MADE = 2560  # images of 128 a batch, to time how fast they are made
-THROUGHPUTS = {  # images a second in training: flags of throughput.py
-    "float32": "keras",
-    "float32, PyTorch": "torch",
-    "bfloat16": "keras --bfloat16",
-    "bfloat16, PyTorch": "torch --bfloat16",
-}
 
 
 def main(argv=None):
@@ -122,9 +116,8 @@ def main(argv=None):
         rows.append(["parts", "food-11", row, *summary(folders)[:3], ""])
 
     rows += [["confused", "food-11", *row] for row in confused(matrix, names)]
-    for size, flag in ((32, " --small"), (64, "")):
-        for name, flags in THROUGHPUTS.items():
-            measured = "" if args.epochs else throughput(flags + flag)  # a trial does not measure it
+    for size, flag in ((32, "--small"), (64, "")):
+        for name, measured in speeds(bool(args.epochs), flags=flag):
             rows.append(["speed", f"{size} pixels", f"a step in {name}", measured, "", "", ""])
         rows.append(["speed", f"{size} pixels", "a batch made", f"{batches_made(size):.0f}", "", "", ""])
     columns = ["table", "set", "row", "validation", "training", "parameters", "seconds"]

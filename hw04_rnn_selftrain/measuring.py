@@ -4,7 +4,6 @@ from model import load_model, network_of, ngram_logits, read
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from timing import throughput
 
 THROUGHPUTS = {  # flags of throughput.py
     "Keras": "keras",
@@ -28,13 +27,6 @@ def probabilities(model, sentences):
     """The probability of "positive" of sentences, list of N str, by a model or its network: float32 (N,)."""
     model.compile(jit_compile=False)
     return read(model, sentences)
-
-
-def speeds(trial):
-    """Yield the name of each of THROUGHPUTS and its tweets a second, as text: none in a trial, and none of
-    PyTorch where it is not installed."""
-    for name, flags in THROUGHPUTS.items():
-        yield name, "" if trial else throughput(flags)
 
 
 def tf_idf(sentences, labels):

@@ -35,8 +35,9 @@ import numpy as np
 import pandas as pd
 import train
 from matplotlib.figure import Figure
-from measuring import positive, probabilities, speeds, tf_idf
+from measuring import THROUGHPUTS, positive, probabilities, tf_idf
 from model import load_model, network_of
+from timing import speeds
 
 HELD_BACK = 3000
 FEW = (2000,)  # labels; in the end all that are not held back and do not validate
@@ -96,7 +97,7 @@ def main(argv=None):
     for name, flags in STARTS.items():
         kept[name] = [first.trained(f"--labelled {most} --no-self-training --no-ngrams {flags}")]
         rows.append(["start", name, *summary([first.share_right(kept[name][0] / "model.keras", "network")])])
-    rows += [["speed", name, tweets, "", ""] for name, tweets in speeds(trial=bool(args.epochs))]
+    rows += [["speed", name, tweets, "", ""] for name, tweets in speeds(bool(args.epochs), THROUGHPUTS)]
 
     answers = {}
     for name in ("bag of words", "bidirectional LSTM"):

@@ -45,7 +45,7 @@ from decoding import TEMPERATURE, Decoding
 from matplotlib.figure import Figure
 from model import load_model, together
 from predict import attention_maps, compare
-from timing import throughput
+from timing import speeds
 from training import score
 
 WAYS = {  # of decoding: the beam, and the samples
@@ -63,12 +63,6 @@ TRAININGS = {  # of a single network of the default's kind
     "words, 12 epochs without R-Drop": "--model transformer --chinese words --r-drop 0 --epochs 12",
 }
 SCHEDULES = {name: f"--model attention --epochs 3 --units 128 --schedule {name}" for name in train.SCHEDULES}
-THROUGHPUTS = {  # tokens a second in training: flags of throughput.py
-    "float32": "keras",
-    "float32, PyTorch": "torch",
-    "bfloat16": "keras --bfloat16",
-    "bfloat16, PyTorch": "torch --bfloat16",
-}
 EXAMPLES = (  # the course's
     "i will be free in ten minutes .",
     "what time does the movie start ?",
@@ -143,8 +137,7 @@ def main(argv=None):
             training = np.median([found["seconds"]["one_fit"] for found in metrics])
             rows.append([table, name, *means(scores), "", f"{training:.0f}"])
 
-    for name, flags in THROUGHPUTS.items():
-        tokens = "" if args.epochs else throughput(flags)  # a trial does not measure it
+    for name, tokens in speeds(bool(args.epochs)):  # tokens a second in training
         rows.append(["throughput", name, "", "", "", "", tokens])
 
     write_examples(results, decodings(ensemble, train.BEAM, train.SAMPLES)[0], parts)

@@ -16,6 +16,12 @@ from scaffold import HERE, BadInput, integer
 import numpy as np
 
 PARTS = 5  # whose median counts
+PRECISIONS = {  # flags of throughput.py
+    "float32": "keras",
+    "float32, PyTorch": "torch",
+    "bfloat16": "keras --bfloat16",
+    "bfloat16, PyTorch": "torch --bfloat16",
+}
 
 
 def flags_of(doc, argv, **switches):
@@ -49,6 +55,12 @@ def rate(step, examples, steps):
             step()
         seconds.append((time.perf_counter() - started) / part)
     return examples / np.median(seconds)
+
+
+def speeds(trial, kinds=PRECISIONS, flags=""):
+    """Yield the name of each of kinds, {name: flags of throughput.py}, and what it prints; "" in a trial."""
+    for name, own in kinds.items():
+        yield name, "" if trial else throughput(f"{own} {flags}")
 
 
 def throughput(flags):

@@ -42,7 +42,7 @@ from features import load_features, measure
 from model import draw_noise, generate, load_generator
 from PIL import Image
 from sheets import GAP, plot_rows
-from timing import throughput
+from timing import speeds
 from training import FEATURES, FREE, GENERATED, build_gan
 
 ORIGINAL_EPOCHS, EARLY = 9, 1  # three quarters of the default's processor time; the first epoch
@@ -53,12 +53,6 @@ COLLAPSES = {
     "one update of the generator a step": "--generator-steps 1",
     "five": "--generator-steps 5",
     "five, and the mode-seeking loss": "--generator-steps 5 --diversity 1",
-}
-THROUGHPUTS = {  # true images a second in training: flags of throughput.py
-    "float32": "keras",
-    "float32, PyTorch": "torch",
-    "bfloat16": "keras --bfloat16",
-    "bfloat16, PyTorch": "torch --bfloat16",
 }
 OTHER_NOISE = (1, 2, 3)  # seeds: how far a score is chance
 FLIPS = (1, 2, 5, 10, 25, 50)  # epochs shown in faces.jpg
@@ -111,8 +105,7 @@ def main(argv=None):
         for way, images in normalised(folder, faces).items():
             rows.append(["normalisation", f"after {epochs}: {way}", *distances_of(images)])
             strips[f"{epochs}, {way}"] = images
-    for name, flags in THROUGHPUTS.items():
-        measured = "" if args.epochs else throughput(flags)  # a trial does not measure it
+    for name, measured in speeds(bool(args.epochs)):  # true images a second in training
         rows.append(["throughput", name, "", "", "", "", "", measured])
 
     results.mkdir(parents=True, exist_ok=True)
