@@ -9,11 +9,10 @@ A step has 128 images, of 56 x 56 pixels as in a training on food, or of 32 x 32
 have smoothed labels, Nesterov's momentum and weight decay. PyTorch keeps its images channels last.
 """
 
-from scaffold import BadInput, run
+from scaffold import run
 
 import numpy as np
-from device import start_keras
-from timing import flags_of, import_torch, rate
+from timing import flags_of, import_torch, rate, start
 
 IMAGES, CLASSES = 128, 11  # of a batch
 SIZES = {False: (64, 56), True: (32, 32)}  # --small: pixels a side of the images, and of what a step is shown
@@ -21,9 +20,7 @@ SIZES = {False: (64, 56), True: (32, 32)}  # --small: pixels a side of the image
 
 def keras_step(pixels, labels, args):
     """A function that takes one training step."""
-    device = start_keras(0, full_precision=not args.bfloat16)
-    if args.bfloat16 and "bfloat16" not in device:
-        raise BadInput(f"--bfloat16: {device}, which has no units for it.")
+    start(args.bfloat16)
     import keras  # with its lines kept away
     from model import build_model
 

@@ -14,6 +14,7 @@ import time
 from scaffold import HERE, BadInput, integer
 
 import numpy as np
+from device import start_keras
 
 PARTS = 5  # whose median counts
 PRECISIONS = {  # flags of throughput.py
@@ -32,6 +33,13 @@ def flags_of(doc, argv, **switches):
     for name, text in switches.items():
         parser.add_argument(f"--{name}", action="store_true", help=text)
     return parser.parse_args(argv)
+
+
+def start(bfloat16, **settings):
+    """start_keras() in a precision. Raises BadInput where the processor has no units for bfloat16."""
+    device = start_keras(0, full_precision=not bfloat16, **settings)
+    if bfloat16 and "bfloat16" not in device:
+        raise BadInput(f"--bfloat16: {device}, which has no units for it.")
 
 
 def import_torch():

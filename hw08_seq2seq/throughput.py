@@ -11,8 +11,7 @@ tokens, no padding, the default's units and dropout, label smoothing, clipped gr
 from scaffold import run
 
 import numpy as np
-from device import start_keras
-from timing import flags_of, import_torch, rate
+from timing import flags_of, import_torch, rate, start
 
 PAIRS, TOKENS = 128, 12  # of a batch, and of each of its sentences
 ENGLISH, CHINESE = 3922, 2550  # tokens of the course's files
@@ -21,11 +20,10 @@ UNITS, HEADS, LAYERS, DROPOUT, SMOOTHING = 128, 4, 2, 0.1, 0.1
 
 def keras_step(source, target_in, target, bfloat16):
     """A function that takes one training step."""
-    start_keras(0)
+    start(bfloat16)
     import keras  # with its lines kept away
     from transformer import Transformer
 
-    keras.mixed_precision.set_global_policy("mixed_bfloat16" if bfloat16 else "float32")
     words = map(str, range(ENGLISH)), map(str, range(CHINESE))
     model = Transformer(*words, UNITS, DROPOUT, LAYERS, HEADS, smoothing=SMOOTHING)
     model.compile(optimizer=keras.optimizers.Adam(0.001, global_clipnorm=1.0), jit_compile=False)

@@ -11,13 +11,12 @@ average of the weights.
 
 import os
 
-from scaffold import BadInput, run
+from scaffold import run
 
 import numpy as np
 import train
-from device import start_keras
 from recipes import RECIPES
-from timing import flags_of, import_torch, rate
+from timing import flags_of, import_torch, rate, start
 
 RECIPE = RECIPES["default"]
 CHANNELS = [RECIPE.width * 2**stage for stage in range(4)]  # of the maps of 32, 16, 8 and 4 pixels a side
@@ -27,9 +26,7 @@ NOISE = 100
 def keras_step(pixels, bfloat16):
     """A function that takes one training step."""
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    device = start_keras(0, full_precision=not bfloat16, tensorflow=True)
-    if bfloat16 and "bfloat16" not in device:
-        raise BadInput(f"--bfloat16: {device}, which has no units for it.")
+    start(bfloat16, tensorflow=True)
     from gradients import make_step
     from training import build_gan
 
