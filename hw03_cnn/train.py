@@ -120,16 +120,14 @@ def main(argv=None):
         name: {name: "training, while it goes on", f"val_{name}": "validation"}
         for name in ("loss", "accuracy")
     }
-    figure = learning_curve(history, panels)
-    for axes in figure.axes:
-        for generation, last in enumerate(range(args.epochs, len(history), args.epochs), 2):
-            axes.axvline(last + 0.5, color="grey", linestyle=":", label=f"generation {generation}")
-            axes.legend()
+    marks = {
+        (number - 1) * args.epochs + 1: f"generation {number}" for number in range(2, args.generations + 1)
+    }
     files = {
         "model.keras": lambda path: model.save(path, include_optimizer=False),
         "classes.txt": lambda path: write_class_names(path, names),
         "history.csv": history,
-        "learning_curve.png": figure,
+        "learning_curve.png": learning_curve(history, panels, marks),
     }
     return record(args, metrics, files)
 

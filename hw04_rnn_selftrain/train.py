@@ -121,17 +121,13 @@ def main(argv=None):
         "parameters": model.count_params(),
         "seconds": {"one_fit": time.perf_counter() - fitted, "all": time.perf_counter() - started},
     }
-    figure = learning_curve(
-        history,
-        {
-            "loss": {"loss": "training", "validation_loss": "validation"},
-            "accuracy": {"accuracy": "validation", "network_accuracy": "validation, network alone"},
-        },
-    )
-    for axes in figure.axes:
-        for epoch in history.index[history["round"].diff() > 0][:1]:
-            axes.axvline(epoch - 0.5, color="grey", linestyle=":", label="self-training begins")
-            axes.legend()
+    panels = {
+        "loss": {"loss": "training", "validation_loss": "validation"},
+        "accuracy": {"accuracy": "validation", "network_accuracy": "validation, network alone"},
+    }
+    begins = history.index[history["round"].diff() > 0][:1]
+    marks = dict.fromkeys(begins, "self-training begins")
+    figure = learning_curve(history, panels, marks)
     files = {"model.keras": None, "history.csv": history, "learning_curve.png": figure}
     return record(args, metrics, files)
 

@@ -68,8 +68,11 @@ def release():
         os.close(_locks.popitem()[1])
 
 
-def learning_curve(history, panels, **settings):
-    """Lines over the epochs: panels is {ylabel: {column: label}}, settings go to each panel's axes.set."""
+def learning_curve(history, panels, marks=None, **settings):
+    """Lines over the epochs: panels is {ylabel: {column: label}}, settings go to each panel's axes.set.
+
+    marks: {epoch: label} of what begins with these epochs, a dotted line each.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
@@ -77,6 +80,8 @@ def learning_curve(history, panels, **settings):
     for axes, (ylabel, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items()):
         for column, label in lines.items():
             axes.plot(history.index, history[column], ".-", label=plain(label))
+        for epoch, label in (marks or {}).items():
+            axes.axvline(epoch - 0.5, color="grey", linestyle=":", label=label)
         axes.set(xlabel=history.index.name, ylabel=ylabel, **settings)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)

@@ -490,6 +490,15 @@ def test_a_dollar_in_a_name_is_no_formula(records, tmp_path):
     assert all(float(tick).is_integer() for tick in axes.get_xticks())
 
 
+def test_a_mark_stands_before_the_epoch_that_it_names(records):
+    import pandas as pd
+
+    history = pd.DataFrame({"a": [3.0, 2, 1]}, index=pd.RangeIndex(1, 4, name="epoch"))
+    for axes in records.learning_curve(history, {"loss": {"a": "a"}, "log": {"a": "b"}}, {3: "then"}).axes:
+        assert list(axes.lines[1].get_xdata()) == [2.5, 2.5]
+        assert [text.get_text() for text in axes.get_legend().get_texts()][1] == "then"
+
+
 @every_chapter
 def test_help_needs_no_heavy_library(chapter):
     code = (
