@@ -1,9 +1,10 @@
-"""What both loops train: two networks, their optimisers, and all that is random.
+"""The state of a training, and two loops that train it: train_by_gradients() and train_by_fit().
 
 Each draw depends on the seed and the number of the step, and on nothing else. So both loops draw the same,
 and so does a training that was stopped and goes on. Devices that share a batch have draws of their own.
 """
 
+import sys
 from collections import namedtuple
 from dataclasses import dataclass, field
 
@@ -11,7 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 from augment import augment, flip
+from losses import clip, discriminator_loss, generator_loss
 from model import NOISE
+from tqdm import tqdm
 
 TURNS = 32  # seeds set apart for each step, which has no more updates
 Draws = namedtuple("Draws", "flips noise mix changes")
@@ -90,3 +93,131 @@ def batches(faces, batch_size, seed, first_epoch=0):
         for start in range(0, len(faces) - batch_size + 1, batch_size):
             yield faces[order[start : start + batch_size]]
         epoch += 1
+
+
+# The first loop: explicit gradient tapes
+
+
+def make_step(gan):
+    """Returns step(uint8 (rows, h, w, 3)) -> the two losses; it updates first the discriminator."""
+    generator, discriminator = gan.generator, gan.discriminator
+    generator_optimizer, discriminator_optimizer = gan.optimizers
+
+    @tf.function(jit_compile=False)  # XLA's convolutions have no fast bfloat16 on a processor
+    def step(pixels):
+        parts = gan.parts(pixels)
+        of_discriminator = of_generator = tf.constant(0.0)
+        for turn in tf.range(gan.discriminator_steps):  # the graph's own loop: five are as soon compiled
+            draws = gan.draw(parts.shape[1], turn)
+            real = gan.augment(gan.real(parts[turn], draws.flips), draws.changes[0])
+            fake = gan.augment(generator(draws.noise, training=True), draws.changes[1])
+            with tf.GradientTape() as tape:  # begins after the generator: nothing flows back into it
+                of_discriminator = discriminator_loss(gan.loss, discriminator, real, fake, draws.mix)
+            gradients = tape.gradient(of_discriminator, discriminator.trainable_variables)
+            discriminator_optimizer.apply(gradients, discriminator.trainable_variables)
+            if gan.loss == "wgan":
+                clip(discriminator)
+
+        for turn in tf.range(gan.discriminator_steps, gan.discriminator_steps + gan.generator_steps):
+            draws = gan.draw(parts.shape[1], turn)
+            with tf.GradientTape() as tape:
+                fake = gan.augment(generator(draws.noise, training=True), draws.changes[1])
+                of_generator = generator_loss(gan.loss, discriminator, fake, draws.noise, gan.diversity)
+            gradients = tape.gradient(of_generator, generator.trainable_variables)
+            generator_optimizer.apply(gradients, generator.trainable_variables)
+        gan.average()
+        return of_discriminator, of_generator
+
+    return step
+
+
+def train_by_gradients(gan, faces, batch_size, first_epoch, epochs, finish):
+    """Train until `epochs` are done; after each, call finish(its number from 1, [(loss, loss), ...])."""
+    rows = batch_size * gan.discriminator_steps
+    step, source = make_step(gan), batches(faces, rows, gan.seed, first_epoch)
+    for epoch in range(first_epoch + 1, epochs + 1):
+        turns = tqdm(range(len(faces) // rows), f"epoch {epoch}", disable=not sys.stdout.isatty())
+        losses = [step(tf.constant(next(source))) for _ in turns]
+        finish(epoch, [(float(one), float(other)) for one, other in losses])
+
+
+# The second loop: Keras' own. The step is a method of a model, and fit() calls it
+
+
+class TrainableGAN(keras.Model):
+    """Two networks as one model with two optimisers, for compile() and fit()."""
+
+    def __init__(self, gan):
+        super().__init__()
+        self.gan = gan
+        self.generator, self.discriminator = gan.generator, gan.discriminator
+        self.built = True  # there is nothing to call, by which several devices would build it
+
+    def compile(self, generator_optimizer, discriminator_optimizer):
+        super().compile(jit_compile=False)
+        self.generator_optimizer = generator_optimizer
+        self.discriminator_optimizer = discriminator_optimizer
+
+    def train_step(self, data):
+        """(uint8 (batch, h, w, 3),), as fit() hands it over -> the two losses, by name."""
+        gan, parts = self.gan, self.gan.parts(data[0])
+        for turn in range(gan.discriminator_steps):
+            of_discriminator = self.update_discriminator(parts[turn], turn)
+        for turn in range(gan.discriminator_steps, gan.discriminator_steps + gan.generator_steps):
+            of_generator = self.update_generator(tf.shape(parts)[1], turn)
+        gan.average()
+        return {"discriminator": of_discriminator, "generator": of_generator}
+
+    def update_discriminator(self, pixels, turn):
+        draws = self.gan.draw(tf.shape(pixels)[0], turn)
+        real = self.gan.real(pixels, draws.flips)
+        fake = self.generator(draws.noise, training=True)
+        real, fake = (self.gan.augment(*both) for both in zip((real, fake), draws.changes))
+        with tf.GradientTape() as tape:
+            loss = discriminator_loss(self.gan.loss, self.discriminator, real, fake, draws.mix)
+        weights = self.discriminator.trainable_weights
+        self.discriminator_optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
+        if self.gan.loss == "wgan":
+            clip(self.discriminator)
+        return loss
+
+    def update_generator(self, batch_size, turn):
+        draws = self.gan.draw(batch_size, turn)
+        with tf.GradientTape() as tape:
+            fake = self.gan.augment(self.generator(draws.noise, training=True), draws.changes[1])
+            loss = generator_loss(self.gan.loss, self.discriminator, fake, draws.noise, self.gan.diversity)
+        weights = self.generator.trainable_weights
+        self.generator_optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
+        return loss
+
+
+class EveryStep(keras.callbacks.Callback):
+    """Keep the losses of an epoch's steps, and pass them on at its end."""
+
+    def __init__(self, finish):
+        super().__init__()
+        self.finish = finish
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.losses = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.losses.append((float(logs["discriminator"]), float(logs["generator"])))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.finish(epoch + 1, self.losses)
+
+
+def train_by_fit(gan, faces, batch_size, first_epoch, epochs, finish):
+    """Train until `epochs` are done; after each, call finish(its number from 1, [(loss, loss), ...])."""
+    model, rows = TrainableGAN(gan), batch_size * gan.discriminator_steps
+    model.compile(*gan.optimizers)
+    model.fit(
+        ((pixels,) for pixels in batches(faces, rows, gan.seed, first_epoch)),
+        steps_per_epoch=len(faces) // rows,
+        initial_epoch=first_epoch,
+        epochs=epochs,
+        shuffle=False,
+        callbacks=[EveryStep(finish)],
+        verbose=int(sys.stdout.isatty()),
+    )

@@ -38,7 +38,7 @@ import pandas as pd
 import train
 from checkpoint import Checkpoint
 from dataset import load_faces
-from features import load_features, measure
+from metrics import load_features, measure
 from model import draw_noise, generate, load_generator
 from PIL import Image
 from sheets import GAP, plot_rows

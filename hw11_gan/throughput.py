@@ -27,7 +27,7 @@ def keras_step(pixels, bfloat16):
     """A function that takes one training step."""
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     start(bfloat16, tensorflow=True)
-    from gradients import make_step
+    from gan import make_step
     from training import build_gan
 
     step = make_step(build_gan(train.parse_args(["--feature-model", "none"])))

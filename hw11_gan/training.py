@@ -8,14 +8,12 @@ import keras
 import numpy as np
 from checkpoint import Checkpoint
 from device import ALONE, share_batches
-from features import choose_features, measure
-from gan import GAN
-from gradients import train_by_gradients
+from gan import GAN, train_by_fit, train_by_gradients
 from losses import LOSSES
+from metrics import choose_features, measure
 from model import build_discriminator, build_generator, draw_noise, generate, recalibrate_batch_norm
 from recipes import CRITICS, recipe_of
 from sheets import sheet
-from trainer import train_by_fit
 
 SHEET = 64  # images of an epoch's sheet
 GENERATED = 500  # images that are measured
@@ -64,7 +62,7 @@ def fit(args, gan, faces):
 
 
 def measured(args, gan, features, aside):
-    """What GENERATED images come to beside the faces kept aside; see features.measure()."""
+    """What GENERATED images come to beside the faces kept aside; see metrics.measure()."""
     generated = generate(gan.averaged, draw_noise(GENERATED, args.seed))
     return measure(features, aside, generated, args.out_dir / FEATURES)
 

@@ -21,7 +21,7 @@ def hw11(load_chapter):
 @pytest.fixture
 def hw11_light(load_chapter):
     """The modules that need no TensorFlow."""
-    return load_chapter(CHAPTER, "dataset", "distances", "sheets", "train", "predict")
+    return load_chapter(CHAPTER, "dataset", "sheets", "train", "predict")
 
 
 @pytest.fixture
@@ -164,65 +164,63 @@ def test_sameness_is_the_noises_distance_by_the_images(hw11):
 # --- the distances --------------------------------------------------------
 
 
-def test_kid_by_a_loop(hw11_light):
+def test_kid_by_a_loop(hw11):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(5, 3)), rng.normal(1, 1, size=(4, 3))
     kernel = lambda a, b: (a @ b / 3 + 1) ** 3  # noqa: E731
     of_x = np.mean([kernel(x[i], x[j]) for i in range(5) for j in range(5) if i != j])
     of_y = np.mean([kernel(y[i], y[j]) for i in range(4) for j in range(4) if i != j])
     between = np.mean([kernel(a, b) for a in x for b in y])
-    np.testing.assert_allclose(hw11_light.distances.discrepancy(x, y), of_x + of_y - 2 * between)
-    mean, deviation = hw11_light.distances.kid(x, y)  # subsets of four of each
-    drawn = hw11_light.distances.discrepancy(np.delete(x, 0, axis=0), y)
+    np.testing.assert_allclose(hw11.metrics.discrepancy(x, y), of_x + of_y - 2 * between)
+    mean, deviation = hw11.metrics.kid(x, y)  # subsets of four of each
+    drawn = hw11.metrics.discrepancy(np.delete(x, 0, axis=0), y)
     assert deviation > 0
     assert abs(mean - drawn) < abs(drawn)
 
 
-def test_kid_of_a_distribution_with_itself_is_zero_and_grows_with_noise(hw11_light):
+def test_kid_of_a_distribution_with_itself_is_zero_and_grows_with_noise(hw11):
     rng = np.random.default_rng(0)
     values = [
-        hw11_light.distances.discrepancy(rng.normal(size=(40, 8)), rng.normal(size=(40, 8)))
-        for _ in range(300)
+        hw11.metrics.discrepancy(rng.normal(size=(40, 8)), rng.normal(size=(40, 8))) for _ in range(300)
     ]
     assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(len(values)), "biased"
     x = rng.normal(size=(600, 8))
     noisy = [
-        hw11_light.distances.kid(x[:300], x[300:] + noise * rng.normal(size=(300, 8)))[0]
-        for noise in (0, 0.5, 1, 2)
+        hw11.metrics.kid(x[:300], x[300:] + noise * rng.normal(size=(300, 8)))[0] for noise in (0, 0.5, 1, 2)
     ]
     assert abs(noisy[0]) < 0.1
     assert (np.diff(noisy) > 0).all()
 
 
-def test_fid_by_a_matrix_root(hw11_light):
+def test_fid_by_a_matrix_root(hw11):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(50, 4)) @ rng.normal(size=(4, 4)), rng.normal(1, 2, size=(30, 4))
     s, t = np.cov(x.T), np.cov(y.T)
     roots = np.sqrt(np.linalg.eigvals(s @ t).real)
     expected = np.square(x.mean(0) - y.mean(0)).sum() + np.trace(s + t) - 2 * roots.sum()
-    np.testing.assert_allclose(hw11_light.distances.fid(x, y), expected)
-    np.testing.assert_allclose(hw11_light.distances.fid(x, x), 0, atol=1e-8)
+    np.testing.assert_allclose(hw11.metrics.fid(x, y), expected)
+    np.testing.assert_allclose(hw11.metrics.fid(x, x), 0, atol=1e-8)
 
 
-def test_collapse(hw11_light):
+def test_collapse(hw11):
     rng = np.random.default_rng(0)
     true = rng.normal(size=(200, 30))
     one = np.repeat(rng.normal(size=(1, 30)), 100, axis=0) + 1e-6 * rng.normal(size=(100, 30))
-    spread, duplicates = hw11_light.distances.collapse(true, one)
+    spread, duplicates = hw11.metrics.collapse(true, one)
     assert spread < 1e-3
     assert duplicates == 1
-    spread, duplicates = hw11_light.distances.collapse(true, 0.5 * rng.normal(size=(200, 30)))
+    spread, duplicates = hw11.metrics.collapse(true, 0.5 * rng.normal(size=(200, 30)))
     assert 0.45 < spread < 0.55
-    spread, duplicates = hw11_light.distances.collapse(true, true)
+    spread, duplicates = hw11.metrics.collapse(true, true)
     assert spread == pytest.approx(1)
     assert duplicates == 0, "an image was compared with itself"
     pairs = np.concatenate([true[:60], true[:40] + 1e-3, rng.normal(size=(20, 30))])
-    assert hw11_light.distances.collapse(true, pairs)[1] == pytest.approx(80 / 120)
+    assert hw11.metrics.collapse(true, pairs)[1] == pytest.approx(80 / 120)
     usual = np.mean([np.linalg.norm(true[i] - true[j]) for i in range(200) for j in range(i)])
     for share, near in ((0.19, 1), (0.21, 0)):
         two = np.zeros((2, 30))
         two[1, 0] = share * usual
-        assert hw11_light.distances.collapse(true, two)[1] == near
+        assert hw11.metrics.collapse(true, two)[1] == near
 
 
 # --- what is drawn by lot -------------------------------------------------
@@ -414,7 +412,7 @@ def eagerly():
 def test_both_loops_give_the_same_losses_step_by_step(hw11):
     faces = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 3)).astype(np.uint8)
     ends = []
-    for train in (hw11.gradients.train_by_gradients, hw11.trainer.train_by_fit):
+    for train in (hw11.gan.train_by_gradients, hw11.gan.train_by_fit):
         gan, heard = build(hw11, "wgan", discriminator_steps=2, generator_steps=3, diversity=1.0), []
         train(gan, faces, 2, 1, 3, lambda epoch, losses, heard=heard: heard.append((epoch, losses)))
         ends.append((heard, [variable.numpy() for variable in gan.variables]))
@@ -436,7 +434,7 @@ def test_each_update_of_the_critic_has_true_images_of_its_own(hw11, monkeypatch)
         gan, "real", lambda pixels, seed: seen.append(pixels.numpy()) or hw11.gan.GAN.real(gan, pixels, seed)
     )
     pixels = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3)).astype(np.uint8)
-    hw11.gradients.make_step(gan)(tf.constant(pixels))
+    hw11.gan.make_step(gan)(tf.constant(pixels))
     np.testing.assert_array_equal(seen, pixels.reshape(3, 2, 16, 16, 3))
     assert [int(optimizer.iterations) for optimizer in gan.optimizers] == [1, 3]
 
@@ -462,7 +460,7 @@ def test_the_discriminator_alone_learns_from_its_loss(hw11):
         gan = build(hw11, learning_rates=rates)
         networks = {"generator": gan.generator, "discriminator": gan.discriminator}
         before = {name: [v.numpy() for v in net.trainable_variables] for name, net in networks.items()}
-        losses = hw11.gradients.make_step(gan)(pixels)
+        losses = hw11.gan.make_step(gan)(pixels)
         assert all(np.isfinite(losses))
         for name, net in networks.items():
             moved = [np.abs(v.numpy() - b).max() for v, b in zip(net.trainable_variables, before[name])]
@@ -484,12 +482,12 @@ def test_the_mode_seeking_loss_keeps_a_generator_from_one_image(hw11, whole_set)
             augmented=False,
             averaging=False,
         )
-        step = hw11.gradients.make_step(gan)
+        step = hw11.gan.make_step(gan)
         for _ in range(100):
             step(tf.constant(faces[:16]))
         hw11.model.recalibrate_batch_norm(gan.averaged)
         drawn = hw11.model.generate(gan.averaged, hw11.model.draw_noise(100, 0))
-        found.append(hw11.distances.collapse(*(hw11.sheets.shrunk(x, 2) for x in (aside, drawn))))
+        found.append(hw11.metrics.collapse(*(hw11.sheets.shrunk(x, 2) for x in (aside, drawn))))
     (spread, duplicates), (kept_spread, kept_duplicates) = found
     assert kept_spread > 1.5 * spread
     assert kept_duplicates < 0.75 * duplicates
@@ -618,7 +616,7 @@ def test_bad_faces(hw11_light, few_faces, tmp_path, capsys):
 def test_bad_feature_models(hw11, few_faces, capsys):
     import keras
 
-    load = hw11.features.load_features
+    load = hw11.metrics.load_features
     (few_faces / "text.keras").write_text("no model")
     flat = keras.Sequential([keras.Input((7,)), keras.layers.Dense(2)])
     flat.save(few_faces / "flat.keras")
@@ -645,11 +643,11 @@ def test_a_model_in_a_model_and_a_sequential_one_can_measure(hw11, few_faces, ki
         body = keras.Model(inner, layers.Conv2D(8, 3, activation="relu")(inner))
         model = keras.Model(pixels, layers.Dense(4)(layers.GlobalMaxPooling2D()(body(pixels))))
     model.save(few_faces / "own.keras")
-    features = hw11.features.load_features("own.keras", few_faces)
+    features = hw11.metrics.load_features("own.keras", few_faces)
     images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3)).astype(np.uint8)
     part = last if kind == "sequential" else body
     maps = np.asarray(part(images / np.float32(255 if kind == "sequential" else 1)))
-    np.testing.assert_allclose(hw11.features.features_of(features, images), maps.mean(axis=(1, 2)), rtol=1e-3)
+    np.testing.assert_allclose(hw11.metrics.features_of(features, images), maps.mean(axis=(1, 2)), rtol=1e-3)
 
 
 def test_a_model_of_two_outputs_cannot_measure(hw11, few_faces):
@@ -658,7 +656,7 @@ def test_a_model_of_two_outputs_cannot_measure(hw11, few_faces):
     pixels = keras.Input((16, 16, 3))
     keras.Model(pixels, [pixels + 1, pixels + 2]).save(few_faces / "two.keras")
     with pytest.raises(hw11.scaffold.BadInput, match="several outputs"):
-        hw11.features.load_features("two.keras", few_faces)
+        hw11.metrics.load_features("two.keras", few_faces)
 
 
 def test_inception_takes_pixels_from_minus_one_to_one_or_says_that_it_cannot_be_had(hw11, monkeypatch):
@@ -668,9 +666,9 @@ def test_inception_takes_pixels_from_minus_one_to_one_or_says_that_it_cannot_be_
     total = keras.layers.Conv2D(1, 1, kernel_initializer="ones")(pixels)
     sums = keras.Model(pixels, keras.layers.AveragePooling2D(100)(total))
     monkeypatch.setattr(keras.applications, "InceptionV3", lambda include_top: sums)
-    model = hw11.features.load_features("inceptionv3", None)
+    model = hw11.metrics.load_features("inceptionv3", None)
     images = np.array([0, 255], np.uint8)[:, None, None, None] * np.ones((2, 16, 16, 3), np.uint8)
-    np.testing.assert_allclose(hw11.features.features_of(model, images), [[-3], [3]], rtol=1e-5)
+    np.testing.assert_allclose(hw11.metrics.features_of(model, images), [[-3], [3]], rtol=1e-5)
     assert model.name == "inceptionv3"
 
     def no_network(include_top):
@@ -678,7 +676,7 @@ def test_inception_takes_pixels_from_minus_one_to_one_or_says_that_it_cannot_be_
 
     monkeypatch.setattr(keras.applications, "InceptionV3", no_network)
     with pytest.raises(hw11.scaffold.BadInput, match="inceptionv3: it cannot be downloaded, give a"):
-        hw11.features.load_features("inceptionv3", None)
+        hw11.metrics.load_features("inceptionv3", None)
 
 
 def test_features_are_the_means_of_the_last_maps_and_kept_in_a_file(hw11, few_faces, tmp_path):
@@ -688,18 +686,18 @@ def test_features_are_the_means_of_the_last_maps_and_kept_in_a_file(hw11, few_fa
     maps = keras.layers.Conv2D(5, 3, name="maps")(pixels)
     outputs = keras.layers.Dense(4)(keras.layers.GlobalMaxPooling2D()(maps))
     keras.Model(pixels, outputs).save(few_faces / "own.keras")
-    model = hw11.features.load_features("own.keras", few_faces)
+    model = hw11.metrics.load_features("own.keras", few_faces)
     images = np.random.default_rng(0).integers(0, 256, (53, 8, 8, 3)).astype(np.uint8)
     kernel, bias = keras.saving.load_model(few_faces / "own.keras").get_layer("maps").get_weights()
     window = np.lib.stride_tricks.sliding_window_view(images.astype(float), (3, 3), axis=(1, 2))
     expected = np.einsum("nyxcij,ijcf->nf", window, kernel) / 36 + bias
-    found = hw11.features.features_once(model, images, tmp_path / "kept.npz")
+    found = hw11.metrics.features_once(model, images, tmp_path / "kept.npz")
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-2)
     model.predict_on_batch = None  # a second look would fail
-    again = hw11.features.features_once(model, images, tmp_path / "kept.npz")
+    again = hw11.metrics.features_once(model, images, tmp_path / "kept.npz")
     np.testing.assert_array_equal(again, found)
     with pytest.raises(TypeError):  # other images are looked at
-        hw11.features.features_once(model, images[::-1], tmp_path / "kept.npz")
+        hw11.metrics.features_once(model, images[::-1], tmp_path / "kept.npz")
 
 
 @pytest.mark.parametrize(
@@ -781,14 +779,14 @@ def test_only_inceptions_features_are_taken_as_they_are(hw11, tmp_path, monkeypa
 
     rng = np.random.default_rng(0)
     true, fake = 7 * rng.normal(1, 1, (40, 5)), 7 * rng.normal(0, 1, (40, 5))
-    monkeypatch.setattr(hw11.features, "features_once", lambda model, images, path: true)
-    monkeypatch.setattr(hw11.features, "features_of", lambda model, images: fake)
+    monkeypatch.setattr(hw11.metrics, "features_once", lambda model, images, path: true)
+    monkeypatch.setattr(hw11.metrics, "features_of", lambda model, images: fake)
     for name, scale in (("inceptionv3", 1.0), ("features", np.sqrt((true**2).mean()))):
-        found = hw11.features.measure(SimpleNamespace(name=name), None, None, None)
-        mean, deviation = hw11.distances.kid(true / scale, fake / scale)
+        found = hw11.metrics.measure(SimpleNamespace(name=name), None, None, None)
+        mean, deviation = hw11.metrics.kid(true / scale, fake / scale)
         np.testing.assert_allclose([found["kid"], found["kid_deviation"]], [1000 * mean, 1000 * deviation])
-        np.testing.assert_allclose(found["fid"], hw11.distances.fid(true / scale, fake / scale))
-        collapse = hw11.distances.collapse(true, fake)  # shares, whatever the scale
+        np.testing.assert_allclose(found["fid"], hw11.metrics.fid(true / scale, fake / scale))
+        collapse = hw11.metrics.collapse(true, fake)  # shares, whatever the scale
         np.testing.assert_allclose([found["spread"], found["duplicates"]], collapse)
 
 
@@ -817,12 +815,12 @@ def test_some_critics_learn_twice_as_fast(hw11, loss, times):
     assert float(of_critic.learning_rate) == pytest.approx(0.001 * times)
 
 
-def test_kid_draws_no_image_twice(hw11_light):
+def test_kid_draws_no_image_twice(hw11):
     """Of two sets that are no larger than a draw, every draw is the whole."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(30, 3)), rng.normal(1, 1, size=(30, 3))
-    mean, deviation = hw11_light.distances.kid(x, y)
-    assert mean == pytest.approx(hw11_light.distances.discrepancy(x, y))
+    mean, deviation = hw11.metrics.kid(x, y)
+    assert mean == pytest.approx(hw11.metrics.discrepancy(x, y))
     assert deviation == pytest.approx(0, abs=1e-9)
 
 
