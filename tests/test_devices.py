@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import check_sentence, copy_alone, run_script
+from test_contract import ROOT
 
 START = """
 import os, sys
@@ -197,3 +198,17 @@ def test_a_batch_that_devices_cannot_share(load_chapter, monkeypatch):
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0", "gpu:1", "gpu:2", "gpu:3"])
     with pytest.raises(loaded.scaffold.BadInput, match="--devices 3: expected a divisor of the 128"):
         loaded.device.share_batches(3, 128)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=on_jax)])
+def test_what_is_run_on_a_card_runs_on_a_processor(backend):
+    command = [sys.executable, str(ROOT / "tests" / "on_card.py"), "--trial"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": backend}
+    )
+    assert done.returncode == 0, done.stderr
+    _, _, *rows = done.stdout.splitlines()
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]
+    assert [trained.split("/")[0] for _, trained, *_ in cells] == ["`hw03_cnn", "`hw08_seq2seq", "`hw03_cnn"]
+    assert all(backend in device and float(score) > 0 for device, _, score, _ in cells)
