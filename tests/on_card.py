@@ -36,14 +36,7 @@ def main(argv=None):
         if trial:
             own = f"--synthetic --epochs 1 {flags.replace('--width 2', '--width 0.25')}"
         with tempfile.TemporaryDirectory() as out:
-            command = [
-                sys.executable,
-                str(ROOT / chapter / "train.py"),
-                *own.split(),
-                *flags.split(),
-                "--out-dir",
-                out,
-            ]
+            command = [sys.executable, f"{chapter}/train.py", *own.split(), "--out-dir", out]
             try:
                 left = max(1, ends - time.monotonic())
                 done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=left)
@@ -53,12 +46,9 @@ def main(argv=None):
             if done.returncode:
                 sys.exit(done.stderr or done.returncode)
             metrics = json.loads((Path(out) / "metrics.json").read_text("utf-8"))
-        device = next(line for line in done.stdout.splitlines() if line.startswith("model ")).split(", on ")[
-            1
-        ]
-        print(
-            f"| {device} | {shown} | {metrics['score']:.4f} | {metrics['seconds']['all']:.0f} |", flush=True
-        )
+        head = next(line for line in done.stdout.splitlines() if line.startswith("model "))
+        row = [head.split(", on ")[1], shown, f"{metrics['score']:.4f}", f"{metrics['seconds']['all']:.0f}"]
+        print(f"| {' | '.join(row)} |", flush=True)
 
 
 if __name__ == "__main__":
