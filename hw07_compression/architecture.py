@@ -19,10 +19,11 @@ EPSILON = 1e-5  # of batch normalisation
 PLAIN = {"padding": "same", "kernel_initializer": "he_normal"}
 
 
-def unit(x, filters, kind, name, folded=False, strides=1):
+def unit(x, filters, kind, name, folded=False, strides=1, pooling=False):
     """A convolution of a kind, batch normalisation, ReLU: (batch, n, n, c) -> (batch, n, n, filters).
 
-    A folded unit has a bias where the other has its batch normalisation.
+    A folded unit has a bias where the other has its batch normalisation. With pooling before that, its scales
+    stay above 0, since only then the largest value of what is scaled is the scaled largest value.
     """
     name = f"{name}_convolution"
     if kind == "normal":
@@ -35,9 +36,11 @@ def unit(x, filters, kind, name, folded=False, strides=1):
         x = layers.Conv2D(filters, 1, use_bias=folded, name=name, **PLAIN)(x)
     else:
         x = grouped(x, filters, name, folded)
+    if pooling:
+        x = layers.MaxPooling2D()(x)
     if not folded:
-        normalisation = name.replace("convolution", "normalisation")
-        x = FusedBatchNormalization(momentum=0.9, epsilon=EPSILON, name=normalisation)(x)
+        settings = {"momentum": 0.9, "epsilon": EPSILON, "gamma_constraint": "non_neg" if pooling else None}
+        x = FusedBatchNormalization(name=name.replace("convolution", "normalisation"), **settings)(x)
     return layers.ReLU()(x)
 
 

@@ -3,11 +3,13 @@
     member   what
     about    JSON in UTF-8, as uint8: {"plan": see model.py, "bits": 2 to 8, "shared": true or false}
     codes    uint8 (weights,): the code of every weight, less its channel's zero, modulo 256
-    zeros    uint8 (channels,): see quantisation.py; empty where values are shared
-    steps    float16 (channels,); or, where values are shared, 2^bits for each kernel
+    zeros    uint8 (channels,): see quantisation.py; of kernels whose values are shared none
+    steps    float16 (channels,); of kernels whose values are shared 2^bits values
     biases   float16 (channels,)
 
-Kernel after kernel, in the order of the folded model's weights, each with its output channels first. A code
+Kernel after kernel, in the order of the folded model's weights, each with its output channels first. A kernel
+of fewer than FEW weights always lies on a grid of 8 bits. It costs little, and the first one's error goes
+through all layers: where it whitens, a few of its weights are far larger than the rest. A code
 takes a byte here, and the file is packed by DEFLATE, whose Huffman code gives the frequent codes near zero
 fewer bits than `bits`: the third step of Deep compression (Han et al., https://arxiv.org/abs/1510.00149).
 """
@@ -19,6 +21,13 @@ from scaffold import BadInput, replacing
 import numpy as np
 from model import build_student, logits_of
 from quantisation import LEAST, MOST, from_uniform, shared, uniform
+
+FEW = 1000  # weights of a kernel
+
+
+def code_of(weights, bits, codebook):
+    """How a kernel of so many weights is written: bits a weight, and whether its values are shared."""
+    return (MOST, False) if weights < FEW else (bits, codebook)
 
 
 def channels_first(shape):
@@ -39,11 +48,12 @@ def write_compressed(path, folded, plan, bits, codebook=False):
             continue
         axes = channels_first(weight.shape)
         rows = weight.transpose(axes).reshape(weight.shape[axes[0]], -1)  # (channels, weights)
-        if codebook:
-            found, own = shared(rows.ravel(), bits)
+        own_bits, sharing = code_of(rows.size, bits, codebook)
+        if sharing:
+            found, own = shared(rows.ravel(), own_bits)
             middle = np.full(1, len(own) // 2, np.uint8)
         else:
-            found, middle, own = uniform(rows, bits)
+            found, middle, own = uniform(rows, own_bits)
             zeros.append(middle)
         codes.append((found.reshape(len(middle), -1) - middle[:, None]).ravel())  # uint8 goes round at 256
         steps.append(own)
@@ -87,7 +97,7 @@ def read_compressed(path):
             axes = channels_first(weight.shape)
             shape = [weight.shape[axis] for axis in axes]
             codes = streams["codes"].take(int(np.prod(shape))).reshape(shape[0], -1)
-            if codebook:
+            if code_of(codes.size, bits, codebook)[1]:
                 book = streams["steps"].take(2**bits).astype(np.float32)
                 rows = book[codes + np.uint8(2**bits // 2)]
             else:
@@ -121,7 +131,8 @@ def check_plan(plan, codes):
     """Raise ValueError if a plan asks for a network far larger than the codes of its weights could fill."""
     channels = [plan["stem"], *(number for stage in plan["stages"] for number in stage), plan["classes"]]
     largest = max(before * after for before, after in zip(channels, channels[1:]))
-    if not 0 < plan["size"] <= LARGEST_SIDE or min(channels) < 1 or largest > LARGEST_GROUPS * codes:
+    side = max(plan["size"], plan.get("side", 0))
+    if not 0 < side <= LARGEST_SIDE or min(channels) < 1 or largest > LARGEST_GROUPS * codes:
         raise ValueError(f"a plan that {codes} codes cannot fill")
 
 

@@ -47,7 +47,7 @@ def make_synthetic(folder, seed):
     return folder
 
 
-PATTERNS = ("rows", "columns", "rising", "falling", "chequers", "rings")
+PATTERNS = ("rows", "columns", "chequers", "diamonds", "rays", "rings")  # a mirror changes none into another
 SIDE = 16  # pixels of a synthetic image
 
 
@@ -58,9 +58,9 @@ def blend(kind, rng):
     waves = {
         "rows": np.sin(1.5 * (y + down)),
         "columns": np.sin(1.5 * (x + right)),
-        "rising": np.sin(1.1 * (x + y + down)),
-        "falling": np.sin(1.1 * (x - y + down)),
         "chequers": 2 * np.sin(1.5 * (y + down)) * np.sin(1.5 * (x + right)),
+        "diamonds": 2 * np.sin(1.1 * (x + y + down)) * np.sin(1.1 * (x - y + right)),
+        "rays": np.sin(6 * np.arctan2(y - down, x - right)),
         "rings": np.sin(1.5 * np.hypot(y - down, x - right)),
     }
     other = (kind + rng.integers(1, len(PATTERNS))) % len(PATTERNS)

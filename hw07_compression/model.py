@@ -10,8 +10,13 @@
     (batch, classes)               logits
 
 Every convolution is of one kind (see architecture.py), with batch normalisation and ReLU; the stem is
-always normal. A plan is a dict that JSON can hold: {"size", "classes", "kind", "stem": channels, "stages":
-[[channels, channels between the two convolutions], ...]}. Pruning makes a smaller plan; the file holds it.
+always normal. A plan is a dict that JSON can hold: {"layout", "size", "classes", "kind", "stem": channels,
+"stages": [[channels, channels between the two convolutions], ...]}. Pruning makes a smaller plan; the file
+holds it.
+
+That is the layout "residual". A copy of homework 3's default has "airbench" (see its model.py): the images
+are scaled to "side" pixels; the stem, which whitens patches, is neither trained nor normalised; a stage is a
+convolution, pooling and a second convolution, and nothing is added; the logits are divided by 9.
 """
 
 from contextlib import suppress
@@ -27,6 +32,7 @@ from keras import layers
 FILTERS = 16  # of the stem, times --width
 LARGE = 64  # pixels a side; from there on the stem takes every second position
 AT_ONCE = 500  # images that a model is shown
+PATCH, LOGITS = 2, 1 / 9  # of the layout "airbench": pixels a side of a patch in a small image; a scale
 MULTIPLE = 8  # channels come in eights: others take a CPU's matrix units about twice as long
 
 
@@ -36,6 +42,7 @@ def make_plan(size, classes, kind="normal", width=1.0):
     times = [min(2**stage, 8) for stage in range(1, stages)] + [10]
     stem, *others = (in_eights(FILTERS * width * many) for many in [1, *times])
     return {
+        "layout": "residual",
         "size": size,
         "classes": classes,
         "kind": kind,
@@ -57,6 +64,8 @@ def build_student(plan, folded=False, policy="float32"):
     keras.config.set_dtype_policy(policy)
     pixels = keras.Input((plan["size"], plan["size"], 3), name="pixels")
     x = layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32")(pixels)
+    if plan["layout"] == "airbench":
+        return keras.Model(pixels, airbench(x, plan, folded))
     x = unit(x, plan["stem"], "normal", "stem", folded, strides=2 if plan["size"] >= LARGE else 1)
     for number, (channels, inner) in enumerate(plan["stages"], 1):
         x = layers.MaxPooling2D()(unit(x, channels, plan["kind"], f"stage{number}", folded))
@@ -68,9 +77,32 @@ def build_student(plan, folded=False, policy="float32"):
     return keras.Model(pixels, head(x))
 
 
+def airbench(x, plan, folded):
+    """The layout "airbench", from the scaled pixels to the logits."""
+    if plan["side"] != plan["size"]:
+        x = layers.Resizing(plan["side"], plan["side"], dtype="float32")(x)
+    stride = patch_stride(plan["size"])
+    patch, name = max(PATCH, stride), "stem_convolution"
+    whitening = layers.Conv2D(plan["stem"], patch, stride, use_bias=False, name=name)
+    whitening.trainable = False
+    x = layers.ReLU()(whitening(x))
+    for number, filters in enumerate(plan["stages"], 1):
+        for part, channels in zip(("", "_inner"), filters):
+            x = unit(x, channels, plan["kind"], f"stage{number}{part}", folded, pooling=not part)
+    x = layers.Dense(plan["classes"], dtype="float32", name="head")(layers.GlobalMaxPooling2D()(x))
+    return layers.Rescaling(LOGITS, dtype="float32")(x)
+
+
+def patch_stride(size):
+    """How many pixels the patches of a larger image are apart."""
+    return max(1, round(size / 32))
+
+
 def units(plan):
-    """The names of a student's convolutions, in order."""
+    """The names of a student's convolutions that are normalised, in order."""
     stages = range(1, len(plan["stages"]) + 1)
+    if plan["layout"] == "airbench":
+        return [f"stage{n}{part}" for n in stages for part in ("", "_inner")]
     return ["stem", *(f"stage{n}{part}" for n in stages for part in ("", "_inner", "_outer"))]
 
 
@@ -79,11 +111,12 @@ def fold(model, plan):
 
     gamma (w x - mean) / deviation + beta = (w gamma / deviation) x + (beta - mean gamma / deviation)
     """
-    folded = build_student(plan, folded=True)
+    folded, names = build_student(plan, folded=True), units(plan)
     for layer in folded.layers:
-        if layer.weights and "_convolution" not in layer.name:
+        name, *convolves = layer.name.split("_convolution")
+        if layer.weights and not (convolves and name in names):
             layer.set_weights(model.get_layer(layer.name).get_weights())
-    for name in units(plan):
+    for name in names:
         gamma, beta, mean, variance = model.get_layer(f"{name}_normalisation").get_weights()
         scale = gamma / np.sqrt(variance + EPSILON)
         shift, first = beta - mean * scale, 0
@@ -121,24 +154,31 @@ def load_teacher(path):
 def adopt(model, path=None, policy="float32"):
     """A student with the weights of a Keras classifier that is built like one: (student, its plan).
 
-    Raises BadInput, which names `path`, if it is not. Homework 3's --arch resnet is built like one.
+    Raises BadInput, which names `path`, if it is not. Homework 3's default and its --arch resnet are.
     """
     convolutions, normalisations, heads = (
         [layer for layer in model.layers if isinstance(layer, kind)]
         for kind in (layers.Conv2D, layers.BatchNormalization, layers.Dense)
     )
     otherwise = BadInput(f"{path} is not built like a student (see model.py); leave out --from-teacher.")
-    if len(heads) != 1 or len(convolutions) != len(normalisations) or len(convolutions) % 3 != 1:
-        raise otherwise
-    if len(convolutions) < 4:  # a stem and no stage
+    bare = len(convolutions) - len(normalisations)  # convolutions without a normalisation: 1 of airbench
+    parts = 2 if bare == 1 else 3  # convolutions of a stage
+    stages, rest = divmod(len(convolutions) - 1, parts)
+    if len(heads) != 1 or bare not in (0, 1) or stages < 1 or rest:
         raise otherwise
     stem, *filters = (layer.filters for layer in convolutions)
-    plan = {"size": model.input_shape[1], "classes": heads[0].units, "kind": "normal", "stem": stem}
-    plan["stages"] = [list(pair) for pair in zip(filters[::3], filters[1::3])]
-    student = build_student(plan, policy=policy)
+    size = model.input_shape[1]
+    plan = {"layout": "residual", "size": size, "classes": heads[0].units, "kind": "normal", "stem": stem}
+    plan["stages"] = [list(pair) for pair in zip(filters[::parts], filters[1::parts])]
+    if bare:
+        scaled = [layer.height for layer in model.layers if isinstance(layer, layers.Resizing)]
+        plan |= {"layout": "airbench", "side": scaled[0] if scaled else size}
     try:
+        student = build_student(plan, policy=policy)
         student.get_layer("head").set_weights(heads[0].get_weights())
-        for name, convolution, normalisation in zip(units(plan), convolutions, normalisations):
+        if bare:
+            student.get_layer("stem_convolution").set_weights(convolutions[0].get_weights())
+        for name, convolution, normalisation in zip(units(plan), convolutions[bare:], normalisations):
             student.get_layer(f"{name}_convolution").set_weights(convolution.get_weights())
             student.get_layer(f"{name}_normalisation").set_weights(normalisation.get_weights())
     except ValueError as error:  # another shape

@@ -11,11 +11,15 @@ stay zero. The network is as large as before, but zeros are cheap to write down.
 
 import keras
 import numpy as np
-from model import MULTIPLE, build_student, units
+from model import build_student, in_eights, units
 
 
 def groups(plan):
     """Yield (the units that make the same channels, the units that read them); the head reads the last."""
+    if plan["layout"] == "airbench":
+        names = units(plan)
+        yield from (([maker], [reader]) for maker, reader in zip(names, [*names[1:], "head"]))
+        return
     yield ["stem"], ["stage1"]
     last = len(plan["stages"])
     for number in range(1, last + 1):
@@ -42,15 +46,13 @@ def importance(model, makers, rank):
 def prune_channels(model, plan, share, rank="scale"):
     """Remove about a share of every group's channels, the least important: the smaller model and its plan.
 
-    What is kept is rounded up to a multiple of MULTIPLE, as long as that is less than all. The grouped kind
-    cannot lose single channels.
+    What is kept is the nearest multiple of MULTIPLE. The grouped kind cannot lose single channels.
     """
-    kept = {"head": np.arange(plan["classes"])}
-    read = {"stem": np.arange(3)}
+    kept = {"head": np.arange(plan["classes"]), "stem": np.arange(plan["stem"])}
+    read = {"stem": np.arange(3), "stage1": kept["stem"]}
     for makers, readers in groups(plan):
         worth = importance(model, makers, rank)
-        count = max(1, len(worth) - int(share * len(worth)))
-        count = min(len(worth), -(-count // MULTIPLE) * MULTIPLE)
+        count = min(len(worth), in_eights((1 - share) * len(worth)))
         best = np.sort(np.argsort(-worth, kind="stable")[:count])
         kept |= dict.fromkeys(makers, best)
         read |= dict.fromkeys(readers, best)
@@ -61,6 +63,8 @@ def prune_channels(model, plan, share, rank="scale"):
         "stages": [[len(kept[f"stage{n}"]), len(kept[f"stage{n}_inner"])] for n in stages],
     }
     pruned = build_student(smaller, policy=model.get_layer("stem_convolution").dtype_policy.name)
+    if "stem" not in units(plan):
+        pruned.get_layer("stem_convolution").set_weights(model.get_layer("stem_convolution").get_weights())
     head = model.get_layer("head").get_weights()
     pruned.get_layer("head").set_weights([head[0][read["head"]], head[1]])
     for name in units(plan):

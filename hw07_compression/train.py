@@ -14,7 +14,7 @@ every stage ends with its last epoch, and the bits are the most that fit --limit
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scaffold import BadInput, Parser, head, integer, number, positive, run, share
@@ -31,20 +31,24 @@ KINDS = ("normal", "depthwise", "separable", "grouped")  # see architecture.py
 RANKS = ("scale", "norm", "magnitude")  # see pruning.py
 
 
+SAMPLES = {"student": 1_400_000, "from-teacher": 400_000}  # images to see: of fewer each the more often,
+MOST_EPOCHS = 80  # but not more often than this
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What suits a student; after pruning it is trained for a fourth of the epochs."""
 
-    epochs: int
-    batch_size: int
     learning_rate: float
     prune: float  # share that is pruned
+    batch_size: int = 128
+    epochs: int | None = None  # None: by SAMPLES
 
 
 RECIPES = {
-    "student": Recipe(12, 128, 0.1, 0.2),
-    "from-teacher": Recipe(8, 128, 0.05, 0.5),
-    "synthetic": Recipe(8, 16, 0.01, 0.2),
+    "student": Recipe(0.05, 0.1),
+    "from-teacher": Recipe(0.05, 0.5),
+    "synthetic": Recipe(0.01, 0.2, batch_size=16, epochs=16),
 }
 
 
@@ -75,7 +79,12 @@ def parse_args(argv=None):
 
 
 def recipe(args):
-    return RECIPES["synthetic" if args.synthetic else "from-teacher" if args.from_teacher else "student"]
+    if args.synthetic:
+        return RECIPES["synthetic"]
+    name = "from-teacher" if args.from_teacher else "student"
+    images = sum(1 for _ in (args.data_dir / "food-11" / "training").glob("[!.]*"))
+    epochs = min(MOST_EPOCHS, max(1, round(SAMPLES[name] / max(images, 1))))
+    return replace(RECIPES[name], epochs=epochs)
 
 
 def main(argv=None):
@@ -86,7 +95,7 @@ def main(argv=None):
     usual = common_side(folder / "training")
     labelled_files(folder / "validation")  # before Keras is imported, as are all faults of the files
     device = start_keras(args.seed, args.full_precision, share=(args.devices, args.batch_size))
-    from training import HISTORY, compress, given_teacher
+    from training import HISTORY, STAGES, compress, given_teacher
 
     teacher, size = given_teacher(args, usual)
     training, validation = (load_part(folder / part, size) for part in ("training", "validation"))
@@ -123,7 +132,7 @@ def main(argv=None):
         "compressed.npz": None,
         "model.keras": folded.save,
         "history.csv": history,
-        "learning_curve.png": plot_history(history, steps),
+        "learning_curve.png": plot_history(history, steps, STAGES),
     }
     metrics = record(args, metrics, files)
     if written > args.limit:
@@ -147,12 +156,12 @@ def count_classes(training, validation, folder):
     return len(seen)
 
 
-def plot_history(history, steps):
+def plot_history(history, steps, stages):
     """The learning curves of the stages, and the accuracy after each step against its bytes."""
     figure = Figure(figsize=(9, 4), layout="constrained")
     curves, chain = figure.subplots(1, 2)
     for stage, rows in history.groupby("stage"):
-        curves.plot(rows.index, rows.val_accuracy, ".-", label=f"stage {stage:.0f}")
+        curves.plot(rows.index, rows.val_accuracy, ".-", label=stages[int(stage)])
     curves.set(xlabel="epoch", ylabel="validation accuracy")
     chain.semilogx([row["bytes"] for row in steps], [row["accuracy"] for row in steps], "o-")
     for row in steps:

@@ -31,6 +31,8 @@ HISTORY = (
 )  # columns of history.csv
 WARM_UP = 0.1  # share of a stage's steps in which the learning rate rises
 FINE = 4  # after a stage of training, fine-tuning has a fourth of its epochs and of its learning rate
+MIXED, MIXED_FROM = 0.5, 30  # share of the images that hold a box of another, where epochs are so many
+DECAY = 5e-3  # times the rate, past the momentum: ten times what an L2 penalty of the same effect would have
 WATCHED = 1000  # images of validation/ that history.csv is about; the score is about all
 AFTERWARDS = {"limit", "bits", "grid"}  # may change with --resume
 
@@ -54,7 +56,7 @@ def fit(args, stage, model, views, validation):
         highest / 10, steps - warm_up, warmup_target=highest, warmup_steps=warm_up
     )
     model.compile(
-        keras.optimizers.SGD(rate, 0.9, nesterov=True, weight_decay=5e-4),
+        keras.optimizers.SGD(rate, 0.9, nesterov=True, weight_decay=DECAY),
         Distillation(args.temperature, alpha),
         metrics=[keras.metrics.MeanMetricWrapper(true_class_accuracy, name="accuracy")],
         jit_compile=keras.backend.backend() != "tensorflow",  # there it takes 2.6 times as long
@@ -113,7 +115,8 @@ def compress(args, teacher, size, classes, training, validation):
     keras.mixed_precision.set_global_policy("float32")
     plan = make_plan(size, classes, args.block, args.width)
     steps, rows = [], []
-    views = Views(*training, classes, args.batch_size, args.seed)
+    mixed = MIXED if args.epochs >= MIXED_FROM else 0.0
+    views = Views(*training, classes, args.batch_size, args.seed, mixed=mixed)
 
     def note(step, model, written=None):
         steps.append(measured(step, model, validation, written))

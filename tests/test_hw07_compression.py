@@ -30,7 +30,9 @@ def images_of(count, size=16, seed=0):
 
 def stirred(hw07, kind="normal", size=16, classes=3, width=0.5):
     """An untrained student whose batch normalisation has something to do, and its plan."""
-    plan = hw07.model.make_plan(size, classes, kind, width)
+    plan = hw07.model.make_plan(size, classes, "normal" if kind == "airbench" else kind, width)
+    if kind == "airbench":
+        plan |= {"layout": "airbench", "side": size + 2, "stem": 24}
     student = hw07.model.build_student(plan)
     rng = np.random.default_rng(1)
     for name in hw07.model.units(plan):
@@ -124,7 +126,7 @@ def test_the_grouped_block_is_keras_grouped_convolution(hw07):
 
 
 def test_multiply_adds_are_counted_by_hand(hw07):
-    plan = {"size": 8, "classes": 5, "kind": "normal", "stem": 4, "stages": [[6, 7]]}
+    plan = {"layout": "residual", "size": 8, "classes": 5, "kind": "normal", "stem": 4, "stages": [[6, 7]]}
     by_hand = 64 * 9 * 3 * 4 + 64 * 9 * 4 * 6 + 16 * 9 * (6 * 7 + 7 * 6) + 6 * 5
     assert hw07.architecture.multiply_adds(hw07.model.build_student(plan)) == by_hand
     plan |= {"kind": "depthwise"}
@@ -132,7 +134,7 @@ def test_multiply_adds_are_counted_by_hand(hw07):
     assert hw07.architecture.multiply_adds(hw07.model.build_student(plan)) == by_hand
 
 
-@pytest.mark.parametrize("kind", ["normal", "depthwise", "separable", "grouped"])
+@pytest.mark.parametrize("kind", ["normal", "airbench", "depthwise", "separable", "grouped"])
 def test_folding_changes_no_output_and_pruning_of_idle_channels_neither(hw07, kind):
     student, plan = stirred(hw07, kind)
     folded = hw07.model.fold(student, plan)
@@ -155,6 +157,21 @@ def test_folding_changes_no_output_and_pruning_of_idle_channels_neither(hw07, ki
     assert smaller == plan | {"stages": [[8, 8], [40, 40]]}  # eight channels of the stem are a multiple of 8
     assert plan["stages"] == [[16, 16], [80, 80]]
     assert hw07.model.build_student(smaller).count_params() == pruned.count_params()
+
+
+def test_scales_after_pooling_stay_above_0_for_else_nothing_can_be_folded(hw07):
+    import keras
+
+    student, plan = stirred(hw07, "airbench")
+    layer = student.get_layer("stage1_normalisation")
+    student.compile(keras.optimizers.SGD(1e6), "mse", jit_compile=False)
+    student.train_on_batch(images_of(8), np.ones((8, 3)))
+    assert layer.get_weights()[0].min() >= 0
+    student, plan = stirred(hw07, "airbench")
+    gamma, *others = student.get_layer("stage1_normalisation").get_weights()
+    student.get_layer("stage1_normalisation").set_weights([-gamma, *others])
+    with pytest.raises(hw07.scaffold.BadInput, match="not built like a student"):
+        hw07.model.adopt(student, "some.keras")
 
 
 # --- pruning --------------------------------------------------------------
@@ -256,7 +273,7 @@ def test_the_teacher_sees_the_pixels_that_the_student_sees(hw07):
     """The trap: targets that belong to other images, or to another crop."""
     images = images_of(50)
     labels = np.arange(50) % 3
-    views = hw07.distillation.Views(images, labels, 3, 16, 0, Looker())
+    views = hw07.distillation.Views(images, labels, 3, 16, 0, Looker(), views=4, mixed=0.5)
     views.label_with_teacher()
     shown, orders = [], []
     for epoch in range(5):
@@ -268,7 +285,9 @@ def test_the_teacher_sees_the_pixels_that_the_student_sees(hw07):
         indices = views.order
         np.testing.assert_array_equal(np.sort(indices), np.arange(50))
         answers = np.concatenate([y for _, y in batches])
-        np.testing.assert_array_equal(answers[:, :3].argmax(axis=1), labels[indices])
+        whole = views.boxes[indices, 0] == views.boxes[indices, 2]  # without a box of another image
+        assert whole.sum() > 15
+        np.testing.assert_array_equal(answers[whole, :3].argmax(axis=1), labels[indices][whole])
         shown.append(np.concatenate([x for x, _ in batches])[np.argsort(indices)])
         orders.append(indices)
     assert (shown[0] != shown[1]).any(axis=(1, 2, 3)).mean() > 0.9
@@ -276,16 +295,31 @@ def test_the_teacher_sees_the_pixels_that_the_student_sees(hw07):
     assert (orders[0] != orders[4]).any()
 
 
-def test_a_version_is_the_image_shifted_and_flipped(hw07):
-    images = np.zeros((64, 16, 16, 3), np.uint8)
-    images[..., 0], images[..., 1] = np.arange(16)[:, None], np.arange(16)
-    views = hw07.distillation.Views(images, np.zeros(64, int), 1, 64, 0)
+def test_a_version_is_the_image_cropped_and_flipped(hw07):
+    images = np.zeros((64, 16, 16, 3), np.uint8)  # all alike, so that a box of another one changes nothing
+    images[..., 0], images[..., 1] = 8 * np.arange(16)[:, None], 8 * np.arange(16)
+    views = hw07.distillation.Views(images, np.zeros(64, int), 1, 64, 0, mixed=0.5)
     rows, columns = np.moveaxis(views.shown(np.arange(64))[..., :2].astype(int), -1, 0)
-    assert set(np.unique(rows[:, 8, 0])) == {6, 7, 8, 9, 10}
-    assert (np.diff(rows[:, 2:-2], axis=1) == 1).all()
-    steps = np.diff(columns[:, 0, 2:-2], axis=1)
-    assert {tuple(set(row)) for row in steps.tolist()} == {(1,), (-1,)}
-    assert 10 < (steps[:, 0] < 0).sum() < 54
+    down = (rows[:, 10, 8] - rows[:, 5, 8]) / 40  # input pixels an output pixel
+    assert 0.55 < down.min() < 0.7 < 1.1 < down.max() < 1.25
+    across = (columns[:, 8, 10] - columns[:, 8, 5]) / 40
+    np.testing.assert_array_equal(across < 0, views.flipped)
+    assert 10 < views.flipped.sum() < 54
+    np.testing.assert_allclose(np.abs(across), down, atol=0.08)  # squares stay squares
+    middles = views.crops[:, [1, 3]].mean(axis=1)
+    np.testing.assert_allclose(rows[:, 7:9, 8].mean(axis=1) / 8, middles - 0.5, atol=0.5)
+
+
+def test_a_box_of_another_image_brings_its_share_of_the_label(hw07):
+    count = 200
+    images = np.zeros((count, 32, 32, 3), np.uint8) + (np.arange(count) % 2 * 250)[:, None, None, None]
+    views = hw07.distillation.Views(images.astype(np.uint8), np.arange(count) % 2, 2, 64, 0, mixed=0.5)
+    indices = np.random.default_rng(0).permutation(count)
+    bright, named = views.shown(indices).mean(axis=(1, 2, 3)) / 250, views.named(indices)
+    np.testing.assert_allclose(named.sum(axis=1), 1, rtol=1e-6)
+    assert 30 < (named.max(axis=1) < 1).sum() < 70  # half of the partners are of the same class
+    np.testing.assert_allclose(np.median(np.abs(bright - named[:, 1])), 0, atol=0.01)
+    assert np.abs(bright - named[:, 1]).max() < 0.3  # what the border mirrors is not counted
 
 
 def test_a_teacher_that_ends_in_a_softmax_is_read_right(hw07):
@@ -299,7 +333,7 @@ def test_a_teacher_that_ends_in_a_softmax_is_read_right(hw07):
 # --- the file -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["normal", "depthwise", "grouped"])
+@pytest.mark.parametrize("kind", ["normal", "airbench", "depthwise", "grouped"])
 def test_the_file_holds_the_model(hw07, kind, tmp_path):
     student, plan = stirred(hw07, kind)
     folded, images, path = hw07.model.fold(student, plan), images_of(3), tmp_path / "compressed.npz"
@@ -321,9 +355,25 @@ def test_the_file_holds_the_model(hw07, kind, tmp_path):
         assert {file[name].dtype.name for name in file.files} == {"uint8", "float16"}
     hw07.compressed.write_compressed(path, folded, plan, 6, codebook=True)
     again, _ = hw07.compressed.read_compressed(path)
-    kernel = again.get_layer("head").get_weights()[0]
-    assert len(np.unique(kernel)) <= 64
-    assert np.abs(kernel - folded.get_layer("head").get_weights()[0]).max() < np.ptp(kernel) / 40
+    if kind == "normal":
+        kernel = again.get_layer("stage2_inner_convolution").get_weights()[0]
+        assert len(np.unique(kernel)) <= 64
+        known = folded.get_layer("stage2_inner_convolution").get_weights()[0]
+        assert np.abs(kernel - known).max() < np.ptp(kernel) / 40
+
+
+def test_a_small_kernel_has_more_bits_than_the_others(hw07, tmp_path):
+    """That which whitens: its weights are of very different sizes, and all that follows depends on them."""
+    student, plan = stirred(hw07, "airbench")
+    layer = student.get_layer("stem_convolution")
+    kernel = np.random.default_rng(0).normal(size=(2, 2, 3, 24)) * np.geomspace(0.5, 20, 24)
+    layer.set_weights([kernel])
+    folded, path = hw07.model.fold(student, plan), tmp_path / "compressed.npz"
+    for codebook in (False, True):
+        hw07.compressed.write_compressed(path, folded, plan, 4, codebook)
+        again, _ = hw07.compressed.read_compressed(path)
+        found = again.get_layer("stem_convolution").get_weights()[0]
+        assert np.median(np.abs(found - kernel) / np.abs(kernel)) < 0.02
 
 
 def test_the_file_has_the_most_bits_that_fit(hw07, tmp_path):
@@ -435,7 +485,7 @@ def test_a_network_survives_the_file_and_teaches_more_than_labels(hw07, out_of_t
         return model
 
     views = hw07.distillation.Views(*training, 6, 16, 0)
-    teacher = learnt(hw07.model.build_student(plan), views, 12, 0.0, 0.01)
+    teacher = learnt(hw07.model.build_student(plan), views, 20, 0.0, 0.01)
     folded = hw07.model.fold(teacher, plan)
     known = hw07.model.accuracy(folded, *validation)
     assert known > 0.6
@@ -452,15 +502,16 @@ def test_a_network_survives_the_file_and_teaches_more_than_labels(hw07, out_of_t
         keras.utils.set_random_seed(1)
         views = hw07.distillation.Views(training[0][few], training[1][few], 6, 16, 0, folded)
         views.label_with_teacher()
-        student = learnt(hw07.model.build_student(small), views, 24, alpha, 0.01)
+        student = learnt(hw07.model.build_student(small), views, 60, alpha, 0.01)
         scores[alpha] = hw07.model.accuracy(hw07.model.fold(student, small), *validation)
-    assert scores[0.9] > scores[0.0] + 0.01
+    assert scores[0.9] > scores[0.0] + 0.05
 
 
-def test_homework_3s_default_is_adopted_and_others_are_not(hw07, tmp_path):
+@pytest.mark.parametrize("kind", ["normal", "airbench"])
+def test_homework_3s_networks_are_adopted_and_others_are_not(hw07, tmp_path, kind):
     import keras
 
-    student, plan = stirred(hw07, width=0.5)
+    student, plan = stirred(hw07, kind, width=0.5)
 
     def own(layer):
         normalisation = isinstance(layer, keras.layers.BatchNormalization)
