@@ -1,6 +1,7 @@
 """All that is asked of a classifier about some images.
 
-METHODS, by their names: (model, images, classes, layer) -> maps (n, h, w), large where it matters.
+METHODS, by their names: (model, images, classes, layer, seed) -> maps (n, h, w), large where it matters.
+Those of SIGNED are below 0 where an image speaks against the class.
 """
 
 from scaffold import HELP, BadInput
@@ -10,16 +11,22 @@ from device import load_keras
 from faithfulness import probability
 from filters import activation_maps, dream, strongest
 from lime import lime
-from model import find_layer, scores_of
-from saliency import grad_cam, saliency, smoothgrad
+from model import depths, find_layer, scores_of
+from saliency import grad_cam, integrated_gradients, saliency, smoothgrad
 from tqdm import tqdm
 
 METHODS = {
-    "saliency": lambda model, images, classes, layer=None: saliency(model, images, classes),
-    "SmoothGrad": lambda model, images, classes, layer=None: smoothgrad(model, images, classes),
-    "Grad-CAM": grad_cam,
-    "LIME": lambda model, images, classes, layer=None: lime(model, images, classes),
+    "saliency": lambda model, images, classes, layer=None, seed=0: saliency(model, images, classes),
+    "SmoothGrad": lambda model, images, classes, layer=None, seed=0: smoothgrad(
+        model, images, classes, seed=seed
+    ),
+    "Grad-CAM": lambda model, images, classes, layer=None, seed=0: grad_cam(model, images, classes, layer),
+    "integrated gradients": lambda model, images, classes, layer=None, seed=0: integrated_gradients(
+        model, images, classes
+    ),
+    "LIME": lambda model, images, classes, layer=None, seed=0: lime(model, images, classes, seed=seed),
 }
+SIGNED = ("integrated gradients", "LIME")
 
 
 def load_classifier(path):
@@ -44,26 +51,31 @@ def load_classifier(path):
 def look(model, images, name, filters, count):
     """What the model makes of images uint8 (n, s, s, 3).
 
-    Returns the layer of this name, or if None the last convolution; the classes that the model predicts (n,);
-    the layer's maps (n, rows, columns, k); and which of its filters to look at: those that are given, or if
-    None the `count` that respond most. Raises BadInput when there is no such layer or filter.
+    Returns the classes that the model predicts (n,); and of the layer of this name, or if None of those at
+    three depths, (the layer, its maps (n, rows, columns, k), which of its filters to look at): the `count`
+    that respond most or, in the last layer, those that are given. Raises BadInput when there is no such layer
+    or filter.
     """
-    layer = find_layer(model, name)
+    seen_by = [find_layer(model, name)] if name else depths(model)
     predicted = np.asarray(scores_of(model, images.astype(np.float32))).argmax(axis=1)
-    responses = activation_maps(model, layer, images)
-    filters = strongest(responses, count) if filters is None else filters
-    for number in filters:
+    seen = []
+    for layer in seen_by:
+        responses = activation_maps(model, layer, images)
+        given = filters if layer is seen_by[-1] else None
+        seen.append((layer, responses, strongest(responses, count) if given is None else given))
+    for number in seen[-1][-1]:
         if not 0 <= number < layer.output.shape[-1]:
             raise BadInput(f"--filters {number}: expected 0 to {layer.output.shape[-1] - 1} of {layer.name}.")
-    return layer, predicted, responses, filters
+    return predicted, seen
 
 
-def explain(model, layer, images, classes, filters, seen_by=None):
-    """Why these classes (n,)? seen_by: the name of the layer that Grad-CAM looks at, else the last maps.
+def explain(model, images, classes, seen, seen_by=None):
+    """Why these classes (n,)? seen: as look() returns it. seen_by: the name of Grad-CAM's layer, or None.
 
-    Returns {name of a method: maps (n, s, s)}, what the layer's filters look for (filters, s, s, 3), and the
-    probabilities of the classes (n,).
+    Returns {name of a method: maps (n, s, s)}, what the filters of each layer look for (filters, s, s, 3),
+    and the probabilities of the classes (n,).
     """
     methods = tqdm(METHODS.items(), "maps", ncols=80, disable=None)
     maps = {name: method(model, images, classes, seen_by) for name, method in methods}
-    return maps, dream(model, layer, filters), probability(model, images, classes)
+    dreams = [dream(model, layer, filters) for layer, _, filters in seen]
+    return maps, dreams, probability(model, images, classes)

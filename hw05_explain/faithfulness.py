@@ -29,13 +29,13 @@ def areas(model, images, classes, maps):
     and comes together are the pixels of a cell, the CELLS x CELLS part of them; the mean of the map decides.
     """
     size, cells = images.shape[1], min(CELLS, images.shape[1])
-    blurred = gaussian_filter(images.astype(np.float32), (0, BLUR * size, BLUR * size, 0))
+    blank = blurred(images)
     means = tf.image.resize(maps[..., None], (cells, cells), "area").numpy().reshape(len(maps), -1)
     ranks = np.argsort(np.argsort(-means, axis=1, kind="stable"), axis=1)  # 0 for the most important cell
     cell = np.arange(size) * cells // size  # of each row and column
     ranks = ranks.reshape(-1, cells, cells)[:, cell][:, :, cell]  # (n, s, s)
     found = []
-    for kept, gone in ((images, blurred), (blurred, images)):
+    for kept, gone in ((images, blank), (blank, images)):
         curve = []
         for step in range(STEPS + 1):
             changed = ranks < round(step / STEPS * cells * cells)
@@ -44,6 +44,12 @@ def areas(model, images, classes, maps):
         curve = np.array(curve)  # (STEPS + 1, n)
         found.append((curve[1:] + curve[:-1]).mean(axis=0) / 2)
     return tuple(found)
+
+
+def blurred(images):
+    """Images (n, s, s, 3) of which nothing can be seen but the colours: float32."""
+    width = BLUR * images.shape[1]
+    return gaussian_filter(images.astype(np.float32), (0, width, width, 0))
 
 
 def probability(model, images, classes):
@@ -69,10 +75,10 @@ def shuffled(model, seed=0):
 
 
 def rank_correlation(first, second):
-    """Spearman's, of two maps' pixels, for each image: (n, h, w) twice -> (n,); 0 where one is constant."""
+    """Spearman's, of two maps' pixels, for each image: (n, h, w) twice -> (n,); NaN where one is constant."""
     return np.array(
         [
-            spearmanr(a.ravel(), b.ravel()).statistic if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0
+            spearmanr(a.ravel(), b.ravel()).statistic if np.ptp(a) > 0 and np.ptp(b) > 0 else np.nan
             for a, b in zip(first, second)
         ]
     )

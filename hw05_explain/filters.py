@@ -24,8 +24,8 @@ def activation_maps(model, layer, images):
 
 
 def strongest(maps, count):
-    """The filters whose mean response in activation_maps is largest: int64 (count,), the largest first."""
-    return np.argsort(-maps.mean(axis=(0, 1, 2)), kind="stable")[:count]
+    """The filters whose maps, cut off below 0, have the largest mean: int64 (count,), the largest first."""
+    return np.argsort(-np.maximum(maps, 0).mean(axis=(0, 1, 2)), kind="stable")[:count]
 
 
 def dream(model, layer, filters, steps=STEPS, seed=0):

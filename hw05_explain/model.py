@@ -15,9 +15,11 @@ A model's own preprocessing, if it has any, lies inside it: it takes pixels from
 from scaffold import HELP, BadInput
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D, layers.Conv2DTranspose)
+NORMALISATIONS = (layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization)
 
 
 def build_small(size, classes):
@@ -86,6 +88,24 @@ def last_maps(model):
     later = model.layers[model.layers.index(convolution) :]
     kept = [layer for layer in later if layer.output.shape[1:3] == size and len(layer.output.shape) == 4]
     return kept[-1]
+
+
+def depths(model, count=3):
+    """The convolutions at `count` depths, from the first to the last: of each the layer that normalises its
+    maps, or itself where none does. Maps before their normalisation have any mean and cannot be compared."""
+    found = [index for index, layer in enumerate(model.layers) if convolves(layer)]
+    find_layer(model)  # there is one
+    chosen = {found[round(position)] for position in np.linspace(0, len(found) - 1, count)}
+    return [normalised(model, index) for index in sorted(chosen)]
+
+
+def normalised(model, index):
+    for layer in model.layers[index + 1 :]:
+        if isinstance(layer, NORMALISATIONS):
+            return layer
+        if convolves(layer):
+            break
+    return model.layers[index]
 
 
 def with_maps(model, layer):

@@ -66,7 +66,7 @@ def main(argv=None):
         trained(args, "model.keras", own_input=bool(args.picture))
     files, labels, chosen = choose(args, data_dir)
     start_keras(tensorflow=True)
-    from explain import explain, load_classifier, look  # with TensorFlow, for which --help need not wait
+    from explain import SIGNED, explain, load_classifier, look  # with TensorFlow, --help need not wait for it
 
     model = load_classifier(path)
     names = class_names(path.parent, model.output_shape[1])
@@ -75,10 +75,11 @@ def main(argv=None):
             f"{path} knows {model.output_shape[1]} classes, and training/ has a class {labels.max()}."
         )
     images = read_squares([files[number] for number in chosen], model.input_shape[1])
-    layer, predicted, responses, filters = look(model, images, args.layer, args.filters, FILTERS)
+    predicted, seen = look(model, images, args.layer, args.filters, FILTERS)
+    layer, responses, filters = seen[-1]
     print(f"images {', '.join(map(str, chosen))}   model {path}, layer {layer.name}", flush=True)
 
-    maps, dreams, probability = explain(model, layer, images, predicted, filters, args.layer)
+    maps, dreams, probability = explain(model, images, predicted, seen, args.layer)
     table = pd.DataFrame(
         {
             "index": [int(number) for number in chosen],
@@ -99,14 +100,14 @@ def main(argv=None):
     for old in args.out_dir.glob("page_*.png"):  # of an earlier run's images
         old.unlink()
     with replacing(args.out_dir / "sheet.png") as temporary:
-        plot_sheet(images, maps, titles).savefig(temporary)
+        plot_sheet(images, maps, titles, SIGNED).savefig(temporary)
     for index, number in enumerate(table["index"]):
         own = {name: values[index] for name, values in maps.items()}
-        page = plot_page(images[index], own, responses[index][..., filters], filters, titles[index])
+        page = plot_page(images[index], own, responses[index][..., filters], filters, titles[index], SIGNED)
         with replacing(args.out_dir / f"page_{number}.png") as temporary:
             page.savefig(temporary)
     with replacing(args.out_dir / "filters.png") as temporary:
-        plot_filters(dreams, filters, layer.name).savefig(temporary)
+        plot_filters(dreams, seen).savefig(temporary)
     with replacing(args.out_dir / "explanations.csv") as temporary:
         table.to_csv(temporary, index=False)
     print(f"{len(table)} pages   {args.out_dir / 'sheet.png'}")
@@ -130,7 +131,7 @@ def choose(args, data_dir):
 
 
 def show(axes, image, values=None, signed=False):
-    """An image, and over it, where there is one, a map in its own colours; LIME's is signed."""
+    """An image, and over it, where there is one, a map in its own colours."""
     axes.set(xticks=[], yticks=[])
     if values is None:
         axes.imshow(image)
@@ -147,15 +148,15 @@ def colour_key(figure):
     """What the colours of the maps mean, below them."""
     keys = {
         "magma": ("no influence", "most influence"),
-        "RdBu_r": ("LIME: against the class", "none", "for the class"),
+        "RdBu_r": ("red and blue: against the class", "none", "for the class"),
     }
     for axes, (colours, labels) in zip(figure.subplots(1, 2), keys.items()):
         bar = figure.colorbar(ScalarMappable(cmap=colours), cax=axes, orientation="horizontal")
         bar.set_ticks(np.linspace(0, 1, len(labels)), labels=labels, fontsize=8)
 
 
-def plot_sheet(images, maps, titles):
-    """A row for each image, a column for each method, and a key of the colours."""
+def plot_sheet(images, maps, titles, signed):
+    """A row for each image, a column for each method, and a key of the colours; signed: methods' names."""
     columns, height = len(maps) + 1, 2.4 * len(images)
     figure = Figure(figsize=(2 * columns, height + 0.6), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(height, 0.6))
@@ -164,13 +165,13 @@ def plot_sheet(images, maps, titles):
         show(line[0], images[index])
         line[0].set_title(titles[index], fontsize=7)
         for axes, (name, values) in zip(line[1:], maps.items()):
-            show(axes, images[index], values[index], signed=name == "LIME")
+            show(axes, images[index], values[index], name in signed)
             axes.set_title(name, fontsize=9)
     colour_key(below)
     return figure
 
 
-def plot_page(image, maps, responses, filters, title):
+def plot_page(image, maps, responses, filters, title, signed):
     """One image and its maps, a key of the colours, and the responses of some filters."""
     columns = len(maps) + 1
     figure = Figure(figsize=(2 * columns, 5.4), layout="constrained")
@@ -178,7 +179,7 @@ def plot_page(image, maps, responses, filters, title):
     first, *others = above.subplots(1, columns)
     show(first, image)
     for axes, (name, values) in zip(others, maps.items()):
-        show(axes, image, values, signed=name == "LIME")
+        show(axes, image, values, name in signed)
         axes.set_title(name, fontsize=9)
     above.suptitle(title, fontsize=9)
     colour_key(key)
@@ -191,13 +192,16 @@ def plot_page(image, maps, responses, filters, title):
     return figure
 
 
-def plot_filters(dreams, filters, layer):
-    """What each filter looks for."""
-    figure = Figure(figsize=(1.9 * len(filters), 2.4), layout="constrained")
-    for axes, number, image in zip(figure.subplots(1, len(filters), squeeze=False)[0], filters, dreams):
-        show(axes, image)
-        axes.set_title(f"filter {number}", fontsize=9)
-    figure.suptitle(f"what the filters of {plain(layer)} look for")
+def plot_filters(dreams, seen):
+    """What the filters of each layer look for: a row a layer."""
+    columns = max(len(filters) for *_, filters in seen)
+    figure = Figure(figsize=(1.5 * columns, 2.1 * len(seen)), layout="constrained")
+    rows = np.atleast_1d(figure.subfigures(len(seen), 1))
+    for row, (layer, _, filters), images in zip(rows, seen, dreams):
+        row.suptitle(f"what filters of {plain(layer.name)} look for", fontsize=10)
+        for axes, number, image in zip(row.subplots(1, columns, squeeze=False)[0], filters, images):
+            show(axes, image)
+            axes.set_title(f"filter {number}", fontsize=8)
     return figure
 
 

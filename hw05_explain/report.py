@@ -1,15 +1,18 @@
 """Answer the report questions of homework 5: every table and figure of README.md.
 
-    python hw05_explain/report.py                 on the course's images, into results/: half an hour
-    python hw05_explain/report.py --synthetic     without them, into out/results/
+    python hw05_explain/report.py                   on the course's images, into results/: two hours
+    python hw05_explain/report.py --synthetic       without them, into out/results/
+    python hw05_explain/report.py --imagenet M.keras --photographs A.jpg B.jpg    and a sheet of large ones
 
-Do the maps point at what the model looks at? Each is asked of some validation images: how fast does the
-probability fall when the pixels are taken away in the map's order, how fast does it come back, against a
-random order; and does the map change when the model's weights are shuffled? The training and the maps are
-kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
+Do the maps point at what the model looks at? Homework 3's classifier is asked, where it was trained, or else
+this chapter's small one, about some validation images: how fast does the probability fall when the pixels are
+taken away in the map's order, how fast does it come back, against a random order; and does the map change
+when the model's weights are shuffled? The training and the maps are kept, so an interrupted report goes on.
+Remove <out-dir>/report to measure all anew.
 """
 
 import time
+from pathlib import Path
 
 from scaffold import HERE, BadInput, Parser, replacing, run
 
@@ -20,7 +23,14 @@ from records import finished, measured_since, publish, read_metrics
 
 
 def parse_args(argv=None):
-    return Parser(__doc__, "report", "folder that holds food-11").parse(argv)
+    parser = Parser(__doc__, "report", "folder that holds food-11")
+    parser.add_argument(
+        "--model", type=Path, help="a whole Keras classifier, else homework 3's, else this chapter's"
+    )
+    parser.add_argument("--imagenet", type=Path, help="a classifier for a second sheet, else the same")
+    parser.add_argument("--photographs", type=Path, nargs="+", help="of that sheet, else of validation/")
+    parser.set_defaults(seeds=3)
+    return parser.parse(argv)
 
 
 def load(args):
@@ -40,8 +50,9 @@ import train
 from explain import METHODS, load_classifier
 from faithfulness import areas, rank_correlation, shuffled
 from model import scores_of
+from scipy.stats import sem
 
-COUNT = 200  # validation images
+COUNT, SHUFFLED = 500, 100  # validation images, and those for which the shuffled model is asked too
 TRIAL = 2
 MEASURES = ["deletion", "insertion", "shuffled", "gain", "seconds"]
 
@@ -49,53 +60,72 @@ MEASURES = ["deletion", "insertion", "shuffled", "gain", "seconds"]
 def main(argv=None):
     args = parse_args(argv)
     results = args.out_dir / "results" if args.synthetic else HERE / "results"
-    data_dir, paths, _ = load(args)
-    chosen = np.linspace(0, len(paths) - 1, TRIAL if args.epochs else COUNT).astype(int)
+    data_dir, paths, labels = load(args)
     results.mkdir(parents=True, exist_ok=True)
-    runs, classifiers = [], []
+    small = args.trainings / "small"
+    argv = ["--data-dir", str(data_dir), "--out-dir", str(small)]
+    argv += ["--epochs", str(args.epochs)] if args.epochs else []
+    if not finished(train.parse_args(argv)):
+        train.main(argv)
+    explained = args.model or (predict.FOOD if predict.FOOD.is_file() and not args.synthetic else None)
+    explained = explained or small / "model.keras"
+    model = load_classifier(explained)
+
+    chosen = np.linspace(0, len(paths) - 1, TRIAL if args.epochs else COUNT).astype(int)
+    images = read_squares([paths[index] for index in chosen], model.input_shape[1])
+    runs = []
     for seed in range(args.seeds):
-        folder = args.trainings / f"seed_{seed}"
-        argv = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--seed", str(seed)]
-        argv += ["--epochs", str(args.epochs)] if args.epochs else []
-        if not finished(train.parse_args(argv)):
-            train.main(argv)
-        classifiers.append(read_metrics(folder))
-        if not measured_since(folder / "maps.csv"):
-            model = load_classifier(folder / "model.keras")
-            images = read_squares([paths[index] for index in chosen], model.input_shape[1])
-            with replacing(folder / "maps.csv") as path:
+        kept = args.trainings / f"maps_{seed}.csv"
+        if not measured_since(kept, explained):
+            with replacing(kept) as path:
                 measured(model, images, seed).to_csv(path, index=False)
         try:
-            runs.append(pd.read_csv(folder / "maps.csv")[["method", *MEASURES]])
+            runs.append(pd.read_csv(kept)[["method", *MEASURES]])
         except (ValueError, KeyError) as error:
-            raise BadInput(f"{folder / 'maps.csv'} is damaged; remove it, and it is made anew.") from error
+            raise BadInput(f"{kept} is damaged; remove it, and it is made anew.") from error
+    runs = pd.concat(runs)
 
-    rows = [["maps", *row, ""] for row in summary(pd.concat(runs))]
-    accuracy = f"{np.mean([metrics['score'] for metrics in classifiers]):.4f}"
-    rows.append(["classifier", "the small one, validation accuracy", *[""] * 6, accuracy])
+    rows = [["maps", *row, ""] for row in summary(runs, args.seeds)]
+    for row, path in (("that is explained", explained), ("this chapter's small one", small / "model.keras")):
+        rows.append(["classifier", row, *[""] * 6, f"{accuracy(load_classifier(path), paths, labels):.4f}"])
     columns = ["table", "row", "deletion", "insertion", "gain", "error", "shuffled", "seconds", "accuracy"]
-    first = args.trainings / "seed_0"
-    model = str(first / "model.keras")
-    predict.main(["--data-dir", str(data_dir), "--out-dir", str(first), "--model", model])
-    for name in ("sheet.png", "filters.png"):
-        with replacing(results / name) as path:
-            path.write_bytes((first / name).read_bytes())
-    metrics = weakest(classifiers[0], pd.concat(runs))
-    publish(results, pd.DataFrame(rows, columns=columns), metrics)
+    argv = ["--data-dir", str(data_dir), "--out-dir", str(small)]
+    predict.main([*argv, "--model", str(explained)])
+    copies = {"sheet.png": "sheet.png", "filters.png": "filters.png"}
+    copy(small, results, copies)
+    photographs = [str(path) for path in args.photographs or paths[:4]]
+    predict.main([*argv, "--model", str(args.imagenet or explained), "--picture", *photographs])
+    copy(small, results, {"sheet.png": "photographs.png"})
+    publish(results, pd.DataFrame(rows, columns=columns), weakest(read_metrics(small), runs))
+
+
+def copy(folder, results, names):
+    """Copy files of a folder into results/: {name there: name here}."""
+    for name, new in names.items():
+        with replacing(results / new) as path:
+            path.write_bytes((folder / name).read_bytes())
+
+
+def accuracy(model, paths, labels):
+    """The share of images whose class the model names."""
+    images = read_squares(paths, model.input_shape[1])
+    return float(np.mean(model.predict(images, 500, verbose=0).argmax(axis=1) == labels))
 
 
 def measured(model, images, seed):
     """A row for each image and method: the areas, those of a random order, the correlation, the seconds."""
     rng = np.random.default_rng(seed)
     predicted = np.asarray(scores_of(model, images.astype(np.float32))).argmax(axis=1)
-    other, found = shuffled(model, seed), []
+    other, found, some = shuffled(model, seed), [], slice(SHUFFLED)
     by_chance = areas(model, images, predicted, rng.random(images.shape[:3]))
     for name, method in {"random order": None, **METHODS}.items():
         began = time.perf_counter()
-        maps = method(model, images, predicted) if method else rng.random(images.shape[:3])
+        maps = method(model, images, predicted, seed=seed) if method else rng.random(images.shape[:3])
         seconds = (time.perf_counter() - began) / len(images)
         deletion, insertion = areas(model, images, predicted, maps)
-        same = rank_correlation(maps, method(other, images, predicted)) if method else np.nan
+        same = np.full(len(images), np.nan)
+        if method:
+            same[some] = rank_correlation(maps[some], method(other, images[some], predicted[some], seed=seed))
         found.append(
             pd.DataFrame(
                 {"method": name, "deletion": deletion, "insertion": insertion, "shuffled": same}
@@ -106,13 +136,14 @@ def measured(model, images, seed):
     return pd.concat(found)
 
 
-def summary(table):
-    """Yield each method's means; `gain` is what it is below a random order in deletion, `error` its error."""
+def summary(table, seeds):
+    """Yield each method's means; `gain` is what it is below a random order in deletion, `error` the standard
+    error of that over the images, each of which has been asked about with so many seeds."""
     for name, rows in table.groupby("method", sort=False):
         yield [
             name,
             *(f"{rows[column].mean():.3f}" for column in ("deletion", "insertion", "gain")),
-            f"{rows.gain.std() / np.sqrt(len(rows)):.3f}",
+            f"{sem(rows.gain.to_numpy().reshape(seeds, -1).mean(axis=0)):.3f}",
             "" if rows.shuffled.isna().all() else f"{rows.shuffled.mean():.2f}",
             f"{rows.seconds.mean():.3f}",
         ]

@@ -1,20 +1,23 @@
-"""Which pixels does the score hang on? Gradients of it: saliency, SmoothGrad, Grad-CAM.
+"""Which pixels does the score hang on? Gradients of it.
 
-| map        | what                                                                            |
-|------------|---------------------------------------------------------------------------------|
-| saliency   | |d score / d pixel|, the largest of the three colours (Simonyan et al. 2013)    |
-| smoothgrad | the same gradient, averaged over noisy copies (Smilkov et al. 2017)             |
-| grad_cam   | the last convolution's maps, weighted by their gradients (Selvaraju et al. 2016) |
+| map                  | what                                                                              |
+|----------------------|-----------------------------------------------------------------------------------|
+| saliency             | |d score / d pixel|, the largest of the three colours (Simonyan et al. 2013)      |
+| smoothgrad           | the same gradient, averaged over noisy copies (Smilkov et al. 2017)               |
+| grad_cam             | the last convolution's maps, weighted by their gradients (Selvaraju et al. 2016)  |
+| integrated_gradients | what each pixel adds on the way from a blurred image (Sundararajan et al. 2017)   |
 
 The score is the logit of a class, or its log-probability where a model ends with a softmax.
 """
 
 import numpy as np
 import tensorflow as tf
+from faithfulness import blurred
 from model import as_scores, find_layer, last_maps, scores_of, with_maps
 
 COPIES = 32  # noisy ones, of SmoothGrad
 NOISE = 0.1  # standard deviation, as a share of the range of pixels
+WAY = 16  # steps from the blurred image, of integrated gradients
 
 
 def gradients(model, images, classes):
@@ -39,6 +42,20 @@ def smoothgrad(model, images, classes, copies=COPIES, noise=NOISE, seed=0):
     for _ in range(copies):
         total += gradients(model, images + rng.normal(0, 255 * noise, images.shape), classes)
     return np.abs(total / copies).max(axis=-1)
+
+
+def integrated_gradients(model, images, classes, steps=WAY):
+    """(x - b) times the mean gradient between b and x, where b is the image blurred: float32 (n, h, w).
+
+    Summed over the colours. Below 0 where a pixel speaks against the class; all together the map's values are
+    score(x) - score(b), but for the finite number of steps.
+    """
+    images = np.asarray(images, np.float32)
+    blank = blurred(images)
+    total = np.zeros_like(images)
+    for step in range(steps):
+        total += gradients(model, blank + (step + 0.5) / steps * (images - blank), classes)
+    return ((images - blank) * total / steps).sum(axis=-1)
 
 
 def grad_cam(model, images, classes, layer=None):

@@ -1,6 +1,6 @@
 """Train a small classifier to explain, for whoever has none.
 
-    python hw05_explain/train.py                on the course's images, in some twenty minutes
+    python hw05_explain/train.py                on the course's images, in some minutes
     python hw05_explain/train.py --synthetic    on drawn shapes
 
 predict.py explains this one, or any other: see its --model. The score is the accuracy on validation/.
@@ -21,7 +21,7 @@ from records import claim, learning_curve, record
 class Recipe:
     """What suits the small classifier."""
 
-    epochs: int = 8
+    epochs: int = 16
     batch_size: int = 64
     learning_rate: float = 0.002  # of Adam; it falls along a cosine
     image_size: int = 32
