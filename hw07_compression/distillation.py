@@ -17,6 +17,7 @@ from device import divisible
 from keras import ops
 from model import logits_of
 from PIL import Image
+from tqdm import tqdm
 
 VIEWS = 16
 BORDER = 0.125  # of the side, mirrored around each image before it is cropped
@@ -75,12 +76,14 @@ class Views(keras.utils.PyDataset):
 
     def label_with_teacher(self):
         """Let the teacher say what it holds of every version, if there is one and it has not yet."""
-        for view in range(0 if self.asked or self.teacher is None else len(self.targets)):
+        if self.asked or self.teacher is None:
+            return
+        for view in tqdm(range(len(self.targets)), "the teacher labels", leave=False, ncols=80, disable=None):
             self.start(view)
             for first in range(0, len(self.labels), AT_ONCE):
                 indices = np.arange(first, min(first + AT_ONCE, len(self.labels)))
                 self.targets[view, indices] = logits(self.teacher, self.shown(indices))
-        self.asked = self.teacher is not None
+        self.asked = True
 
     def start(self, epoch):
         """Take up an epoch: its version of every image, and its order."""

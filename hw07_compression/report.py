@@ -87,11 +87,16 @@ def main(argv=None):
         return [trained(name, f"{COMPARE} {flags} --prune 0", seed) for seed in range(seeds)]
 
     small, large, default = (TINY, TINY, TINY) if args.epochs else (SMALL, LARGE, "")
-    chain, metrics = trained("default", f"{default} {teacher_flags(args.teacher)} --from-teacher")
+    flags = f"{default} {teacher_flags(args.teacher)} --from-teacher"
+    chain, metrics = trained("default", flags)
     strong = args.teacher or chain / "teacher.keras"
     files = of_files(chain, metrics["plan"], data_dir / "food-11" / "validation")
 
     alone = "--alpha 0"
+    copies = {
+        "f: half of b, by labels alone": trained("labels", f"{flags} {alone}"),
+        "g: half of b, it learns from b": (chain, metrics),
+    }
     weak, weak_metrics = of_seeds("weak", f"{large} {alone}", ONE)[0]
     students = {"c: the student alone": of_seeds("alone", f"{small} {alone}")}
     flags = f"{small} {teacher_flags(strong)}"
@@ -119,6 +124,7 @@ def main(argv=None):
         step = students[name][0][1]["steps"][0]
         rows.append(["distillation", row, *costs(step), "", f"{step['accuracy']:.3f}", ""])
     rows += [["distillation", name, *of_runs(runs)] for name, runs in students.items()]
+    rows += [["distillation", name, *of_runs([run])] for name, run in copies.items()]
     for size, name, (before, after) in pruned:
         cells = [f"{step['accuracy']:.3f}" for step in (before, after)]
         rows.append(["pruning", f"{size}, {name}", *costs(after), *cells, ""])
@@ -183,7 +189,7 @@ def of_files(chain, plan, folder):
 
 def plot_curves(pruned, files):
     """Left: accuracy against parameters, before and after fine-tuning. Right: accuracy against bits."""
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     for size in ("small", "large"):
         steps = [both for start, _, both in pruned if start == size]
@@ -200,10 +206,11 @@ def plot_curves(pruned, files):
             [int(row[1].split(",")[0]) for row in points], [float(row[6]) for row in points], "o-", label=name
         )
     right.axhline(float(files[0][6]), color="grey", linestyle="--", label="32 bits")
-    left.set(xscale="log", xlabel="thousand parameters", ylabel="validation accuracy")
+    left.set(title="pruned channels", xscale="log", xlabel="thousand parameters")
+    left.set_ylabel("validation accuracy")
     left.set_xticks(THOUSANDS, map(str, THOUSANDS))
     left.minorticks_off()
-    right.set(xlabel="bits a weight", ylabel="validation accuracy")
+    right.set(title="the chain's files", xlabel="bits a weight", ylabel="validation accuracy")
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.legend()

@@ -29,8 +29,6 @@ from records import claim, record
 
 KINDS = ("normal", "depthwise", "separable", "grouped")  # see architecture.py
 RANKS = ("scale", "norm", "magnitude")  # see pruning.py
-
-
 SAMPLES = {"student": 1_400_000, "from-teacher": 400_000}  # images to see: of fewer each the more often,
 MOST_EPOCHS = 80  # but not more often than this
 
