@@ -211,9 +211,11 @@ def plot_curves(pruned, files):
     left.set_xticks(THOUSANDS, map(str, THOUSANDS))
     left.minorticks_off()
     right.set(title="the chain's files", xlabel="bits a weight", ylabel="validation accuracy")
+    left.set_ylim(0, 1.4 * left.get_ylim()[1])  # room for the legend
+    left.legend(loc="upper left", ncols=2, fontsize=8)
+    right.legend()
     for axes in (left, right):
         axes.grid(alpha=0.3)
-        axes.legend()
     return figure
 
 

@@ -33,6 +33,7 @@ def stirred(hw07, kind="normal", size=16, classes=3, width=0.5):
     plan = hw07.model.make_plan(size, classes, "normal" if kind == "airbench" else kind, width)
     if kind == "airbench":
         plan |= {"layout": "airbench", "side": size + 2, "stem": 24}
+    hw07.model.keras.utils.set_random_seed(0)
     student = hw07.model.build_student(plan)
     rng = np.random.default_rng(1)
     for name in hw07.model.units(plan):
