@@ -12,14 +12,13 @@ the image, not the model.
 import keras
 import numpy as np
 import tensorflow as tf
-from model import scores_of
+from model import at_once, scores_of
 from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 
 STEPS = 32  # points of a curve beside the first
 CELLS = 16  # a side: a scatter of single pixels is noise, which misleads a network by itself
 BLUR = 0.15  # standard deviation, as a share of the side, of what stands where something was taken away
-BATCH = 250
 
 
 def areas(model, images, classes, maps):
@@ -54,10 +53,11 @@ def blurred(images):
 
 def probability(model, images, classes):
     """The softmax of the scores at each image's class: (n,)."""
+    batch = at_once(images.shape[1])
     scores = np.concatenate(
         [
-            np.asarray(scores_of(model, images[start : start + BATCH].astype(np.float32)))
-            for start in range(0, len(images), BATCH)
+            np.asarray(scores_of(model, images[start : start + batch].astype(np.float32)))
+            for start in range(0, len(images), batch)
         ]
     )
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))

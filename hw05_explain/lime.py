@@ -7,14 +7,13 @@ of it is painted over.
 """
 
 import numpy as np
-from model import scores_of
+from model import at_once, scores_of
 from skimage.segmentation import slic
 
 SEGMENTS = 100
 SAMPLES = 1000
 WIDTH = 0.25  # of the kernel, in cosine distances
 RIDGE = 1.0
-BATCH = 250  # copies at a time
 
 
 def lime(model, images, classes, samples=SAMPLES, seed=0):
@@ -36,9 +35,9 @@ def score_copies(model, image, segments, there, label):
     A superpixel that is not there is painted in the mean colour of the image.
     """
     painted = image.mean(axis=(0, 1))
-    scores = []
-    for start in range(0, len(there), BATCH):
-        shown = there[start : start + BATCH][:, segments][..., None]  # (batch, h, w, 1)
+    scores, batch = [], at_once(len(image))
+    for start in range(0, len(there), batch):
+        shown = there[start : start + batch][:, segments][..., None]  # (batch, h, w, 1)
         copies = np.where(shown, image, painted).astype(np.float32)
         scores.append(np.asarray(scores_of(model, copies))[:, label])
     return np.concatenate(scores).astype(np.float64)

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+PIXELS = 1_000_000  # that a model is shown at a time
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D, layers.Conv2DTranspose)
 NORMALISATIONS = (layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization)
 
@@ -33,6 +34,11 @@ def build_small(size, classes):
             x = layers.MaxPooling2D(padding="same")(x)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(pixels, layers.Dense(classes, name="logits")(x), name="small")
+
+
+def at_once(size):
+    """How many images of size x size a model is shown at a time: its maps of all are in memory together."""
+    return max(1, PIXELS // size**2)
 
 
 def scores_of(model, pixels):

@@ -148,7 +148,7 @@ def colour_key(figure):
     """What the colours of the maps mean, below them."""
     keys = {
         "magma": ("no influence", "most influence"),
-        "RdBu_r": ("red and blue: against the class", "none", "for the class"),
+        "RdBu_r": ("blue: against the class", "none", "red: for the class"),
     }
     for axes, (colours, labels) in zip(figure.subplots(1, 2), keys.items()):
         bar = figure.colorbar(ScalarMappable(cmap=colours), cax=axes, orientation="horizontal")

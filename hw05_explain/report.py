@@ -18,7 +18,7 @@ from scaffold import HERE, BadInput, Parser, replacing, run
 
 from dataset import make_synthetic
 from device import start_keras
-from images import labelled_files, read_squares
+from images import labelled_files, open_image, read_squares
 from records import finished, measured_since, publish, read_metrics
 
 
@@ -34,7 +34,12 @@ def parse_args(argv=None):
 
 
 def load(args):
-    """The folder of the data, and its validation images with their classes."""
+    """The folder of the data, and its validation images with their classes. BadInput if a file is missing."""
+    for path in filter(None, (args.model, args.imagenet)):
+        if not path.is_file():
+            raise BadInput(f"{path} is missing; give a classifier's .keras file, or leave out the flag.")
+    for path in args.photographs or ():
+        open_image(path)
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     return data_dir, *labelled_files(data_dir / "food-11" / "validation")
 
@@ -50,10 +55,12 @@ import train
 from explain import METHODS, load_classifier
 from faithfulness import areas, rank_correlation, shuffled
 from model import scores_of
+from PIL import Image
 from scipy.stats import sem
 
-COUNT, SHUFFLED = 500, 100  # validation images, and those for which the shuffled model is asked too
+COUNT, SHUFFLED = 250, 50  # validation images, and those for which the shuffled model is asked too
 TRIAL = 2
+WIDTH, THUMBNAIL, QUALITY = 960, 320, 80  # of the pictures in results/
 MEASURES = ["deletion", "insertion", "shuffled", "gain", "seconds"]
 
 
@@ -91,19 +98,23 @@ def main(argv=None):
     columns = ["table", "row", "deletion", "insertion", "gain", "error", "shuffled", "seconds", "accuracy"]
     argv = ["--data-dir", str(data_dir), "--out-dir", str(small)]
     predict.main([*argv, "--model", str(explained)])
-    copies = {"sheet.png": "sheet.png", "filters.png": "filters.png"}
-    copy(small, results, copies)
+    for name, new, width in (
+        ("sheet", "sheet", WIDTH),
+        ("sheet", "thumbnail", THUMBNAIL),
+        ("filters", "filters", WIDTH),
+    ):
+        shrink(small / f"{name}.png", results / f"{new}.jpg", width)
     photographs = [str(path) for path in args.photographs or paths[:4]]
     predict.main([*argv, "--model", str(args.imagenet or explained), "--picture", *photographs])
-    copy(small, results, {"sheet.png": "photographs.png"})
+    shrink(small / "sheet.png", results / "photographs.jpg", WIDTH)
     publish(results, pd.DataFrame(rows, columns=columns), weakest(read_metrics(small), runs))
 
 
-def copy(folder, results, names):
-    """Copy files of a folder into results/: {name there: name here}."""
-    for name, new in names.items():
-        with replacing(results / new) as path:
-            path.write_bytes((folder / name).read_bytes())
+def shrink(picture, small, width):
+    """Write a PNG as a JPEG so many pixels wide, so that a page loads fast."""
+    with Image.open(picture) as image, replacing(small) as path:
+        resized = image.convert("RGB").resize((width, round(width * image.height / image.width)))
+        resized.save(path, "JPEG", quality=QUALITY)
 
 
 def accuracy(model, paths, labels):

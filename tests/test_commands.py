@@ -30,7 +30,6 @@ REFUSED = {
     "--ways 20": "--ways",
     "--drawings mine": "mine",
     "8598": "4218",
-    "resnet/model.keras": "resnet",  # of another training of homework 3
 }
 
 

@@ -239,6 +239,24 @@ def test_rank_correlation(hw05):
     assert np.isnan(correlation(values, np.ones_like(values))[0])
 
 
+def test_of_large_images_few_are_shown_at_a_time(hw05, monkeypatch):
+    """All maps of a batch are in memory together: 250 photographs of 224 pixels took more than 20 GB."""
+    shown = []
+
+    def scores_of(model, images):
+        shown.append(len(images))
+        return np.zeros((len(images), 2))
+
+    monkeypatch.setattr(hw05.faithfulness, "scores_of", scores_of)
+    monkeypatch.setattr(hw05.lime, "scores_of", scores_of)
+    images = np.zeros((30, 224, 224, 3), np.uint8)
+    assert hw05.faithfulness.probability(None, images, np.zeros(30, int)).shape == (30,)
+    segments = np.zeros((224, 224), int)
+    assert hw05.lime.score_copies(None, images[0], segments, np.ones((30, 1), bool), 0).shape == (30,)
+    assert max(shown) < 21
+    assert sum(shown) == 60
+
+
 # --- filters --------------------------------------------------------------
 
 
