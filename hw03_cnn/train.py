@@ -120,9 +120,7 @@ def main(argv=None):
         name: {name: "training, while it goes on", f"val_{name}": "validation"}
         for name in ("loss", "accuracy")
     }
-    marks = {
-        (number - 1) * args.epochs + 1: f"generation {number}" for number in range(2, args.generations + 1)
-    }
+    marks = {done * args.epochs + 1: f"generation {done + 1}" for done in range(1, args.generations)}
     files = {
         "model.keras": lambda path: model.save(path, include_optimizer=False),
         "classes.txt": lambda path: write_class_names(path, names),

@@ -54,7 +54,7 @@ import predict
 import train
 from explain import METHODS, load_classifier
 from faithfulness import areas, rank_correlation, shuffled
-from model import scores_of
+from model import at_once, scores_of
 from PIL import Image
 from scipy.stats import sem
 
@@ -120,7 +120,7 @@ def shrink(picture, small, width):
 def accuracy(model, paths, labels):
     """The share of images whose class the model names."""
     images = read_squares(paths, model.input_shape[1])
-    return float(np.mean(model.predict(images, 500, verbose=0).argmax(axis=1) == labels))
+    return float(np.mean(model.predict(images, at_once(images.shape[1]), verbose=0).argmax(axis=1) == labels))
 
 
 def measured(model, images, seed):
