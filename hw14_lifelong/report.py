@@ -25,7 +25,7 @@ PERMUTED = {  # tasks: rows, one training each but for ewc in five
     | {"replay of 500": "--method replay --memory 500"},
     10: {name: f"--method {name}" for name in ("naive", "ewc")},
 }
-OFFSETS = {"ewc": (5, 5), "mas": (5, -13), "scp": (-5, -13)}  # of the strengths in the figure, in points
+OFFSETS = {"ewc": (5, 8), "mas": (5, -13), "scp": (-5, -13)}  # of the strengths in the figure, in points
 SHOWN = ("naive", "ewc", "replay")  # in methods.png
 COLUMNS = [
     "table",

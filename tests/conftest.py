@@ -1,6 +1,7 @@
 """What the tests share: how to import one chapter's modules, which all chapters name alike."""
 
 import functools
+import gc
 import importlib
 import json
 import os
@@ -20,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # A worker of pytest-xdist has one core: with a thread for each core they would mostly wait for each other.
 for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
     os.environ.setdefault(name, "1")
+gc.set_threshold(100_000, 50, 50)  # graphs are made of many objects, and few of them are garbage
 
 
 settings.register_profile("suite", derandomize=True, database=None, deadline=None)  # the same cases each time
@@ -78,8 +80,8 @@ def pytest_runtest_logreport(report):
 
 def pytest_sessionfinish(session):
     """Keep the seconds of the default tier for the full one, which watches them; see test_durations.py."""
-    if session.config.option.markexpr == "not full" and not hasattr(session.config, "workerinput"):
-        cache = session.config.cache
+    cache = getattr(session.config, "cache", None)  # none with -p no:cacheprovider
+    if cache and session.config.option.markexpr == "not full" and not hasattr(session.config, "workerinput"):
         cache.set("processor_seconds", {**cache.get("processor_seconds", {}), **taken})
 
 

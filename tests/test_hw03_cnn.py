@@ -443,6 +443,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_end(hw03, small, tmp_pat
     )
 
 
+@pytest.mark.full
 def test_convolutions_beat_dense_layers(hw03, whole_set, tmp_path):
     """A shape is known wherever it lies."""
     scores = {}

@@ -72,6 +72,7 @@ def test_self_training_beats_labels_alone(hw04, whole_set, tmp_path):
     assert whole > alone + 0.03
 
 
+@pytest.mark.full
 def test_order_beats_the_bag(hw04, whole_set, tmp_path):
     sentences, labels = truth(hw04, whole_set)
     turned = np.array([" but " in sentence for sentence in sentences])

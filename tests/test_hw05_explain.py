@@ -283,6 +283,7 @@ def test_a_dream_is_what_the_filter_responds_to(hw05):
 # --- the whole ------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_maps_point_at_the_thing(hw05, whole_set, tmp_path):
     """On the synthetic set it is known where the shape lies."""
     hw05.train.main(

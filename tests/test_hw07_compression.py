@@ -463,6 +463,7 @@ def test_an_interrupted_chain_goes_on_where_it_stopped(hw07, out_of_training, wh
     check_sentence(hw07, capsys, [*argv, "--out-dir", stopped, "--resume"], "is damaged", "--resume")
 
 
+@pytest.mark.full
 def test_a_network_survives_the_file_and_teaches_more_than_labels(hw07, out_of_training, whole_set):
     """The claim, on the synthetic set: what a trained network knows survives the small file, and a student of
     few images learns more from it than from their labels.

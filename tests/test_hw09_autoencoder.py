@@ -543,6 +543,7 @@ def test_recipes_and_own_flags(hw09_light):
     assert parse(["--noise", "0"]).noise == 0
 
 
+@pytest.mark.full
 def test_the_claim(hw09, whole_set, tmp_path):
     """On drawn images in any light, codes that views share beat pixels, and codes of noised images."""
     images, validation = (np.load(whole_set / f"{name}.npy") for name in ("trainX", "valX"))

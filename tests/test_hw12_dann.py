@@ -669,6 +669,7 @@ def test_one_large_image_does_not_set_the_size_of_all(hw12_light, spoilt, capsys
 # --- the claim ------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_the_adversary_beats_the_source_alone(hw12, pair, tmp_path, monkeypatch):
     monkeypatch.setattr(hw12.model, "SETTLING", 20)
     flags = ["--epochs", "20", "--out-dir", str(tmp_path), "--method"]

@@ -346,6 +346,7 @@ def test_report(chapter, load_chapter, tmp_path, monkeypatch):
 
 
 @pytest.mark.full
+@pytest.mark.monday
 @pytest.mark.parametrize("chapter", KINDS)
 def test_report_with_every_training(chapter, load_chapter, tmp_path):
     check_report(chapter, load_chapter, tmp_path)
