@@ -57,15 +57,16 @@ def look(model, images, name, filters, count):
     or filter.
     """
     seen_by = [find_layer(model, name)] if name else depths(model)
+    *_, last = seen_by
+    for number in [] if filters is None else filters:
+        if not 0 <= number < last.output.shape[-1]:
+            raise BadInput(f"--filters {number}: expected 0 to {last.output.shape[-1] - 1} of {last.name}.")
     predicted = np.asarray(scores_of(model, images.astype(np.float32))).argmax(axis=1)
     seen = []
     for layer in seen_by:
         responses = activation_maps(model, layer, images)
-        given = filters if layer is seen_by[-1] else None
+        given = filters if layer is last else None
         seen.append((layer, responses, strongest(responses, count) if given is None else given))
-    for number in seen[-1][-1]:
-        if not 0 <= number < layer.output.shape[-1]:
-            raise BadInput(f"--filters {number}: expected 0 to {layer.output.shape[-1] - 1} of {layer.name}.")
     return predicted, seen
 
 
