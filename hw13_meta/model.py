@@ -8,16 +8,16 @@ T tasks with n items each; every weight has the task first, so that all tasks ar
 | -> ReLU (T, n, 40)            | (40, 40), (40,)         |
 | -> y (T, n, 1)                | (40, 1), (1,)           |
 
-| omniglot                                        | weights of a task       |
+| omniglot, of F filters                          | weights of a task       |
 |-------------------------------------------------|-------------------------|
-| x (T, n, 28, 28, 1) -> block (T, n, 14, 14, 32) | (9, 32), (32,), (32,)   |
-| -> block (T, n, 7, 7, 32)                       | (288, 32), (32,), (32,) |
-| -> block (T, n, 4, 4, 32)                       | (288, 32), (32,), (32,) |
-| -> block (T, n, 2, 2, 32)                       | (288, 32), (32,), (32,) |
-| -> logits (T, n, ways)                          | (128, ways), (ways,)    |
+| x (T, n, 28, 28, 1) -> block (T, n, 14, 14, F)  | (9, F), (F,), (F,)      |
+| -> block (T, n, 7, 7, F)                        | (9 F, F), (F,), (F,)    |
+| -> block (T, n, 4, 4, F)                        | (9 F, F), (F,), (F,)    |
+| -> block (T, n, 2, 2, F)                        | (9 F, F), (F,), (F,)    |
+| -> logits (T, n, ways)                          | (4 F, ways), (ways,)    |
 
-A block is a 3x3 convolution of stride 2, batch statistics, scale and offset, ReLU (Finn et al. 2017, with
-half the filters). The last two weights are the head, all others the body. Omniglot's head is no variable:
+A block is a 3x3 convolution of stride 2, batch statistics, scale and offset, ReLU (Finn et al. 2017, of 64
+filters). The last two weights are the head, all others the body. Omniglot's head is no variable:
 every task begins with one made anew, for as many ways as it has.
 """
 
@@ -26,7 +26,6 @@ import tensorflow as tf
 from maml import replicate
 
 UNITS = 40  # of a hidden layer of the sine network
-FILTERS = 32  # of a block
 BLOCKS = 4
 FEATURES = 4  # of each filter, that are left after the blocks: 2 x 2
 EPSILON = 1e-3  # added to a variance
@@ -39,10 +38,22 @@ class Learner(keras.Model):
     task: "sine" or "omniglot"; ways: classes of an episode, unless another number is given, or 1 for sine;
     inner_rate: the learning rate of a step of adaptation, times a factor for each single weight, or for each
     feature of the head; adapts: "all", "head" or "nothing"; prototypes: what omniglot's head begins as, see
-    initial(); characters: the names of those that it learnt from.
+    initial(); filters: of omniglot's blocks; views: versions of each drawing that it is asked about, of which
+    the first is the drawing itself; characters: the names of those that it learnt from.
     """
 
-    def __init__(self, task, ways, inner_rate, adapts="all", prototypes=False, characters=(), **keywords):
+    def __init__(
+        self,
+        task,
+        ways,
+        inner_rate,
+        adapts="all",
+        prototypes=False,
+        filters=32,
+        views=1,
+        characters=(),
+        **keywords,
+    ):
         super().__init__(**keywords)
         self.settings = {
             "task": task,
@@ -50,13 +61,15 @@ class Learner(keras.Model):
             "inner_rate": inner_rate,
             "adapts": adapts,
             "prototypes": prototypes,
+            "filters": filters,
+            "views": views,
             "characters": list(characters),
         }
         self.task, self.ways, self.characters = task, ways, set(characters)
-        self.prototypes, self.width = prototypes, FEATURES * FILTERS
+        self.prototypes, self.views, self.width = prototypes, views, FEATURES * filters
         self.start = [
             self.add_weight(shape=shape, initializer=initializer, name=name)
-            for name, shape, initializer in weights_of(task)
+            for name, shape, initializer in weights_of(task, filters)
         ]
         shapes = {weight.name: weight.shape for weight in self.start}
         if task == "omniglot":
@@ -122,7 +135,7 @@ def wave_network(weights, x):
 
 
 def features(weights, x, support_size=None):
-    """Drawings (T, n, 28, 28, 1) -> what the blocks make of them, (T, n, FEATURES * FILTERS).
+    """Drawings (T, n, 28, 28, 1) -> what the blocks make of them, (T, n, FEATURES * F).
 
     The batch statistics of a task are those of its first `support_size` items; None: of all n.
     """
@@ -148,7 +161,7 @@ def class_means(support, y, ways):
     return members @ support / tf.reduce_sum(members, axis=2, keepdims=True)
 
 
-def weights_of(task):
+def weights_of(task, filters):
     """Name, shape and initialiser of each variable."""
     if task == "sine":
         shapes = [(1, UNITS), (UNITS,), (UNITS, UNITS), (UNITS,), (UNITS, 1), (1,)]
@@ -158,9 +171,9 @@ def weights_of(task):
         ]
     rows = []
     for block in range(BLOCKS):
-        rows.append((f"block_{block}_kernel", (9 * (FILTERS if block else 1), FILTERS), "he_normal"))
-        rows.append((f"block_{block}_scale", (FILTERS,), "ones"))
-        rows.append((f"block_{block}_offset", (FILTERS,), "zeros"))
+        rows.append((f"block_{block}_kernel", (9 * (filters if block else 1), filters), "he_normal"))
+        rows.append((f"block_{block}_scale", (filters,), "ones"))
+        rows.append((f"block_{block}_offset", (filters,), "zeros"))
     return rows
 
 

@@ -9,9 +9,9 @@ from maml import adapt
 from methods import loss_of, worth_compiling
 from model import Learner
 from scipy.special import softmax
-from tasks import RANGE, Batch, Episodes, Waves
+from tasks import RANGE, Batch, Episodes, Waves, with_views
 
-CHUNK = 50  # tasks at once
+CHUNK = 60  # tasks at once; of several views fewer
 GRID = 201  # points of a curve, from -5 to 5
 
 
@@ -30,7 +30,8 @@ class Evaluator:
 
     Drawings are predicted with two kinds of batch statistics. "transductive": those of all queries of a task,
     as in the papers, so that a prediction depends on the other queries. "inductive": those of the support
-    set, so that it does not. Sine tasks have no such statistics.
+    set, so that it does not. Sine tasks have no such statistics. A learner of several views adapts to views
+    of each support drawing, and a query's logits are the mean over its views.
     """
 
     def __init__(self, learner, steps, tasks, ways=None):
@@ -56,9 +57,13 @@ class Evaluator:
     def predict(self, batch):
         """{statistics: float32 (len(steps), T, m, ways)}: logits, or y of the sine."""
         parts = []
-        for first in range(0, len(batch.support_x), CHUNK):
-            part = Batch(*(tf.convert_to_tensor(array[first : first + CHUNK]) for array in batch))
-            parts.append(self.compiled(part).numpy())
+        views = self.learner.views
+        for first in range(0, len(batch.support_x), CHUNK // views):
+            part = Batch(*(array[first : first + CHUNK // views] for array in batch))
+            if views > 1:
+                part = with_views(part, views)
+            logits = self.compiled(Batch(*map(tf.convert_to_tensor, part))).numpy()
+            parts.append(logits.reshape(*logits.shape[:3], views, -1, logits.shape[-1]).mean(axis=3))
         return dict(zip(self.statistics, np.concatenate(parts, axis=2)))
 
     def score(self, batch):

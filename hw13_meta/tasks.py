@@ -42,8 +42,9 @@ class Waves:
 class Episodes:
     """Draws N-way K-shot tasks from {name of a character: uint8 (drawings, 28, 28)}.
 
-    vary: characters are turned, mirrored, stretched and slanted into others, each drawing is moved a little,
-    and half of the episodes take all their characters from one alphabet. So of these no copy may be among the
+    vary: the characters of an episode are turned, mirrored, stretched and slanted into others, all alike, as
+    those of another alphabet are; each drawing is moved a little; and half of the episodes take all their
+    characters from one alphabet. So of these no copy may be among the
     test characters: split first. Raises BadInput when there are too few characters or drawings.
     """
 
@@ -97,9 +98,24 @@ class Episodes:
         _, indices = self.choose(rng, tasks)
         x = self.look_up(indices)
         if self.vary:
-            whole = new_characters(rng, (tasks, 1, self.ways))
+            whole = new_characters(rng, (tasks, 1, 1))
             x = transform(x, whole @ affine(rng, indices.shape, **OF_A_DRAWING))
         return self.gather(x)
+
+
+def with_views(batch, count):
+    """A Batch that has each drawing `count` times: as it is, then moved a little as in training.
+
+    Views of item i of n stand at i, n + i, 2 n + i, ... They are the same each time.
+    """
+    rng = np.random.default_rng(0)
+
+    def views_of(x):
+        moved = [transform(x, affine(rng, x.shape[:2], **OF_A_DRAWING)) for _ in range(count - 1)]
+        return np.concatenate([x, *moved], axis=1)
+
+    support_y, query_y = (np.tile(y, (1, count)) for y in (batch.support_y, batch.query_y))
+    return Batch(views_of(batch.support_x), support_y, views_of(batch.query_x), query_y)
 
 
 class Characters:

@@ -33,6 +33,8 @@ class Recipe:
     inner_rate: float
     shots: int = 1  # drawings of a character, or points of a wave
     training_ways: int = 20  # characters of an episode to learn from; more make better features
+    filters: int = 32  # of omniglot's blocks
+    views: int = 1  # versions of each drawing that a test task shows
 
 
 SINE = Recipe(4000, 25, 0.003, queries=40, inner_steps=5, inner_rate=0.01, shots=10)
@@ -44,8 +46,8 @@ RECIPES = {
     ("sine", "anil"): replace(SINE, iterations=6000),
     ("sine", "reptile"): replace(SINE, learning_rate=0.002, inner_steps=10),
     ("sine", "pretrain"): replace(SINE, iterations=8000),
-    ("omniglot", "proto-maml"): replace(OMNIGLOT, iterations=10_000, inner_rate=0.1),
-    ("omniglot", "protonet"): replace(OMNIGLOT, iterations=10_000),
+    ("omniglot", "proto-maml"): replace(OMNIGLOT, inner_rate=0.1, filters=64, views=3),
+    ("omniglot", "protonet"): replace(OMNIGLOT, filters=64, views=3),
     ("omniglot", "maml"): OMNIGLOT,
     ("omniglot", "meta-sgd"): OMNIGLOT,
     ("omniglot", "fomaml"): replace(OMNIGLOT, queries=5, inner_steps=2, training_ways=5),
@@ -58,7 +60,11 @@ RECIPES = {
 DEFAULTS = {"omniglot": "proto-maml", "sine": "meta-sgd"}
 SINE_METHODS = [method for task, method in RECIPES if task == "sine"]
 METHOD_NAMES = list(dict.fromkeys(method for _, method in RECIPES))
-SYNTHETIC = {"iterations": 120, "training_ways": 10}  # enough for invented characters, which are few
+SYNTHETIC = {
+    "iterations": 120,
+    "training_ways": 10,
+    "filters": 32,
+}  # enough for invented characters, which are few
 
 
 def parse_args(argv=None):
@@ -73,6 +79,12 @@ def parse_args(argv=None):
     parser.add_argument("--queries", type=integer(1, 1000), help="points or drawings of a query set")
     parser.add_argument("--inner-steps", type=integer(1, 1000), help="of adaptation, in training")
     parser.add_argument("--inner-rate", type=positive(), help="learning rate of a step of adaptation")
+    parser.add_argument("--filters", type=integer(1, 4096), help="omniglot: of each of the four blocks")
+    parser.add_argument(
+        "--views",
+        type=integer(1, 24),
+        help="omniglot: versions of each drawing of a test task, moved a little but for the first",
+    )
     parser.add_argument(
         "--held-out", help="omniglot: alphabets to score by, with commas between; else every sixth"
     )

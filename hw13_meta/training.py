@@ -18,7 +18,7 @@ from tasks import Characters, Episodes, Waves
 from tqdm import tqdm
 
 LOOKS = 20  # rows of the history, at most
-LOOK_TASKS, SCORE_TASKS = 50, 600
+LOOK_TASKS, SCORE_TASKS = 60, 600
 SYNTHETIC_TASKS = 10  # in place of both
 QUERIES = {"sine": 100, "omniglot": 5}  # of a test task; of a class
 STEPS = {"sine": (1, 5, 10), "omniglot": (1, 5, 10)}  # of adaptation, that are scored
@@ -34,6 +34,8 @@ def build_trainer(args, seen):
         args.inner_rate,
         method.adapts,
         method.prototypes,
+        args.filters,
+        1 if args.task == "sine" else args.views,
         list(seen),
     )
     return Trainer(

@@ -11,7 +11,7 @@ from conftest import check_sentence
 from PIL import Image
 
 CHAPTER = "hw13_meta"
-TRIAL = "--iterations 4 --batch-size 2 --queries 2"
+TRIAL = "--iterations 4 --batch-size 2 --queries 2 --filters 4 --views 2"
 SINE = "--task sine --batch-size 5 --queries 10"
 
 
@@ -21,7 +21,6 @@ def hw13(load_chapter, monkeypatch):
     import tensorflow as tf
 
     chapter = load_chapter(CHAPTER)
-    monkeypatch.setattr(chapter.model, "FILTERS", 4)
     monkeypatch.setattr(chapter.training, "LOOK_TASKS", 2)
     monkeypatch.setattr(chapter.training, "SCORE_TASKS", 3)
     monkeypatch.setattr(chapter.training, "LOOKS", 4)
@@ -127,7 +126,7 @@ def test_only_what_may_move_moves(hw13):
     start = [tf.constant([1.0]), tf.constant([1.0])]
     path = hw13.maml.adapt(both, start, [0.1, 0.2], [(tf.constant([0.0]), 0.0)], [1])
     np.testing.assert_allclose(path[1], [[1.0], [0.6]])
-    learner = hw13.model.Learner("omniglot", 3, 0.1, adapts="head")
+    learner = hw13.model.Learner("omniglot", 3, 0.1, adapts="head", filters=4)
     x, y = np.zeros((2, 3, 28, 28, 1), np.float32), np.zeros((2, 3), np.int32)
     begin = learner.initial(learner.start, x, y, 3)
     assert [begin[index].shape for index in learner.adapted] == [(2, 16, 3), (2, 3)]
@@ -141,7 +140,7 @@ def omniglot_tasks(hw13, seed=0, tasks=3, ways=3, items=2):
     import keras
 
     keras.utils.set_random_seed(seed)
-    learner, rng = hw13.model.Learner("omniglot", ways, 0.1), np.random.default_rng(seed)
+    learner, rng = hw13.model.Learner("omniglot", ways, 0.1, filters=4), np.random.default_rng(seed)
     for weight in learner.start:
         weight.assign(weight + rng.normal(0, 0.3, weight.shape))
     x = rng.random((2, tasks, ways * items, 28, 28, 1)).astype(np.float32)
@@ -220,7 +219,7 @@ def test_second_derivatives_of_the_network_meet_differences(hw13):
 def test_a_head_of_prototypes_gives_the_distances(hw13):
     """Before any adaptation, and without |q|^2; classes of several drawings have their mean."""
     learner, batch = omniglot_tasks(hw13)
-    learner = hw13.model.Learner("omniglot", 3, 0.1, adapts="nothing", prototypes=True)
+    learner = hw13.model.Learner("omniglot", 3, 0.1, adapts="nothing", prototypes=True, filters=4)
     answers = hw13.scoring.Evaluator(learner, [0, 2], 3).predict(batch)["transductive"]
     np.testing.assert_array_equal(*answers)  # nothing is adapted
     support, queries = (np.stack([learner(x) for x in found]) for found in (batch.support_x, batch.query_x))
@@ -407,6 +406,51 @@ def test_new_characters_are_turned_and_mirrored(hw13_light, monkeypatch):
     np.testing.assert_array_equal(bent[:, 2], [[0, 0, 1]] * 500)
 
 
+def test_the_characters_of_an_episode_are_turned_alike(hw13_light, monkeypatch):
+    """Else they would be told apart by how each is turned, which no alphabet allows."""
+    tasks, rng = hw13_light.tasks, np.random.default_rng(0)
+    still = dict.fromkeys(("angle", "stretch", "slant", "shift"), 0)
+    for name in ("OF_A_CHARACTER", "OF_A_DRAWING"):
+        monkeypatch.setattr(tasks, name, still)
+    noise = rng.integers(0, 256, (6, 1, 28, 28)).astype(np.uint8)
+    characters = {f"A/{number}": drawings.repeat(3, axis=0) for number, drawings in enumerate(noise)}
+    ways_to_lie = np.stack(
+        [np.rot90(x, turn, axes=(1, 2)) for x in (noise[:, 0], noise[:, 0, :, ::-1]) for turn in range(4)]
+    )  # (8, characters, 28, 28)
+    batch, seen = tasks.Episodes(characters, 4, 1, 2, vary=True).draw(rng, 20), set()
+    for items in np.concatenate([batch.support_x, batch.query_x], axis=1)[..., 0] * 255:
+        lies = {int(np.abs(ways_to_lie - item).max(axis=(2, 3)).min(axis=1).argmin()) for item in items}
+        assert len(lies) == 1
+        seen |= lies
+    assert len(seen) > 4  # and those of other episodes otherwise
+
+
+def test_views_are_the_drawing_then_the_drawing_moved_a_little(hw13):
+    _, batch = omniglot_tasks(hw13)
+    views, again = (hw13.tasks.with_views(batch, 3) for _ in range(2))
+    for name in ("support", "query"):
+        x, y = (getattr(batch, f"{name}_{part}") for part in "xy")
+        own = getattr(views, f"{name}_x").reshape(x.shape[0], 3, *x.shape[1:])
+        np.testing.assert_array_equal(own[:, 0], x)
+        assert 0 < np.abs(own[:, 1:] - x[:, None]).mean() < 0.3  # 1 / 3 of other noise
+        assert not np.array_equal(own[:, 1], own[:, 2])
+        np.testing.assert_array_equal(getattr(views, f"{name}_y"), np.concatenate([y] * 3, axis=1))
+        np.testing.assert_array_equal(getattr(again, f"{name}_x"), getattr(views, f"{name}_x"))
+
+
+def test_the_logits_of_a_query_are_the_mean_over_its_views(hw13):
+    _, batch = omniglot_tasks(hw13)
+    learner = hw13.model.Learner("omniglot", 3, 0.1, prototypes=True, filters=4, views=2)
+    answers = hw13.scoring.Evaluator(learner, [0, 1], 3).predict(batch)["transductive"]
+    single = hw13.model.Learner("omniglot", 3, 0.1, prototypes=True, filters=4)
+    single.set_weights(learner.get_weights())
+    of_views = hw13.scoring.Evaluator(single, [0, 1], 3).predict(hw13.tasks.with_views(batch, 2))
+    halves = np.split(of_views["transductive"], 2, axis=2)
+    assert answers.shape == halves[0].shape
+    np.testing.assert_allclose(answers, np.mean(halves, axis=0), rtol=1e-4, atol=1e-4)
+    assert np.abs(halves[0] - halves[1]).max() > 1e-3
+
+
 def test_ordinary_training_sees_each_character_as_itself(hw13, monkeypatch):
     monkeypatch.setattr(hw13.tasks, "OF_A_DRAWING", {"angle": 0, "stretch": 0, "slant": 0, "shift": 0})
     batch = hw13.tasks.Characters(marked()).draw(np.random.default_rng(0), 20)
@@ -437,7 +481,7 @@ def learn(hw13, task, method, inner_steps=2):
     keras.utils.set_random_seed(0)
     chosen = hw13.methods.METHODS[method]
     ways = 1 if task == "sine" else 3
-    learner = hw13.model.Learner(task, ways, 0.05, chosen.adapts, chosen.prototypes)
+    learner = hw13.model.Learner(task, ways, 0.05, chosen.adapts, chosen.prototypes, filters=4)
     trainer = hw13.methods.Trainer(learner, method, inner_steps, 100, 0.01, 3, 6)
     if task == "sine":
         sampler = hw13.tasks.Waves(5, 10)
@@ -747,7 +791,7 @@ def test_the_gradient_passes_through_the_prototypes(hw13):
     import tensorflow as tf
 
     _, batch = omniglot_tasks(hw13)
-    learner = hw13.model.Learner("omniglot", 3, 0.1, adapts="nothing", prototypes=True)
+    learner = hw13.model.Learner("omniglot", 3, 0.1, adapts="nothing", prototypes=True, filters=4)
     start = [tf.convert_to_tensor(weight) for weight in learner.start]
     with tf.GradientTape() as tape:
         tape.watch(start)
