@@ -1,6 +1,6 @@
 """Answer the report questions of homework 13: every table and figure of README.md.
 
-    python hw13_meta/report.py                 on the course's files, into results/: an hour, and half an hour more for each further seed
+    python hw13_meta/report.py                 on the course's files, into results/: two hours
     python hw13_meta/report.py --synthetic     without them, into out/results/
 
 How far does each method come, with drawings and with waves? What do more steps of adaptation bring, more
