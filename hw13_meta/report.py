@@ -74,16 +74,15 @@ def main(argv=None):
 
     defaults = trained("", args.seeds)
     rows += [["default", name, *episodes(defaults, characters, *shape)] for name, shape in settings.items()]
-    shape = settings["5-way 1-shot"]
     by_alphabet = {
-        alphabet: episodes(defaults[:1], characters, *shape, alphabet)
+        alphabet: episodes(defaults[:1], characters, *settings["5-way 1-shot"], alphabet)
         for alphabet in alphabets(split(characters, None)[1])
     }
     with replacing(results / "alphabets.csv") as path:
         table = pd.DataFrame.from_dict(by_alphabet, orient="index", columns=COLUMNS)
         table.drop(columns="seconds").to_csv(path, index_label="alphabet")
     mixed = trained("--held-out random", 1)
-    rows.append(["mixed", "5-way 1-shot", *episodes(mixed, characters, *shape)])
+    rows.append(["mixed", "5-way 1-shot", *summary(mixed)])
 
     curves = {"omniglot": {}, "sine": {}}
     for method in train.METHOD_NAMES:

@@ -59,9 +59,7 @@ class Evaluator:
         parts = []
         views = self.learner.views
         for first in range(0, len(batch.support_x), CHUNK // views):
-            part = Batch(*(array[first : first + CHUNK // views] for array in batch))
-            if views > 1:
-                part = with_views(part, views)
+            part = with_views(Batch(*(array[first : first + CHUNK // views] for array in batch)), views)
             logits = self.compiled(Batch(*map(tf.convert_to_tensor, part))).numpy()
             parts.append(logits.reshape(*logits.shape[:3], views, -1, logits.shape[-1]).mean(axis=3))
         return dict(zip(self.statistics, np.concatenate(parts, axis=2)))

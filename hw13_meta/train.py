@@ -60,11 +60,7 @@ RECIPES = {
 DEFAULTS = {"omniglot": "proto-maml", "sine": "meta-sgd"}
 SINE_METHODS = [method for task, method in RECIPES if task == "sine"]
 METHOD_NAMES = list(dict.fromkeys(method for _, method in RECIPES))
-SYNTHETIC = {
-    "iterations": 120,
-    "training_ways": 10,
-    "filters": 32,
-}  # enough for invented characters, which are few
+SYNTHETIC = {"iterations": 120, "training_ways": 10, "filters": 32}  # invented characters are few
 
 
 def parse_args(argv=None):
