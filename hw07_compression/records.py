@@ -27,9 +27,13 @@ def claim(args):
     with replacing(folder / ".probe") as path:
         path.write_bytes(b"0" * 4096)
     (folder / ".probe").unlink()
-    checkpoints, kept = list(folder.glob("checkpoint*.npz")), folder / "earlier-checkpoint.npz"
-    if getattr(args, "resume", False) and kept.is_file() and not checkpoints:
-        raise BadInput(f"--resume: {folder} has no checkpoint.npz; rename {kept.name} to go on from that.")
+    checkpoints = list(folder.glob("checkpoint*.npz"))
+    kept = sorted(path.name for path in folder.glob("earlier-checkpoint*.npz"))
+    if getattr(args, "resume", False) and kept and not checkpoints:
+        missing = kept[0].removeprefix("earlier-")
+        raise BadInput(
+            f"--resume: {folder} has no {missing}; rename {' and '.join(kept)} to go on from that."
+        )
     for checkpoint in checkpoints if not getattr(args, "resume", True) else ():
         kept, number = checkpoint.with_name("earlier-" + checkpoint.name), 1
         while kept.exists():

@@ -134,7 +134,7 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
             allow_abbrev=False,
         )
-        self.script = script
+        self.script, self.length = script, epochs
         self.add_argument("--data-dir", type=Path, default=HERE / "data", help=data)
         self.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder to write to")
         self.add_argument("--synthetic", action="store_true", help="use a small made-up data set")
@@ -163,8 +163,9 @@ class Parser(argparse.ArgumentParser):
             defaults = asdict(recipe(chosen))
             self.set_defaults(**{name: value for name, value in defaults.items() if name in flags})
         args = self.parse_args(argv)
-        if self.script == "report":  # what learnt from made-up data is no row of the real tables
-            args.trainings = args.out_dir / ("report-synthetic" if args.synthetic else "report")
+        if self.script == "report":  # what learnt from made-up data, or in a trial, is no row of the tables
+            kind = "-synthetic" * args.synthetic + "-trial" * (getattr(args, self.length) is not None)
+            args.trainings = args.out_dir / f"report{kind}"
         return args
 
     def error(self, message):

@@ -240,6 +240,10 @@ def test_what_a_killed_training_left_goes_and_a_forgotten_checkpoint_stays(recor
     again = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", resume=True)
     with pytest.raises(records.BadInput, match="rename earlier-checkpoint.npz to go on"):
         records.claim(again)
+    (tmp_path / "earlier-checkpoint.npz").rename(tmp_path / "earlier-checkpoint_1.npz")
+    with pytest.raises(records.BadInput, match="no checkpoint_1.npz; rename earlier-checkpoint_1.npz"):
+        records.claim(again)
+    (tmp_path / "earlier-checkpoint_1.npz").rename(tmp_path / "earlier-checkpoint.npz")
     (tmp_path / "checkpoint.npz").write_text("a minute")
     records.claim(again)
     again.resume = False
@@ -291,6 +295,18 @@ def test_what_a_system_leaves_in_a_folder_changes_nothing(records, tmp_path):
     assert records.fingerprint(tmp_path) == before
     (tmp_path / "1.png").write_bytes(b"x")
     assert records.fingerprint(tmp_path) != before
+
+
+def test_a_trial_shares_no_training_with_the_report(scaffold, tmp_path):
+    parser = scaffold.Parser("A report.", "report", epochs="iterations")
+    kinds = ([], ["--iterations", "2"], ["--synthetic"], ["--synthetic", "--iterations", "2"])
+    folders = [parser.parse([*flags, "--out-dir", str(tmp_path)]).trainings for flags in kinds]
+    assert [folder.name for folder in folders] == [
+        "report",
+        "report-trial",
+        "report-synthetic",
+        "report-synthetic-trial",
+    ]
 
 
 def test_a_report_names_its_own_flags(scaffold):
