@@ -25,7 +25,7 @@ from device import start_keras
 from images import open_image
 from matplotlib.figure import Figure
 from PIL import Image, ImageOps
-from records import plain, trained
+from records import plain, spare, trained
 
 SHOWN = 3  # images in a figure
 
@@ -48,6 +48,7 @@ def main(argv=None):
     learnt = trained(args, "images", own_input=bool(args.picture))["arguments"]
     if not isinstance(learnt.get("proxy"), list) or not isinstance(learnt.get("method"), str):
         raise BadInput(f"{args.out_dir / 'metrics.json'} is not of this chapter; run train.py again.")
+    spare(args, [args.picture] if args.picture else [], "attacked.png", "picture.png")
     own = open_image(args.picture) if args.picture else None
     images, labels, categories, names = load_images(data_dir)
     attacked = read_image_files(args.out_dir / "images", names) if own is None else images

@@ -23,7 +23,7 @@ FREE_FLAGS = {"data_dir", "out_dir", "resume", "devices"}  # may differ when a t
 os.environ.update(MPLBACKEND="agg", MATPLOTLIBRC=os.devnull)
 os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors are raised, too
-for _name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):
+for _name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED"):
     os.environ.pop(_name, None)
 for _number, _name in enumerate(("stdin", "stdout", "stderr")):
     if getattr(sys, _name) is None:  # closed by the shell: the next file opened would take its number
@@ -57,7 +57,8 @@ def explain(error):
     """An exception -> its sentence and exit status. Raises it again if it is a fault of this program."""
     name, text = type(error).__name__, " ".join(str(error).split())
     if isinstance(error, BadInput):
-        return text, 2
+        again = "run train.py --synthetic again"
+        return text.replace("try --synthetic", again) if Parser.made_up else text, 2
     if isinstance(error, KeyboardInterrupt):
         way = "; --resume goes on after the last finished epoch" if "resume" in Parser.flags else ""
         return f"Stopped: the files already in --out-dir are whole{way}.", 130
@@ -118,6 +119,7 @@ class Parser(argparse.ArgumentParser):
     """The flags that all scripts have; a chapter adds its own. A wrong flag raises BadInput."""
 
     flags, reports = (), False  # of the last parser: what a sentence may name; whether that is a report's
+    made_up = False  # whether the data are
 
     def __init__(
         self,
@@ -130,7 +132,7 @@ class Parser(argparse.ArgumentParser):
     ):
         """doc: the script's docstring, of which the first line is shown. script: train, predict or report."""
         super().__init__(
-            description=doc.splitlines()[0],
+            description=(doc or script).splitlines()[0],  # python -OO has no docstrings
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
             allow_abbrev=False,
         )
@@ -163,6 +165,7 @@ class Parser(argparse.ArgumentParser):
             defaults = asdict(recipe(chosen))
             self.set_defaults(**{name: value for name, value in defaults.items() if name in flags})
         args = self.parse_args(argv)
+        Parser.made_up = args.synthetic
         if self.script == "report":  # what learnt from made-up data, or in a trial, is no row of the tables
             kind = "-synthetic" * args.synthetic + "-trial" * (getattr(args, self.length) is not None)
             args.trainings = args.out_dir / f"report{kind}"

@@ -10,14 +10,17 @@ import os
 import platform
 import shutil
 import sys
+import warnings
 
 from scaffold import SYSTEM_FILES, BadInput, replacing
+
+warnings.filterwarnings("ignore", "Glyph")  # a character that the font has not is drawn as a box
 
 
 def claim(args):
     """Make --out-dir, try it, and lock it: before a training, not after. Raises BadInput if it is taken."""
     folder = args.out_dir
-    if folder.resolve() == args.data_dir.resolve():
+    if os.path.realpath(folder) == os.path.realpath(args.data_dir):
         raise BadInput(f"--out-dir {folder} is --data-dir, whose files would be overwritten; choose another.")
     folder.mkdir(parents=True, exist_ok=True)
     lock(folder)
@@ -94,8 +97,8 @@ def learning_curve(history, panels, marks=None, **settings):
 
 
 def plain(text):
-    """A user's text for Matplotlib, in which a pair of $ would begin a formula."""
-    return str(text).replace("$", r"\$")
+    """A user's text for Matplotlib, in which a pair of $ would begin a formula; a name need not be UTF-8."""
+    return str(text).encode("utf-8", "backslashreplace").decode().replace("$", r"\$")
 
 
 def record(args, metrics, files):
@@ -200,9 +203,17 @@ def check_models(args, paths, own_input=False):
     Of the latter only those that a metrics.json beside them names: one that was sent to somebody has none.
     """
     for path in paths:
-        metrics = path.parent / "metrics.json"
-        if not args.model or (metrics.is_file() and path.name in read_metrics(path.parent)["files"]):
-            trained(args, path.name, folder=path.parent, own_input=own_input)
+        files = read_metrics(path.parent)["files"] if (path.parent / "metrics.json").is_file() else ()
+        if not args.model or path.name in files:
+            names = ["classes.txt"] if "classes.txt" in files else []
+            trained(args, path.name, *names, folder=path.parent, own_input=own_input)
+
+
+def spare(args, paths, *outputs):
+    """Raise BadInput if one of a person's own files is to be overwritten: of these names, in --out-dir."""
+    for path in paths or ():
+        if os.path.realpath(path.parent) == os.path.realpath(args.out_dir) and any(map(path.match, outputs)):
+            raise BadInput(f"{path} would be overwritten; choose another --out-dir.")
 
 
 def finished(args):

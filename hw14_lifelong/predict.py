@@ -18,7 +18,7 @@ from dataset import DIGITS, read_digit
 from device import load_keras, start_keras
 from matplotlib.figure import Figure
 from metrics import logits_of
-from records import plain, trained
+from records import plain, spare, trained
 from scipy.special import softmax
 from tasks import expand, load_tasks, only_permuted, permutation, permute, reshape, snapshot
 
@@ -33,6 +33,7 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
+    spare(args, args.picture, "own.png")
     own = [read_digit(path) for path in args.picture or ()]
     metrics = trained(args, "model.keras", own_input=bool(own))
     names, grey, seed = learnt(metrics, args.out_dir)
@@ -73,6 +74,8 @@ def read_tests(args, models, tasks):
     if rows:
         with replacing(args.out_dir / "forgotten.png") as path:
             draw_forgotten(rows).savefig(path)
+    else:  # no figure of an earlier training stays
+        (args.out_dir / "forgotten.png").unlink(missing_ok=True)
     print(f"{len(table)} predictions   {args.out_dir / 'predictions.csv'}")
     return table
 

@@ -260,6 +260,42 @@ def test_what_was_cut_short_among_made_up_data_goes(records, tmp_path):
     assert not left.exists()
 
 
+def test_a_persons_own_file_is_not_overwritten(records, tmp_path):
+    args = SimpleNamespace(out_dir=tmp_path)
+    (tmp_path / "mine").mkdir()
+    records.spare(args, [tmp_path / "mine" / "own.png", tmp_path / "my.png"], "own.png", "page_*.png")
+    for name in ("own.png", "page_7.png"):
+        with pytest.raises(records.BadInput, match=f"{name} would be overwritten; choose another --out-dir"):
+            records.spare(args, [tmp_path / "mine" / ".." / name], "own.png", "page_*.png")
+
+
+def test_classes_of_another_training_are_not_used(records, tmp_path):
+    for name in ("model.keras", "classes.txt"):
+        (tmp_path / name).write_text(name)
+    files = {name: records.fingerprint(tmp_path / name) for name in ("model.keras", "classes.txt")}
+    metrics = {"arguments": {"synthetic": False}, "files": files}
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    args = SimpleNamespace(out_dir=tmp_path, model=None, synthetic=False)
+    records.check_models(args, [tmp_path / "model.keras"])
+    (tmp_path / "classes.txt").write_text("others")
+    for args.model in (None, [tmp_path / "model.keras"]):
+        with pytest.raises(records.BadInput, match="classes.txt and metrics.json are of two trainings"):
+            records.check_models(args, [tmp_path / "model.keras"])
+
+
+def test_a_name_that_is_not_utf_8_can_be_drawn(records):
+    assert records.plain("\udca4$.png") == r"\udca4\$.png"
+    records.plain("\udca4").encode()
+
+
+def test_advice_where_the_data_are_made_up(scaffold):
+    error = scaffold.BadInput(f"x is missing; {scaffold.HELP}.")
+    scaffold.Parser("A training.", "predict").parse(["--synthetic"])
+    assert scaffold.explain(error)[0].endswith("or run train.py --synthetic again.")
+    scaffold.Parser(None, "predict").parse([])  # as python -OO has it
+    assert scaffold.explain(error)[0].endswith("or try --synthetic.")
+
+
 def test_a_file_system_without_locks(records, tmp_path, monkeypatch):
     def flock(*args):
         raise OSError(errno.ENOLCK, "No locks available")
