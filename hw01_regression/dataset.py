@@ -137,7 +137,7 @@ def hours_within(windows, hours):
     """Pairs to learn from that windows hold themselves: their later hours, from the `hours` before each.
 
     windows (n, 18, 9) -> earlier (m, 18, 9), of which the last `hours` are filled and the others are 0, and
-    later (m,), PM2.5 in ug/m3. Hours whose PM2.5 is a fault are left out.
+    later (m,), PM2.5 in ug/m3. Hours whose PM2.5 is 0 or below are left out.
     """
     earlier, later = [], []
     for first in range(HOURS - hours):

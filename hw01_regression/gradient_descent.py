@@ -1,4 +1,4 @@
-r"""The heart of the homework: what a step of gradient descent is, and three ways to take many of them.
+r"""The heart of the homework: what a step of gradient descent is, and two ways to take many of them.
 
 The loss of a batch of n rows is the mean of rho(r), r = prediction - target, plus an L2 penalty:
 

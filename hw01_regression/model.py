@@ -18,7 +18,7 @@ import numpy as np
 from dataset import HOURS, ITEMS
 from gradient_descent import bilinear, linear
 
-MAY_BE_ZERO = ("PM2.5", "RAINFALL")  # clean air, a dry hour; any other item's zero is a silent sensor
+MAY_BE_ZERO = ("PM2.5", "RAINFALL")  # clean air, a dry hour; any other item's zero counts as a silent sensor
 
 
 def hold_faults(windows, items):

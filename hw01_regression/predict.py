@@ -50,10 +50,13 @@ def main(argv=None):
 def predict_one(model, window, metrics):
     """Print PM2.5 of the hour after a window (1, 18, 9), and where nine of ten such hours lay in training."""
     value = max(0.0, float(model.predict(window)[0]))
-    for band in metrics["intervals"]:
-        if band["up_to"] is None or value <= band["up_to"]:
-            break
-    low, high = (max(0.0, value + band[name]) for name in ("low", "high"))
+    try:
+        bands = [band for band in metrics["intervals"] if band["up_to"] is None or value <= band["up_to"]]
+        low, high = (max(0.0, value + bands[0][name]) for name in ("low", "high"))
+    except (KeyError, IndexError, TypeError) as error:
+        raise BadInput(
+            "metrics.json has no intervals as train.py writes them; run train.py again."
+        ) from error
     print(f"PM2.5 of the next hour: {value:.1f} ug/m3, nine times of ten between {low:.1f} and {high:.1f}")
     return value
 

@@ -110,7 +110,7 @@ def main(argv=None, recipe=None):
     if history.training_rmse.iloc[-1] > targets.std():
         print(
             f"note: predicting the mean has an RMSE of {targets.std():.1f}, less than this training: the "
-            "descent diverged, or had too few --epochs; lower --learning-rate",
+            "descent diverged, or was too short; change --learning-rate, or give more --epochs",
             file=sys.stderr,
         )
 

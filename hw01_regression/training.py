@@ -39,18 +39,19 @@ class Learner:
         model.fit_scale(raw)
         x = model.standardise(self.raw[validation])
         forward, gradient = (bilinear, bilinear_gradient) if recipe.bilinear else (linear, linear_gradient)
-        model.parameters = minimise(
-            partial(gradient, loss=recipe.loss, l2=args.l2),
-            model.start(),
-            model.standardise(raw),
-            targets,
-            rule=recipe.rule(args.learning_rate),
-            epochs=args.epochs,
-            batch_size=args.batch_size,
-            rng=np.random.default_rng(args.seed),
-            average=recipe.average,
-            after_epoch=lambda parameters: predictions.append(forward(parameters, x)),
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # a descent that diverges is refused below
+            model.parameters = minimise(
+                partial(gradient, loss=recipe.loss, l2=args.l2),
+                model.start(),
+                model.standardise(raw),
+                targets,
+                rule=recipe.rule(args.learning_rate),
+                epochs=args.epochs,
+                batch_size=args.batch_size,
+                rng=np.random.default_rng(args.seed),
+                average=recipe.average,
+                after_epoch=lambda parameters: predictions.append(forward(parameters, x)),
+            )
         if not np.isfinite(predictions[-1]).all():
             raise BadInput(f"--learning-rate {args.learning_rate} is too large: the descent diverged.")
         return model, np.array(predictions)
@@ -81,10 +82,9 @@ def rmse(errors):
 
 def intervals(predictions, errors):
     """For each of four bands of predictions, from low to high: where 90 % of the errors lie, in ug/m3."""
-    edges = np.quantile(predictions, np.arange(1, BANDS) / BANDS)
-    band = np.searchsorted(edges, predictions)
-    quantiles = [np.quantile(errors[band == number], INTERVAL) for number in range(BANDS)]
+    bands = np.array_split(np.argsort(predictions, kind="stable"), BANDS)
+    edges = [float(predictions[band[-1]]) for band in bands[:-1]]
+    quantiles = [np.quantile(errors[band], INTERVAL).tolist() for band in bands]
     return [
-        {"up_to": upper, "low": low, "high": high}
-        for upper, (low, high) in zip([*edges.tolist(), None], np.array(quantiles).tolist())
+        {"up_to": upper, "low": low, "high": high} for upper, (low, high) in zip([*edges, None], quantiles)
     ]

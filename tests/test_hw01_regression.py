@@ -331,7 +331,6 @@ def test_bad_test(hw01, spoil, tmp_path, capsys, case):
         ("--method linear --learning-rate 10 --epochs 20", ["too large"]),
     ],
 )
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the last one overflows on purpose
 def test_bad_flags(hw01, whole_set, tmp_path, capsys, flags, words):
     argv = ["--data-dir", whole_set, "--out-dir", tmp_path / "out", *flags.split()]
     check_sentence(hw01, capsys, argv, *words)
@@ -374,7 +373,7 @@ def test_a_window_of_ones_own(hw01, whole_set, tmp_path, capsys):
 def test_a_training_that_diverged_says_so(hw01, whole_set, tmp_path, capsys):
     argv = ["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--method", "adagrad"]
     hw01.train.main([*argv, "--epochs", "3", "--learning-rate", "100"])
-    assert "the descent diverged, or had too few --epochs" in capsys.readouterr().err
+    assert "the descent diverged, or was too short" in capsys.readouterr().err
 
 
 def test_missing_folder_and_one_month(hw01, tmp_path, capsys):
@@ -455,6 +454,14 @@ def test_the_intervals_are_what_has_to_be_added_to_a_prediction(hw01, whole_set,
     assert metrics["score"] == pytest.approx(10)
     for band in metrics["intervals"]:
         assert (band["low"], band["high"]) == (pytest.approx(10), pytest.approx(10))
+
+
+def test_intervals_of_predictions_that_are_all_alike(hw01):
+    """As of a month without rain, by its rain alone: no band is empty."""
+    errors = np.arange(8.0)
+    bands = hw01.training.intervals(np.full(8, 5.0), errors)
+    assert [band["up_to"] for band in bands] == [5, 5, 5, None]
+    assert all(band["low"] < band["high"] for band in bands)
 
 
 def test_products_are_of_the_last_readings_and_the_last_change(hw01):
