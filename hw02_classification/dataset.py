@@ -1,7 +1,7 @@
 """The course's census files -> arrays.
 
 X_train, Y_train and X_test come from the Kaggle competition ml2020spring-hw2: rows of the Census-Income (KDD)
-data set of UCI, made half as one-sided by the course, each attribute one-hot but for a few counts and
+data set of UCI, of which one in five has label 1 here, each attribute one-hot but for a few counts and
 amounts. They are CSV files without an ending, and with a header:
 
 X_train   id,age,...: a row is a person; 510 feature columns in the course's file. Any columns are read.

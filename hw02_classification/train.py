@@ -112,7 +112,8 @@ def fit(args, columns, x, y, validation=None):
     if args.method == "logistic":
         after_epoch = scored if sets else None
         settings = (args.epochs, args.batch_size, args.learning_rate, args.l2, args.seed)
-        parameters = fit_logistic(z, y, *settings, after_epoch)
+        with np.errstate(over="ignore", invalid="ignore"):  # a descent that diverges is refused below
+            parameters = fit_logistic(z, y, *settings, after_epoch)
     elif args.method == "generative":
         parameters = (fit_shared if args.covariance == "shared" else fit_separate)(z, y)
         if sets:
