@@ -18,8 +18,8 @@
     plain      the course's sample: five convolutions, each with pooling, then three dense layers
     dense      three dense layers and no convolution: a control for the convolutions
 
-In larger images airbench's patches move by more than one pixel, so that about 32 x 32 are left. The other
-networks halve an image until 4 x 4 are left; from 64 pixels on resnet's stem does so too.
+In larger images airbench's patches move by more than one pixel, so that about 32 x 32 are left. resnet and
+vgg halve an image until 4 x 4 are left; from 64 pixels on resnet's stem does so too.
 """
 
 import keras
@@ -199,8 +199,10 @@ def portable(model, size, side=None):
 
 
 def at_other_sizes(model, factors):
-    """A classifier that scales its images first, with the side of that times each factor; else nothing, nor
-    where a layer's weights are of one side (Flatten) or it is a model in itself."""
+    """Copies of a classifier that begins with Resizing, one a factor, which resize to factor times its side.
+
+    [] if it has no such layer, or cannot take images of another side: Flatten, or a model inside it.
+    """
     own = getattr(model, "layers", ())
     sides = [layer.height for layer in own if isinstance(layer, layers.Resizing)]
     if not sides or any(isinstance(layer, keras.Model | layers.Flatten) for layer in own):

@@ -12,7 +12,7 @@ The hand-in is <out-dir>/submission.csv: the header Id,Category and a row a test
 
 from pathlib import Path
 
-from scaffold import Parser, replacing, run
+from scaffold import BadInput, Parser, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -51,6 +51,9 @@ def main(argv=None):
 
     models = load_models(paths)
     names = class_names(paths[0].parent, models[0].output_shape[1])
+    for path in paths[1:]:
+        if class_names(path.parent, len(names)) != names:
+            raise BadInput(f"{path} and {paths[0]} have other classes, as their classes.txt tell.")
     sizes = {model.input_shape[1] for model in models}
     if args.picture:
         images = {size: np.stack([read_square(path, size) for path in args.picture]) for size in sizes}
@@ -63,7 +66,7 @@ def main(argv=None):
     found = mean_probabilities(models, images, args.tta)
     submission = pd.DataFrame({"Id": ids, "Category": found.argmax(axis=1)})
     if args.probabilities:
-        submission = submission.join(pd.DataFrame(found.round(4), columns=names))
+        submission = submission.join(pd.DataFrame(found.round(4), columns=names), rsuffix=" (class)")
     with replacing(args.out_dir / "submission.csv") as path:
         submission.to_csv(path, index=False)
     print(f"{len(ids)} predictions   {args.out_dir / 'submission.csv'}")

@@ -8,8 +8,7 @@
     python hw03_cnn/train.py --full-precision               in float32, even where bfloat16 is faster
     python hw03_cnn/train.py --resume                       go on after the last finished epoch
 
-The score is the accuracy on validation/, which chooses nothing: the model that is saved is that of the last
-epoch.
+The score is the accuracy on validation/, which chooses no epoch: the model that is saved is that of the last.
 """
 
 import sys
@@ -26,7 +25,12 @@ from records import claim, learning_curve, record
 
 SAMPLES = 2_000_000  # images that a training sees: the fewer there are, the more often each,
 MOST_EPOCHS = 80  # but not more often than this
-PARTS = ("augmentation", "normalisation", "whitening", "identity")
+PARTS = {  # that --without leaves out, and the networks that have them
+    "augmentation": ("airbench", "shallow", "resnet", "vgg", "plain", "dense"),
+    "normalisation": ("airbench", "shallow", "resnet", "vgg"),
+    "whitening": ("airbench", "shallow"),
+    "identity": ("airbench", "shallow"),
+}
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,13 @@ def parse_args(argv=None):
     parser.add_argument(
         "--generations", type=integer(1, 100), help="networks to train in turn, each the next one's teacher"
     )
-    parser.add_argument("--without", nargs="+", choices=PARTS, default=[], help="leave out")
+    parser.add_argument("--without", nargs="+", choices=list(PARTS), default=[], help="leave out")
     parser.add_argument("--full-precision", action="store_true", help="compute in float32, not in bfloat16")
-    return parser.parse(argv, recipe)
+    args = parser.parse(argv, recipe)
+    for part in args.without:
+        if args.arch not in PARTS[part]:
+            parser.error(f"--without {part}: --arch {args.arch} has no such part")
+    return args
 
 
 def recipe(args):

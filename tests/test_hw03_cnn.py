@@ -637,6 +637,15 @@ def test_a_class_that_training_never_saw(hw03_light, small, capsys):
     check_sentence(hw03_light, capsys, ["--data-dir", small], folder, "class 11", "0 to 10")
 
 
+@pytest.mark.parametrize(
+    ("arch", "part"),
+    [("dense", "normalisation"), ("plain", "normalisation"), ("resnet", "whitening"), ("vgg", "identity")],
+)
+def test_a_part_that_a_network_does_not_have(hw03_light, small, capsys, arch, part):
+    argv = ["--data-dir", small, "--arch", arch, "--without", "augmentation", part]
+    check_sentence(hw03_light, capsys, argv, f"--without {part}: --arch {arch} has no such part")
+
+
 def test_a_class_without_pictures_is_named(hw03_light, small, capsys):
     labels = np.array([0, 1, 3, 5])
     assert hw03_light.train.count_classes(labels, labels, small) == 6
