@@ -75,8 +75,8 @@ def sampled_cross_entropy(context, target, drawn, vectors, bias, log_q):
 def pretrain(args, reader, rows):
     """Train the words and the LSTM of a reader of model.py on rows int32 (N, words) of tweets.
 
-    Writes language_model.npz, and with --resume goes on from there, after its last finished epoch. Raises
-    BadInput when the loss is not a number, or the file is not of this training.
+    Writes checkpoint_language_model.npz, and with --resume goes on from there, after its last finished epoch.
+    Raises BadInput when the loss is not a number, or the file is not of this training.
     """
     lstm = next(layer for layer in reader.layers if isinstance(layer, layers.Bidirectional))
     counts = np.bincount(rows.ravel(), minlength=reader.get_layer("words").input_dim)
@@ -94,7 +94,7 @@ def pretrain(args, reader, rows):
 
     others = set(vars(args)) - {"seed", "vectors", "synthetic"}  # flags of what comes after
     words = np.array(reader.get_layer("words").words)  # of the text, in the order of how often they occur
-    checkpoint = Checkpoint(args, [words], others, "language_model.npz")
+    checkpoint = Checkpoint(args, [words], others, "checkpoint_language_model.npz")
     variables = [*model.variables, *model.optimizer.variables]
     if args.resume:
         checkpoint.restore(variables)

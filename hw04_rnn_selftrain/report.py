@@ -1,6 +1,6 @@
 """Answer the report questions of homework 4: every table and figure of README.md.
 
-    python hw04_rnn_selftrain/report.py                 on the course's files, into results/: three hours
+    python hw04_rnn_selftrain/report.py                 on the course's files, into results/
     python hw04_rnn_selftrain/report.py --synthetic     without them, into out/results/
 
 What is self-training worth, with few labels and with many, and how often is a pseudo label right? What are
@@ -22,9 +22,7 @@ from records import finished, publish, read_metrics
 
 
 def parse_args(argv=None):
-    parser = Parser(__doc__, "report", "folder of the text files")
-    parser.set_defaults(seeds=3)
-    return parser.parse(argv)
+    return Parser(__doc__, "report", "folder of the text files").parse(argv)
 
 
 if __name__ == "__main__":  # --help, wrong flags and files need not wait for the imports below
@@ -51,7 +49,7 @@ STARTS = {  # without self-training and n-grams, of the first seed
     "random, trained": "--no-language-model --vectors random",
     "bag of words": "--model bag",
 }
-SHARED = ("vectors.txt", "language_model.npz")  # made without labels: once for each seed
+SHARED = ("vectors.txt", "checkpoint_language_model.npz")  # made without labels: once for each seed
 SAME_WORDS = ("today is a good day , but it is hot", "today is hot , but it is a good day")
 
 
@@ -86,14 +84,14 @@ def main(argv=None):
             rows.append(["labels", f"{count} labels, gain, {name}", *summary(gain)])
         if count < most:
             rows += [["precision", *row] for row in precision(trials, folders, count)]
-    first, *_ = trials
+    first, with_most = trials[0], folders
     for name, flags in OTHER_WAYS.items():
         folder = first.trained(f"--labelled {counts[-1]} {flags}")
         value = first.share_right(folder / "model.keras", "network")
         rows.append(["labels", f"{counts[-1]} labels, network, {name}", *summary([value])])
 
     rows.append(["start", "language model", *summary(curves["network, labels alone"][-1][:1])])
-    kept = {"bidirectional LSTM": folders}
+    kept = {"bidirectional LSTM": with_most}
     for name, flags in STARTS.items():
         kept[name] = [first.trained(f"--labelled {most} --no-self-training --no-ngrams {flags}")]
         rows.append(["start", name, *summary([first.share_right(kept[name][0] / "model.keras", "network")])])

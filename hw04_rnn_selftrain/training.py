@@ -87,6 +87,8 @@ class Fit:
         start = [keras.ops.convert_to_numpy(variable) for variable in self.state()]
         if resume:
             self.checkpoint.restore(self.state())
+            if self.checkpoint.rows and self.checkpoint.rows[-1]["round"] > rounds:
+                raise BadInput(f"{self.checkpoint.path} has rounds of self-training; leave out --resume.")
             self.pseudo = pd.DataFrame(self.checkpoint.state.get("pseudo", []), columns=self.pseudo.columns)
         while (ahead := self.ahead(rounds)) is not None:
             number, done, epochs = ahead

@@ -35,10 +35,11 @@ class Sentences:
 def word_vectors(path, sentences, seed, drawn=False, resume=False):
     """Vectors of the words of sentences, list of str; with resume, those that an earlier training wrote.
 
-    Returns gensim's KeyedVectors, the most frequent word first; if drawn, they are random numbers. Raises
+    Returns gensim's KeyedVectors, the most frequent word first; if drawn, they are random numbers, and no
+    file is read or written. Raises
     BadInput if no word comes twice, or the file is not what this function wrote.
     """
-    if resume and path.is_file():
+    if resume and path.is_file() and not drawn:
         try:
             found = KeyedVectors.load_word2vec_format(path)
             if not len(found) or found.vectors.shape[1] != SIZE or not np.isfinite(found.vectors).all():
@@ -50,6 +51,8 @@ def word_vectors(path, sentences, seed, drawn=False, resume=False):
         return found
     print("makes the word vectors", flush=True)
     found = skip_gram(sentences, seed, learn=not drawn)
+    if drawn:
+        return found
     with replacing(path) as temporary:
         found.save_word2vec_format(temporary)
     return found

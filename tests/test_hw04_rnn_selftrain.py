@@ -235,7 +235,7 @@ def test_the_language_model_changes_words_and_lstm_and_learns(hw04, rnn, tmp_pat
     args = hw04.train.parse_args(["--out-dir", str(tmp_path), "--epochs", "5"])
     before = rnn.get_weights()
     hw04.language_model.pretrain(args, rnn, rnn.get_layer("words").encode(["it is good but hot"] * 200))
-    with np.load(tmp_path / "language_model.npz") as found:
+    with np.load(tmp_path / "checkpoint_language_model.npz") as found:
         rows = json.loads(str(found["words"]))["rows"]
     assert rows[-1]["cross_entropy"] < rows[0]["cross_entropy"] - 0.5
     changed = [not np.array_equal(a, b) for a, b in zip(before, rnn.get_weights())]
@@ -458,6 +458,10 @@ def test_vectors_are_the_same_for_a_seed_and_kept_as_text(hw04, tmp_path):
             hw04.vectors.word_vectors(tmp_path / "vectors.txt", sentences, 3, resume=True)
     drawn = hw04.vectors.word_vectors(tmp_path / "drawn.txt", sentences, 3, drawn=True)
     assert not np.allclose(drawn.vectors, first.vectors[: len(drawn)])
+    assert not (tmp_path / "drawn.txt").exists()
+    hw04.vectors.word_vectors(tmp_path / "again.txt", sentences, 3)
+    drawn_again = hw04.vectors.word_vectors(tmp_path / "again.txt", sentences, 3, drawn=True, resume=True)
+    np.testing.assert_array_equal(drawn_again.vectors, drawn.vectors)
 
 
 # ---- the files
@@ -582,7 +586,7 @@ def test_a_tweet_with_a_line_end_of_its_own_is_one_row_of_the_pseudo_labels(hw04
 
 
 @pytest.mark.full
-def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(hw04, whole_set, tmp_path, monkeypatch):
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(hw04, whole_set, tmp_path, monkeypatch, capsys):
     argv = ["--data-dir", str(whole_set), *SHORT, "--out-dir"]
     hw04.train.main([*argv, str(tmp_path / "whole")])
 
@@ -605,6 +609,8 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(hw04, whole_s
     assert scores[0] == scores[1]
     given = [(tmp_path / name / "pseudo_labels.csv").read_bytes() for name in ("whole", "cut")]
     assert given[0] == given[1]
+    without = [*argv, str(tmp_path / "cut"), "--resume", "--no-self-training"]
+    check_sentence(hw04, capsys, without, "has rounds of self-training", "leave out --resume")
 
 
 def test_a_resume_that_does_not_fit(hw04, whole_set, tmp_path, capsys):
