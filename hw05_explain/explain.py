@@ -6,12 +6,11 @@ Those of SIGNED are below 0 where an image speaks against the class.
 
 from scaffold import HELP, BadInput
 
-import numpy as np
 from device import load_keras
 from faithfulness import probability
 from filters import activation_maps, dream, strongest
 from lime import lime
-from model import depths, find_layer, scores_of
+from model import all_scores, depths, find_layer
 from saliency import grad_cam, integrated_gradients, saliency, smoothgrad
 from tqdm import tqdm
 
@@ -61,7 +60,7 @@ def look(model, images, name, filters, count):
     for number in [] if filters is None else filters:
         if not 0 <= number < last.output.shape[-1]:
             raise BadInput(f"--filters {number}: expected 0 to {last.output.shape[-1] - 1} of {last.name}.")
-    predicted = np.asarray(scores_of(model, images.astype(np.float32))).argmax(axis=1)
+    predicted = all_scores(model, images).argmax(axis=1)
     seen = []
     for layer in seen_by:
         responses = activation_maps(model, layer, images)

@@ -12,7 +12,7 @@ the image, not the model.
 import keras
 import numpy as np
 import tensorflow as tf
-from model import at_once, scores_of
+from model import all_scores
 from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 
@@ -53,13 +53,7 @@ def blurred(images):
 
 def probability(model, images, classes):
     """The softmax of the scores at each image's class: (n,)."""
-    batch = at_once(images.shape[1])
-    scores = np.concatenate(
-        [
-            np.asarray(scores_of(model, images[start : start + batch].astype(np.float32)))
-            for start in range(0, len(images), batch)
-        ]
-    )
+    scores = all_scores(model, images)
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))
     return odds[np.arange(len(odds)), classes] / odds.sum(axis=1)
 

@@ -8,7 +8,7 @@ eye can read, so the image is moved about by a pixel or two at each step and smo
 
 import numpy as np
 import tensorflow as tf
-from model import with_maps
+from model import parts, with_maps
 
 STEPS = 200
 STEP = 4.0  # pixel values, of the gradient brought to a mean square of 1
@@ -19,8 +19,9 @@ BLUR = np.outer([1, 2, 1], [1, 2, 1]) / 16
 
 def activation_maps(model, layer, images):
     """What the filters of a layer make of images (n, h, w, 3): float32 (n, rows, columns, filters)."""
-    maps, _ = with_maps(model, layer)(tf.convert_to_tensor(images, tf.float32), training=False)
-    return maps.numpy()
+    both = with_maps(model, layer)
+    found = [both(tf.convert_to_tensor(images[part], tf.float32), training=False) for part in parts(images)]
+    return np.concatenate([maps.numpy() for maps, _ in found])
 
 
 def strongest(maps, count):

@@ -41,9 +41,22 @@ def at_once(size):
     return max(1, PIXELS // size**2)
 
 
+def parts(images):
+    """Slices of images (n, size, size, 3), of as many as a model is shown at a time."""
+    count = at_once(images.shape[1])
+    return [slice(start, start + count) for start in range(0, len(images), count)]
+
+
 def scores_of(model, pixels):
     """Pixels (n, size, size, 3), 0 to 255 -> (n, classes): logits; after a softmax, log-probabilities."""
     return as_scores(model, model(pixels, training=False))
+
+
+def all_scores(model, images):
+    """The same of any number of images: an array (n, classes)."""
+    return np.concatenate(
+        [np.asarray(scores_of(model, ops.cast(images[part], "float32"))) for part in parts(images)]
+    )
 
 
 def as_scores(model, outputs):

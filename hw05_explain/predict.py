@@ -23,7 +23,7 @@ from device import start_keras
 from images import class_names, labelled_files, open_image, read_squares
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
-from records import plain, trained
+from records import plain, spare, trained
 
 IMAGES = (83, 4218, 4707, 8598)  # the course's
 FOOD = HERE.parent / "hw03_cnn" / "out" / "model.keras"
@@ -59,6 +59,7 @@ def numbers(text):
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
+    spare(args, args.picture, "page_*.png", "sheet.png", "filters.png")
     path = args.model or args.out_dir / "model.keras"
     if not args.model and not path.exists() and FOOD.is_file() and not args.synthetic:
         path = FOOD
@@ -97,8 +98,9 @@ def main(argv=None):
         )
         for row in table.itertuples()
     ]
-    for old in args.out_dir.glob("page_*.png"):  # of an earlier run's images
-        old.unlink()
+    if (args.out_dir / "explanations.csv").is_file():  # else the pages there are no earlier run's
+        for old in args.out_dir.glob("page_*.png"):
+            old.unlink()
     with replacing(args.out_dir / "sheet.png") as temporary:
         plot_sheet(images, maps, titles, SIGNED).savefig(temporary)
     for index, number in enumerate(table["index"]):
@@ -109,7 +111,7 @@ def main(argv=None):
     with replacing(args.out_dir / "filters.png") as temporary:
         plot_filters(dreams, seen).savefig(temporary)
     with replacing(args.out_dir / "explanations.csv") as temporary:
-        table.to_csv(temporary, index=False)
+        table.to_csv(temporary, index=False, errors="backslashreplace")  # a name need not be UTF-8
     print(f"{len(table)} pages   {args.out_dir / 'sheet.png'}")
     return table
 

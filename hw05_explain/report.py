@@ -1,6 +1,6 @@
 """Answer the report questions of homework 5: every table and figure of README.md.
 
-    python hw05_explain/report.py                   on the course's images, into results/: two hours
+    python hw05_explain/report.py                   on the course's images, into results/
     python hw05_explain/report.py --synthetic       without them, into out/results/
     python hw05_explain/report.py --imagenet M.keras --photographs A.jpg B.jpg    and a sheet of large ones
 
@@ -19,7 +19,7 @@ from scaffold import HERE, BadInput, Parser, replacing, run
 from dataset import make_synthetic
 from device import start_keras
 from images import labelled_files, open_image, read_squares
-from records import finished, measured_since, publish, read_metrics
+from records import fingerprint, finished, publish, read_metrics
 
 
 def parse_args(argv=None):
@@ -28,8 +28,7 @@ def parse_args(argv=None):
         "--model", type=Path, help="a whole Keras classifier, else homework 3's, else this chapter's"
     )
     parser.add_argument("--imagenet", type=Path, help="a classifier for a second sheet, else the same")
-    parser.add_argument("--photographs", type=Path, nargs="+", help="of that sheet, else of validation/")
-    parser.set_defaults(seeds=3)
+    parser.add_argument("--photographs", type=Path, nargs="+", help="of that sheet, else there is none")
     return parser.parse(argv)
 
 
@@ -54,7 +53,7 @@ import predict
 import train
 from explain import METHODS, load_classifier
 from faithfulness import areas, rank_correlation, shuffled
-from model import at_once, scores_of
+from model import all_scores
 from PIL import Image
 from scipy.stats import sem
 
@@ -82,8 +81,8 @@ def main(argv=None):
     images = read_squares([paths[index] for index in chosen], model.input_shape[1])
     runs = []
     for seed in range(args.seeds):
-        kept = args.trainings / f"maps_{seed}.csv"
-        if not measured_since(kept, explained):
+        kept = args.trainings / f"maps_{fingerprint(explained)}_{len(images)}_{seed}.csv"
+        if not kept.is_file():
             with replacing(kept) as path:
                 measured(model, images, seed).to_csv(path, index=False)
         try:
@@ -104,9 +103,10 @@ def main(argv=None):
         ("filters", "filters", WIDTH),
     ):
         shrink(small / f"{name}.png", results / f"{new}.jpg", width)
-    photographs = [str(path) for path in args.photographs or paths[:4]]
-    predict.main([*argv, "--model", str(args.imagenet or explained), "--picture", *photographs])
-    shrink(small / "sheet.png", results / "photographs.jpg", WIDTH)
+    if args.photographs or args.synthetic:
+        photographs = [str(path) for path in args.photographs or paths[:4]]
+        predict.main([*argv, "--model", str(args.imagenet or explained), "--picture", *photographs])
+        shrink(small / "sheet.png", results / "photographs.jpg", WIDTH)
     publish(results, pd.DataFrame(rows, columns=columns), weakest(read_metrics(small), runs))
 
 
@@ -120,13 +120,13 @@ def shrink(picture, small, width):
 def accuracy(model, paths, labels):
     """The share of images whose class the model names."""
     images = read_squares(paths, model.input_shape[1])
-    return float(np.mean(model.predict(images, at_once(images.shape[1]), verbose=0).argmax(axis=1) == labels))
+    return float(np.mean(all_scores(model, images).argmax(axis=1) == labels))
 
 
 def measured(model, images, seed):
     """A row for each image and method: the areas, those of a random order, the correlation, the seconds."""
     rng = np.random.default_rng(seed)
-    predicted = np.asarray(scores_of(model, images.astype(np.float32))).argmax(axis=1)
+    predicted = all_scores(model, images).argmax(axis=1)
     other, found, some = shuffled(model, seed), [], slice(SHUFFLED)
     by_chance = areas(model, images, predicted, rng.random(images.shape[:3]))
     for name, method in {"random order": None, **METHODS}.items():

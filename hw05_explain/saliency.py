@@ -13,7 +13,7 @@ The score is the logit of a class, or its log-probability where a model ends wit
 import numpy as np
 import tensorflow as tf
 from faithfulness import blurred
-from model import as_scores, find_layer, last_maps, scores_of, with_maps
+from model import as_scores, find_layer, last_maps, parts, scores_of, with_maps
 
 COPIES = 32  # noisy ones, of SmoothGrad
 NOISE = 0.1  # standard deviation, as a share of the range of pixels
@@ -22,12 +22,15 @@ WAY = 16  # steps from the blurred image, of integrated gradients
 
 def gradients(model, images, classes):
     """d score of an image's class / d its pixels: float32 (n, h, w, 3)."""
-    pixels = tf.convert_to_tensor(images, tf.float32)
-    with tf.GradientTape() as tape:
-        tape.watch(pixels)
-        # A sum has each image's own gradient, since no image plays a part in another's score.
-        score = tf.reduce_sum(tf.gather(scores_of(model, pixels), classes, batch_dims=1))
-    return tape.gradient(score, pixels).numpy()
+    found = []
+    for part in parts(images):
+        pixels = tf.convert_to_tensor(images[part], tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(pixels)
+            # A sum has each image's own gradient, since no image plays a part in another's score.
+            score = tf.reduce_sum(tf.gather(scores_of(model, pixels), classes[part], batch_dims=1))
+        found.append(tape.gradient(score, pixels).numpy())
+    return np.concatenate(found)
 
 
 def saliency(model, images, classes):
@@ -66,11 +69,14 @@ def grad_cam(model, images, classes, layer=None):
     BadInput where the model has no convolution.
     """
     seen_by = find_layer(model, layer) if layer else last_maps(model)
-    both, pixels = with_maps(model, seen_by), tf.convert_to_tensor(images, tf.float32)
-    with tf.GradientTape() as tape:
-        tape.watch(pixels)
-        maps, outputs = both(pixels, training=False)
-        score = tf.reduce_sum(tf.gather(as_scores(model, outputs), classes, batch_dims=1))
-    weights = tf.reduce_mean(tape.gradient(score, maps), axis=(1, 2), keepdims=True)  # (n, 1, 1, k)
-    seen = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1, keepdims=True))  # (n, r, c, 1)
-    return tf.image.resize(seen, images.shape[1:3])[..., 0].numpy()
+    both, found = with_maps(model, seen_by), []
+    for part in parts(images):
+        pixels = tf.convert_to_tensor(images[part], tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(pixels)
+            maps, outputs = both(pixels, training=False)
+            score = tf.reduce_sum(tf.gather(as_scores(model, outputs), classes[part], batch_dims=1))
+        weights = tf.reduce_mean(tape.gradient(score, maps), axis=(1, 2), keepdims=True)  # (n, 1, 1, k)
+        seen = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1, keepdims=True))  # (n, r, c, 1)
+        found.append(tf.image.resize(seen, images.shape[1:3])[..., 0].numpy())
+    return np.concatenate(found)

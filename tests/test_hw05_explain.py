@@ -247,7 +247,7 @@ def test_of_large_images_few_are_shown_at_a_time(hw05, monkeypatch):
         shown.append(len(images))
         return np.zeros((len(images), 2))
 
-    monkeypatch.setattr(hw05.faithfulness, "scores_of", scores_of)
+    monkeypatch.setattr(hw05.model, "scores_of", scores_of)
     monkeypatch.setattr(hw05.lime, "scores_of", scores_of)
     images = np.zeros((30, 224, 224, 3), np.uint8)
     assert hw05.faithfulness.probability(None, images, np.zeros(30, int)).shape == (30,)
@@ -255,6 +255,24 @@ def test_of_large_images_few_are_shown_at_a_time(hw05, monkeypatch):
     assert hw05.lime.score_copies(None, images[0], segments, np.ones((30, 1), bool), 0).shape == (30,)
     assert max(shown) < 21
     assert sum(shown) == 60
+
+
+def test_images_in_parts_have_the_maps_of_all_at_once(hw05, monkeypatch):
+    model, rng = hw05.model.build_small(16, 3), np.random.default_rng(0)
+    images, classes = rng.integers(0, 256, (5, 16, 16, 3)).astype(np.uint8), rng.integers(0, 3, 5)
+
+    def found():
+        saliency = hw05.saliency
+        ways = (saliency.saliency, saliency.integrated_gradients, saliency.grad_cam)
+        layer = hw05.model.find_layer(model)
+        maps = hw05.filters.activation_maps(model, layer, images)
+        return [*(way(model, images, classes) for way in ways), maps, hw05.model.all_scores(model, images)]
+
+    together = found()
+    monkeypatch.setattr(hw05.model, "PIXELS", 2 * 16 * 16)
+    assert len(hw05.model.parts(images)) == 3
+    for whole, in_parts in zip(together, found()):
+        np.testing.assert_allclose(in_parts, whole, rtol=1e-4, atol=1e-5)
 
 
 # --- filters --------------------------------------------------------------
