@@ -74,9 +74,10 @@ def main(argv=None):
         argv = [*shlex.split(flags), "--data-dir", data_dir, "--out-dir", out, "--seed", seed]
         argv += ["--full-precision"] if args.full_precision else []
         argv += ["--epochs", args.epochs, "--batch-size", TRIAL_BATCH] if args.epochs else []
-        argv = [str(word) for word in argv]
-        stale = start and not measured_since(out / "metrics.json", start / "metrics.json")
-        if stale or not finished(train.parse_args(argv)):
+        parsed = train.parse_args(argv := [str(word) for word in argv])
+        older = [start / "metrics.json"] * bool(start) + [parsed.teacher] * bool(parsed.teacher)
+        stale = not all(measured_since(out / "metrics.json", path) for path in older)
+        if stale or not finished(parsed):
             out.mkdir(parents=True, exist_ok=True)
             if start:
                 shutil.copyfile(start / "checkpoint_student.npz", out / "checkpoint_student.npz")

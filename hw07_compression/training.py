@@ -17,6 +17,7 @@ from device import divisible
 from distillation import Distillation, Views, logits, true_class_accuracy
 from model import accuracy, adopt, build_student, fold, inference_copy, load_teacher, make_plan
 from pruning import prune_channels, prune_weights
+from records import fingerprint
 
 TEACHER_WIDTH = 2  # of an own teacher, times --width
 STAGES = ("teacher", "student", "pruned")
@@ -63,7 +64,8 @@ def fit(args, stage, model, views, validation):
     )
     model.optimizer.build(model.trainable_variables)
     free = AFTERWARDS if stage == "pruned" else AFTERWARDS | {"prune", "rank"}
-    known = Namespace(**vars(args) | {"teacher": args.teacher and args.teacher.name})  # it may lie elsewhere
+    teacher = args.teacher and f"{args.teacher.name} ({fingerprint(args.teacher)})"  # it may lie elsewhere
+    known = Namespace(**vars(args) | {"teacher": teacher})
     checkpoint = Checkpoint(known, (views.images, views.labels), free, f"checkpoint_{stage}.npz")
     variables = [*model.variables, *model.optimizer.variables]
     if args.resume:

@@ -459,6 +459,11 @@ def test_an_interrupted_chain_goes_on_where_it_stopped(hw07, out_of_training, wh
     capsys.readouterr()
     changed = [*argv, "--out-dir", stopped, "--resume", "--alpha", "0.5"]
     check_sentence(hw07, capsys, changed, "--alpha 0.9, expected 0.5")
+    (out_of_training / "other").mkdir()
+    other = out_of_training / "other" / "teacher.keras"  # another one of the same name
+    keras_classifier().save(other)
+    taught_by_other = [*argv, "--out-dir", stopped, "--resume", "--teacher", str(other)]
+    check_sentence(hw07, capsys, taught_by_other, "with --teacher teacher.keras (", "leave out --resume")
     (out_of_training / "stopped" / "checkpoint_student.npz").write_bytes(b"PK\x03\x04")
     check_sentence(hw07, capsys, [*argv, "--out-dir", stopped, "--resume"], "is damaged", "--resume")
 
