@@ -144,11 +144,14 @@ def load_pairs(path, reference=True):
 
 
 def in_characters(pairs):
-    """The same pairs, their Chinese words cut into characters; a run of Latin letters or digits is one."""
-    return [
-        Pair(pair.english, [character for word in pair.chinese for character in characters(word)])
-        for pair in pairs
-    ]
+    """The same pairs, their Chinese words cut into characters; a run of Latin letters or digits is one.
+
+    As of words, the first MAX_TOKENS are kept.
+    """
+    cut = [[character for word in pair.chinese for character in characters(word)] for pair in pairs]
+    if long := sum(len(chinese) > MAX_TOKENS for chinese in cut):
+        print(f"note: {long} Chinese sentences were cut to {MAX_TOKENS} characters")
+    return [Pair(pair.english, chinese[:MAX_TOKENS]) for pair, chinese in zip(pairs, cut)]
 
 
 def chinese_vocabulary(pairs):

@@ -112,6 +112,13 @@ def test_chinese_is_cut_into_characters(hw08_light):
         assert "".join(vocabulary.decode(ids)) == "".join(whole.chinese)
 
 
+def test_a_line_that_was_not_cut_into_words_does_not_set_the_width(hw08_light, capsys):
+    dataset = hw08_light.dataset
+    cut = dataset.in_characters([dataset.Pair(["i"], ["我" * 60_000]), dataset.Pair(["no"], ["手"])])
+    assert [len(pair.chinese) for pair in cut] == [dataset.MAX_TOKENS, 1]
+    assert "1 Chinese sentences were cut to 200 characters" in capsys.readouterr().out
+
+
 def test_characters(hw08_light):
     split = hw08_light.bleu.characters
     assert split("我有10 本DVD。") == ["我", "有", "10", "本", "DVD", "。"]
