@@ -90,7 +90,7 @@ def main(argv=None):
             runs = [grouped(kept / model, seed, each, way) for seed, each in enumerate(codes)]
             found[way] = [run["found"] for run in runs]
             as_trained = (metrics[0]["arguments"]["reduce"], metrics[0]["arguments"]["clustering"]) == way
-            # What train.py has counted already is not counted again.
+            # Of the default way the scores are those that train.py recorded.
             scores = of_scores([run["score"] for run in metrics]) if as_trained else spread(found[way])
             row("methods", f"{model}: {', '.join(way)}", scores)
             if f"{model}: {', '.join(way)}" in DRAWN:
