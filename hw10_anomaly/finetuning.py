@@ -23,8 +23,8 @@ from records import fingerprint
 from rotation import jittered
 
 FOLDS = 3
-RATE = 0.5  # times --learning-rate: the network has learnt something already
-IMAGES = 2  # times --batch-size: here an image is not shown in four turns
+RATE_FACTOR = 0.5  # times --learning-rate: the network has learnt something already
+BATCH_FACTOR = 2  # times --batch-size: here an image is not shown in four turns
 WEIGHT_DECAY = 1e-3
 
 
@@ -79,10 +79,10 @@ def fine_tune(args, model, training, rows, test):
 def fit_one(args, network, training, test, rows, fold, data):
     """Train one network, with --resume from the last finished epoch on. Returns a row an epoch."""
     checkpoint = Checkpoint(args, data, ("answers", "score"), f"checkpoint_{fold + 1}.npz")
-    batch_size = IMAGES * args.batch_size
+    batch_size = BATCH_FACTOR * args.batch_size
     steps = args.epochs * -(-len(rows) // batch_size)
     rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - steps // 20, warmup_target=RATE * args.learning_rate, warmup_steps=steps // 20
+        0.0, steps - steps // 20, warmup_target=RATE_FACTOR * args.learning_rate, warmup_steps=steps // 20
     )
     optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=WEIGHT_DECAY)
     network.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)

@@ -68,10 +68,6 @@ def main(argv=None):
             f"{np.mean(others >= args.threshold):.2%} of the held-out training images"
         )
     submission = pd.DataFrame({"id": every + 1, "anomaly": scores})
-    if not np.isfinite(scores).all():
-        raise BadInput(
-            f"{args.out_dir / 'model.keras'} gives scores that are not numbers; run train.py again."
-        )
     with replacing(args.out_dir / "pictures.png") as path:
         shown = np.concatenate([normal, anomalous])
         below, what = counterparts(model, test, shown, codes, training, known)

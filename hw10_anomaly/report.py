@@ -168,7 +168,7 @@ def all_scores(folder, training, test):
 
 
 def spread(values):
-    """Mean and deviation of the seeds, as a cell."""
+    """Mean and deviation of the seeds, as a cell; of two seeds the latter is half of their difference."""
     return f"{np.mean(values):.3f} ± {np.std(values):.3f}"
 
 

@@ -100,21 +100,32 @@ def score_images(model, score, known, images, rows, training, held_out, fine_tun
     Raises BadInput when the score needs codes, and the network gives every image the same, or overflows.
     """
     both = ((images, rows), (training, held_out))
-    if score == "fine-tuned":
-        return tuple(unseen(*fine_tuned, *some) for some in both)
     if score in DENSITIES or score == "comparison":
-        codes, others = (codes_of(model, *some) for some in both)
-        if (known == known[0]).all() or not all(np.isfinite(each).all() for each in (known, codes, others)):
-            raise BadInput(
-                f"--score {score}: the codes are all alike or too large, the network has learnt nothing; run "
-                "train.py with a smaller --learning-rate, or for more --epochs."
-            )
-        if score == "comparison":
-            return comparison(known, codes, others)
-        scores = DENSITIES[score](known, np.concatenate([codes, others]))
-        return scores[: len(codes)], scores[len(codes) :]
-    of_a_part = {"error": errors, "elbo": bounds, "rotation": rotation_scores}[score]
-    return tuple(np.concatenate([of_a_part(model, part) for part in parts(*some)]) for some in both)
+        return score_codes(score, known, *(codes_of(model, *some) for some in both))
+    if score == "fine-tuned":
+        found = tuple(unseen(*fine_tuned, *some) for some in both)
+    else:
+        of_a_part = {"error": errors, "elbo": bounds, "rotation": rotation_scores}[score]
+        found = tuple(np.concatenate([of_a_part(model, part) for part in parts(*some)]) for some in both)
+    if not all(np.isfinite(scores).all() for scores in found):
+        raise BadInput(
+            f"--score {score}: the network gives scores that are not numbers; run train.py with a smaller "
+            "--learning-rate."
+        )
+    return found
+
+
+def score_codes(score, known, codes, others):
+    """The scores of test images and of held-out training images by their codes: see score_images."""
+    if (known == known[0]).all() or not all(np.isfinite(each).all() for each in (known, codes, others)):
+        raise BadInput(
+            f"--score {score}: the codes are all alike or too large, the network has learnt nothing; run "
+            "train.py with a smaller --learning-rate, or for more --epochs."
+        )
+    if score == "comparison":
+        return comparison(known, codes, others)
+    scores = DENSITIES[score](known, np.concatenate([codes, others]))
+    return scores[: len(codes)], scores[len(codes) :]
 
 
 def unseen(networks, seed, images, rows):

@@ -58,6 +58,15 @@ def parse_args(argv=None):
     args = parser.parse(argv, lambda args: RECIPES[args.method])
     if not suits(args.score, RECIPES[args.method].network):
         parser.error(f"--score {args.score}: --method {args.method} has no such score")
+    recipe = RECIPES[args.method]
+    changed = any(
+        getattr(args, name) != getattr(recipe, name) for name in ("epochs", "batch_size", "learning_rate")
+    )
+    if recipe.network == "pca" and changed:
+        parser.error(
+            f"--method {args.method} has principal components, which are found at once: expected no "
+            "--epochs, --batch-size or --learning-rate"
+        )
     return args
 
 

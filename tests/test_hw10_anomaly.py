@@ -660,6 +660,7 @@ def test_answers_are_put_in_the_order_of_their_ids(hw10_light, tmp_path):
         (["--code-size", "0"], "--code-size 0"),
         (["--score", "error"], "--method best has no such score"),
         (["--method", "cnn", "--score", "elbo"], "--method cnn has no such score"),
+        (["--method", "knn", "--epochs", "50"], "--method knn has principal components"),
         (["--method", "vae", "--score", "rotation"], "--method vae has no such score"),
     ],
 )
