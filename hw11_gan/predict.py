@@ -38,12 +38,12 @@ def main(argv=None):
     from model import draw_noise, generate, load_generator  # with Keras, for which --help need not wait
 
     generator = load_generator(args.out_dir / "model.keras")
+    faces, *_ = load_faces(data_dir, generator.output_shape[1])
     noise = draw_noise(max(args.count, 2 * ROWS), args.seed)
     images = generate(generator, noise)
     write_faces(args.out_dir / "generated", images[: args.count])
     between = [walk(first, last, STEPS) for first, last in zip(noise[:ROWS], noise[ROWS:])]
     walks = np.split(generate(generator, np.concatenate(between)), ROWS)
-    faces, *_ = load_faces(data_dir, images.shape[1])
     walks = {f"noise {row} to noise {ROWS + row}": steps for row, steps in enumerate(walks, 1)}
     pairs = {"generated": images[:NEAREST], "nearest true face": nearest(images[:NEAREST], faces)}
     with replacing(args.out_dir / "generated.png") as path:

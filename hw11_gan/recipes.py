@@ -26,7 +26,7 @@ class Critic:
     epsilon: float = 1e-3  # of its batch normalisation, Keras' own: a clipped one's variances are far less
 
 
-UPDATES = 23_400  # at most, of each network in the default: with many faces that is fewer epochs
+UPDATES = 23_400  # at most, of the default's discriminator: with many faces that is fewer epochs
 RECIPES = {
     "default": Recipe(50, 32, 0.0002, 64, 32, 4),
     "original": Recipe(10, 64, 0.0001, 64, 64, 5),
@@ -44,13 +44,13 @@ CRITICS = {
 def recipe_of(args):
     """The recipe that the flags ask for; --synthetic keeps the networks narrow.
 
-    The default has 50 epochs, but no more than UPDATES updates of each network.
+    The default has 50 epochs, but no more than UPDATES updates of the discriminator.
     """
     chosen = RECIPES["original" if args.original else "synthetic" if args.synthetic else "default"]
     if chosen is RECIPES["default"]:
         faces = sum(1 for _ in (args.data_dir / "faces").glob("[!.]*"))
         batch_size = args.batch_size or chosen.batch_size
-        epochs = max(1, round(UPDATES * batch_size / max(faces, 1)))
+        epochs = max(1, UPDATES * batch_size // max(faces, 1))
         chosen = replace(chosen, epochs=min(chosen.epochs, epochs))
     narrow = min(chosen.width, RECIPES["synthetic"].width) if args.synthetic else chosen.width
     return replace(chosen, width=narrow, discriminator_steps=CRITICS[args.loss].steps)

@@ -26,7 +26,10 @@ def parse_args(argv=None):
         "--feature-model", default="inceptionv3", help="what measures all rows: that, or a .keras file"
     )
     parser.set_defaults(seeds=3)
-    return parser.parse(argv)
+    args = parser.parse(argv)
+    if args.feature_model in ("automatic", "own", "none"):
+        parser.error(f"--feature-model {args.feature_model}: expected one network for all rows")
+    return args
 
 
 if __name__ == "__main__":  # --help, wrong flags and files need not wait for the imports below

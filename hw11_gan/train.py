@@ -29,7 +29,7 @@ def parse_args(argv=None):
     add("--image-size", type=integer(16, 128), choices=[16, 32, 64, 128], help="pixels a side")
     add("--loop", choices=["gradients", "fit"], default="gradients", help="who takes the gradients")
     add("--loss", choices=list(CRITICS), default="dcgan", help="what both networks are trained to")
-    add("--original", action="store_true", help="the course's networks, nothing augmented or averaged")
+    add("--original", action="store_true", help="the course's networks and settings")
     add(
         "--feature-model",
         default="automatic",
@@ -78,7 +78,7 @@ def main(argv=None):
 
     history = fit(args, gan, faces)
     fitted, one_fit = time.perf_counter(), float(history.seconds.sum())
-    own = features is not None and features.name == "own"
+    own = args.feature_model in ("automatic", "own") and features.name == "own"
     metrics = {
         "metric": "KID x 1000 to the faces kept aside" + (", by this training's own features" if own else ""),
         **(measured(args, gan, features, aside) if features else unmeasured(history)),

@@ -769,6 +769,11 @@ def test_training_needs_no_network_that_measures(hw11, few_faces, tmp_path, monk
     ruler = (tmp_path / "out" / "ruler.keras").read_bytes()
     assert hw11.train.main([*argv, "--resume"])["kid"] == metrics["kid"]
     assert (tmp_path / "out" / "ruler.keras").read_bytes() == ruler
+    other = [*argv, "--feature-model", str(tmp_path / "out" / "ruler.keras"), "--resume"]
+    other[other.index("--out-dir") + 1] = str(tmp_path / "other")  # measured by what the first has learnt
+    metrics = hw11.train.main(other)
+    assert metrics["metric"] == "KID x 1000 to the faces kept aside"
+    assert "ruler.keras" not in metrics["files"]
     bare = hw11.train.main([*argv, "--feature-model", "none"])
     assert "kid" not in bare
     assert np.isfinite(bare["score"])
