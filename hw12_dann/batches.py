@@ -6,7 +6,8 @@ import numpy as np
 
 class Pairs(keras.utils.PyDataset):
     """Batches ((source, target, pseudo), labels) of `half` images of each domain, in an order that depends on
-    the seed and the epoch alone. An epoch shows the larger domain once, the smaller as often as it takes.
+    the seed and the epoch alone. An epoch shows the larger domain once, the smaller as often as it takes;
+    with pseudo-labels it shows only images of the target that have one, as often as it takes.
 
     source : uint8 (n, v, ...), of each image one of its v variants is shown. labels : int64 (n,)
     target : uint8 (m, ...)

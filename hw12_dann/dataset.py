@@ -10,6 +10,7 @@ Any number of classes from 0 on, of images, and any one size will do; .png and .
 of another size than most are resized to it, and modes are made one, with a line that says so.
 """
 
+import warnings
 from collections import Counter
 
 from scaffold import HELP, BadInput, replacing
@@ -67,8 +68,11 @@ def load_answers(path, count, classes):
     if not path.is_file():
         return None
     try:
-        table = pd.read_csv(path, encoding="utf-8-sig")[["id", "label"]].apply(pd.to_numeric)
-    except (ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header
+            table = pd.read_csv(path, encoding="utf-8-sig", index_col=False)
+        table = table[["id", "label"]].apply(pd.to_numeric)
+    except (ValueError, KeyError, pd.errors.ParserWarning) as error:
         raise BadInput(f"{path} has no columns id and label of whole numbers; {HELP}.") from error
     if list(table.id) != list(range(count)) or not table.label.isin(range(classes)).all():
         raise BadInput(
@@ -108,7 +112,9 @@ def read_drawing(path):
 
     White on black, squared; what differs from the border's grey is drawn. Raises BadInput if nothing is.
     """
-    drawing = ImageOps.pad(cut_out(path, 1 / 4, "a drawing"), (LARGE, LARGE), color=0)
+    box = cut_out(path, 1 / 4, "a drawing")
+    square = ImageOps.pad(box, [max(box.size)] * 2, color=0)  # first: a thin line would shrink to nothing
+    drawing = square.resize((LARGE, LARGE), Image.Resampling.BOX)
     thick = drawing.filter(ImageFilter.MaxFilter(1 + 2 * (LARGE // 56)))  # thin lines survive the shrinking
     small = np.asarray(thick.resize((OWN, OWN), Image.Resampling.BOX), np.float32)
     return np.uint8(255 * small / small.max())[None, :, :, None]

@@ -4,8 +4,8 @@
    predicted more often than it is in the source has its probabilities lowered (Berthelot et al. 2020).
 2. smoothed: what looks alike has one label. Each image's probabilities are averaged with those of its
    neighbours in the features (Yang et al. 2021).
-3. chosen: the surest of each class come first, as many of one class as of another, and more when the network
-   has learnt from these (Zou et al. 2018).
+3. chosen: the surest of each class come first, of each class as many as its share of the source, and more
+   when the network has learnt from these (Zou et al. 2018).
 """
 
 import numpy as np

@@ -141,7 +141,8 @@ def main(argv=None, loaded=None):
 
 
 def load(folder, edges):
-    """A pair, prepared: source and target uint8 (n, h, w, c), the source's labels, the answers or None."""
+    """A pair, prepared: source uint8 (n, variants, h, w, c), its labels, target uint8 (m, h, w, c), and its
+    answers or None."""
     source, labels = load_source(folder)
     target = load_target(folder)
     answers = load_answers(folder / "answers.csv", len(target), labels.max() + 1)

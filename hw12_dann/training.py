@@ -63,7 +63,8 @@ def fit(args, model, training):
     begin = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: pairs.begin(epoch, believed(args, model, training, epoch))
     )
-    for model.believes, end in ((False, first_with_labels(args)), (True, args.epochs)):
+    for believes, end in ((False, first_with_labels(args)), (True, args.epochs)):
+        model.believes = believes
         model.compile(model.optimizer, jit_compile=False)  # the step is another one
         model.fit(
             pairs,

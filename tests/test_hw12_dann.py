@@ -650,6 +650,10 @@ def test_predictions_are_those_that_were_scored_and_own_drawings_are_named(hw12,
     np.testing.assert_allclose(*map(np.float64, drawings), atol=3)  # white on black, whatever it was
     assert drawings[0][0, 14, 14] == 0
     assert drawings[0].max() == 255
+    image = Image.new("L", (20, 700), 255)
+    image.paste(0, (9, 100, 10, 600))  # a line of one pixel
+    image.save(tmp_path / "thin.png")
+    assert hw12.dataset.read_drawing(tmp_path / "thin.png").max() == 255
     own = ["--picture", str(tmp_path / "one.png"), str(tmp_path / "other.png")]
     found = hw12.predict.main([*argv, *own])
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
