@@ -145,8 +145,10 @@ def read_digit(path):
     What differs from the border's colour is ink. Its box is scaled to 20 pixels and laid into the middle.
     Raises BadInput if it cannot be decoded as an image, or is of one colour.
     """
-    digit = ImageOps.pad(cut_out(path, 1 / 3, "a digit"), (20, 20), Image.Resampling.BOX, color=0)
-    return np.pad(np.asarray(digit), 4)
+    box = cut_out(path, 1 / 3, "a digit")
+    square = ImageOps.pad(box, [max(box.size)] * 2, color=0)  # first: a thin line would shrink to nothing
+    digit = np.asarray(square.resize((20, 20), Image.Resampling.BOX), np.float32)
+    return np.pad(np.uint8(255 * digit / digit.max()), 4)
 
 
 READERS = {"mnist": read_mnist, "svhn": read_svhn, "usps": read_usps}

@@ -478,6 +478,10 @@ def test_own_digits_are_read_after_each_task_and_what_was_forgotten_is_shown(hw1
     assert digits[0].shape == (28, 28)
     assert np.ptp(np.flatnonzero(digits[0].max(axis=1))) == 19  # 20 pixels, in the middle
     assert digits[0].max() > 200
+    image = Image.new("L", (200, 150), 255)
+    image.paste(0, (95, 20, 97, 130))  # a line of two pixels
+    image.save(tmp_path / "thin.png")
+    assert hw14.dataset.read_digit(tmp_path / "thin.png").max() == 255
     capsys.readouterr()
     own = ["--picture", str(tmp_path / "one.png"), str(tmp_path / "other.png")]
     table = hw14.predict.main(["--out-dir", str(tmp_path), *own])
