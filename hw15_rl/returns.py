@@ -69,5 +69,5 @@ def generalised_advantage(rewards, values, gamma, gae_lambda):
 
 
 def normalised(advantages):
-    """Mean 0 and deviation 1 over a rollout: half of the actions are encouraged, half discouraged."""
+    """Mean 0, deviation 1 over a rollout: what is above the mean is encouraged, the rest discouraged."""
     return (advantages - advantages.mean()) / (advantages.std() + 1e-8)

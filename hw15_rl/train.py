@@ -6,7 +6,8 @@
     python hw15_rl/train.py --resume                go on after the last finished update
 
 The score is the mean return of 200 episodes that the saved model plays with its most probable actions. The
-model that is saved is the best of 20 evaluations during training, on other episodes; it learns from others.
+model that is saved is the best of some 20 evaluations during training, on other episodes; it learns from
+others.
 """
 
 import time

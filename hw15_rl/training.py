@@ -17,7 +17,7 @@ from rollout import Players, play
 from tqdm import tqdm
 from updates import Learner, clipped_loss, policy_gradient_loss
 
-EVALUATIONS = 20  # looks at the policy during a training, at most
+EVALUATIONS = 20  # looks at the policy during a training, beside the first
 LEAST_STEPS = 50_000  # between two of them
 EVALUATION_EPISODES = 40  # of each evaluation
 FINAL_EPISODES = 200
