@@ -16,9 +16,9 @@ PART = 1000  # rows that are read at a time
 class Checkpoint:
     """checkpoint.npz, from which --resume goes on: variables of Keras, and `rows`, a dict an epoch.
 
-    `state` holds what else the next epoch needs, in words of JSON. The order of the examples depends on the
-    seed and the epoch alone, so a training that was stopped and resumed ends with the numbers of one that was
-    not.
+    `state` holds what else the next epoch needs, in words of JSON. Where the order of the examples depends on
+    the seed and the epoch alone, a training that was stopped and resumed ends with the numbers of one that
+    was not.
     """
 
     def __init__(self, args, data=(), free=(), name="checkpoint.npz"):
