@@ -7,6 +7,8 @@ zip file holds all of Omniglot; any number of alphabets, characters, drawings an
 Folders and files are read in the order of their names. A character is named by its path, "Greek/character01".
 """
 
+import warnings
+
 from scaffold import HELP, BadInput, replacing
 
 import numpy as np
@@ -65,6 +67,8 @@ def load_own_drawings(folder):
         for path in found
         if path.is_file() and path.suffix.lower() in SUFFIXES
     }
+    if others := [path.name for path in found if path.is_file() and path.name not in drawings]:
+        print(f"note: {folder}: {', '.join(others[:3])} and the like are left out, {len(others)} files")
     if not characters:
         raise BadInput(f"{folder} has no sub-folders, expected one for each character, of drawings; {HELP}.")
     if not drawings:
@@ -73,8 +77,13 @@ def load_own_drawings(folder):
 
 
 def read_own_drawing(path):
-    """Read an image: uint8 (SIZE, SIZE), 255 is ink; what most of its border is, is paper."""
+    """Read an image: uint8 (SIZE, SIZE), 255 is ink; what most of its border is, is paper.
+
+    Raises BadInput if nothing is drawn.
+    """
     ink = Image.fromarray(read_ink(path).astype(np.uint8))
+    if ink.getextrema()[1] < 16:
+        raise BadInput(f"{path} is of one colour, expected a drawing on it.")
     square = ImageOps.pad(ink, (max(ink.size),) * 2, color=0)
     small = np.asarray(square.resize((SIZE, SIZE), Image.Resampling.BOX), np.float32)
     return np.uint8(255 * small / max(small.max(), 1))  # thin lines of a large image are as dark as others
@@ -85,7 +94,11 @@ def load_points(path):
     if not path.is_file():
         raise BadInput(f"{path} is missing; {HELP}.")
     try:
-        table = pd.read_csv(path, encoding="utf-8-sig")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header
+            table = pd.read_csv(path, encoding="utf-8-sig", index_col=False)
+    except pd.errors.ParserWarning as error:
+        raise BadInput(f"{path}: rows have more cells than the header, expected x and y; {HELP}.") from error
     except (UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise BadInput(f"{path} is not a CSV, expected the columns x and y; {HELP}.") from error
     for column in ("x", "y"):

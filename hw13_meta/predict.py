@@ -20,7 +20,7 @@ import pandas as pd
 from dataset import TEST_SEED, load_characters, load_own_drawings, load_points
 from device import start_keras
 from matplotlib.figure import Figure
-from records import plain, trained
+from records import plain, spare, trained
 
 
 def parse_args(argv=None):
@@ -46,6 +46,7 @@ def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     points = load_points(args.points) if args.points else None
+    spare(args, args.drawings.glob("*") if args.drawings else [], "own.png")
     own = load_own_drawings(args.drawings) if args.drawings else None
     trained(args, "model.keras", "characters.csv", own_input=bool(points or own))
     start_keras(tensorflow=True)

@@ -34,9 +34,10 @@ class Evaluator:
     of each support drawing, and a query's logits are the mean over its views.
     """
 
-    def __init__(self, learner, steps, tasks, ways=None):
-        """tasks: how many will be asked about; ways: their classes, unless the learner's own."""
-        self.learner, self.steps, self.ways = learner, steps, ways or learner.ways
+    def __init__(self, learner, steps, tasks, ways=None, views=None):
+        """tasks: how many will be asked about; their classes and views are the learner's, if not given."""
+        self.learner, self.steps = learner, steps
+        self.ways, self.views = ways or learner.ways, views or learner.views
         self.statistics = ("transductive",) if learner.task == "sine" else ("transductive", "inductive")
         self.compiled = worth_compiling(self.answer, tasks, xla=learner.task == "omniglot")
 
@@ -56,8 +57,7 @@ class Evaluator:
 
     def predict(self, batch):
         """{statistics: float32 (len(steps), T, m, ways)}: logits, or y of the sine."""
-        parts = []
-        views = self.learner.views
+        parts, views = [], self.views
         for first in range(0, len(batch.support_x), CHUNK // views):
             part = with_views(Batch(*(array[first : first + CHUNK // views] for array in batch)), views)
             logits = self.compiled(Batch(*map(tf.convert_to_tensor, part))).numpy()

@@ -64,11 +64,11 @@ def fit(args, trainer, seen, training, test_sampler):
     if args.resume:
         checkpoint.restore(trainer.variables)
     rows = checkpoint.rows
-    looks = min(LOOKS, max(4, args.iterations // 100))  # each costs as much as some dozen updates
+    looks = min(LOOKS, max(4, args.iterations // 100))  # each costs as much as a dozen updates
     marks = np.unique(np.linspace(0, args.iterations, looks + 1).astype(int)).tolist()
     tasks = SYNTHETIC_TASKS if args.synthetic else LOOK_TASKS
     test_tasks = test_sampler.draw(np.random.default_rng(TEST_SEED + 1), tasks)
-    evaluator = Evaluator(trainer.learner, [SCORED[args.task]], tasks)
+    evaluator = Evaluator(trainer.learner, [SCORED[args.task]], looks * tasks, views=1)
     bar = tqdm(initial=marks[len(rows)], total=args.iterations, unit=" batches", ncols=80, disable=None)
     for row in range(len(rows), len(marks) - 1):
         rng, losses, began = np.random.default_rng([args.seed, row]), [], time.perf_counter()

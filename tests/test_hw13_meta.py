@@ -643,6 +643,11 @@ def test_predict_sorts_a_persons_own_drawings(hw13, tmp_path, whole_set, capsys)
         argv = ["--drawings", tmp_path / "mine", "--out-dir", tmp_path]
         check_sentence(hw13, capsys, argv, *words, script="predict")
 
+    Image.new("L", (20, 20), 255).save(tmp_path / "mine" / "blank.png")
+    refused("blank.png is of one colour")
+    (tmp_path / "mine" / "blank.png").rename(tmp_path / "mine" / "notes.txt")
+    run_main(hw13.predict, "--drawings", tmp_path / "mine", "--out-dir", tmp_path)
+    assert "notes.txt and the like are left out, 1 files" in capsys.readouterr().out
     shutil.rmtree(tmp_path / "mine" / "lies")
     refused("one sub-folder", "2 characters or more")
     (tmp_path / "mine" / "what.png").unlink()
@@ -726,6 +731,7 @@ def test_bad_points_and_models(hw13, capsys, tmp_path, whole_set):
     for text, words in {
         "": ["not a CSV"],
         "a,y\n1,2\n3,4\n": ["the column x is missing"],
+        "x,y\n1,2,3\n3,4,5\n": ["more cells than the header"],
         "x,z\n1,2\n3,4\n": ["the column y is missing"],
         "x,y\n1,2\n": ["has 1 points", "at least 2"],
         "x,y\n1,2\n3,four\n": ["line 3", "two numbers"],
