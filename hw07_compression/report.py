@@ -75,7 +75,7 @@ def main(argv=None):
         argv += ["--full-precision"] if args.full_precision else []
         argv += ["--epochs", args.epochs, "--batch-size", TRIAL_BATCH] if args.epochs else []
         parsed = train.parse_args(argv := [str(word) for word in argv])
-        older = [start / "metrics.json"] * bool(start) + [parsed.teacher] * bool(parsed.teacher)
+        older = [path for path in (start and start / "metrics.json", parsed.teacher) if path]
         stale = not all(measured_since(out / "metrics.json", path) for path in older)
         if stale or not finished(parsed):
             out.mkdir(parents=True, exist_ok=True)
