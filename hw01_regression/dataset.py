@@ -14,9 +14,8 @@ degrees Celsius; RH in %; RAINFALL in mm; WD_HR and WIND_DIREC in degrees; WIND_
 """
 
 import glob
-import warnings
 
-from scaffold import HELP, BadInput, replacing
+from scaffold import HELP, BadInput, replacing, whole_rows
 
 import numpy as np
 import pandas as pd
@@ -161,15 +160,12 @@ def read_table(path, header):
         raise BadInput(f"{path} is missing{instead}; {HELP}.")
     for encoding in ("utf-8-sig", "big5"):
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header
+            with whole_rows(path):
                 frame = pd.read_csv(
                     path, header=header, dtype=str, encoding=encoding, keep_default_na=False, index_col=False
                 )
         except UnicodeDecodeError:
             continue
-        except pd.errors.ParserWarning as error:
-            raise BadInput(f"{path}: the rows have more cells than the header; {HELP}.") from error
         except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
             raise BadInput(f"{path}: {str(error).strip().splitlines()[0]}; {HELP}.") from error
         if len(frame) == 0:

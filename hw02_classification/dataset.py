@@ -12,9 +12,8 @@ ids count from 0. Columns and rows are matched by name and by id, never by their
 """
 
 import glob
-import warnings
 
-from scaffold import HELP, BadInput, replacing
+from scaffold import HELP, BadInput, replacing, whole_rows
 
 import numpy as np
 import pandas as pd
@@ -128,15 +127,12 @@ def read_numbers(path):
         instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
         raise BadInput(f"{path} is missing{instead}; {HELP}.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header
+        with whole_rows(path):
             frame = pd.read_csv(
                 path, encoding="utf-8-sig", skipinitialspace=True, low_memory=False, index_col=False
             )
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} is not UTF-8 text; {HELP}.") from error
-    except pd.errors.ParserWarning as error:
-        raise BadInput(f"{path}: the rows have more cells than the header; {HELP}.") from error
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise BadInput(f"{path}: {str(error).strip().splitlines()[0]}; {HELP}.") from error
     if len(frame) == 0:

@@ -10,9 +10,7 @@ Images are read in the order of labels.csv, never in that of the folder. Without
 count from 0. Any number of images, of categories, and any one size will do.
 """
 
-import warnings
-
-from scaffold import HELP, BadInput, replacing
+from scaffold import HELP, BadInput, replacing, whole_rows
 
 import numpy as np
 import pandas as pd
@@ -70,12 +68,11 @@ def read_table(path, *columns):
         raise BadInput(f"{path} is missing; {HELP}.")
     try:
         as_text = {"dtype": {"CategoryName": str}, "keep_default_na": False}  # also "01" and "null"
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header
+        with whole_rows(path):
             table = pd.read_csv(path, encoding="utf-8-sig", index_col=False, **as_text)
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} is not UTF-8 text; {HELP}.") from error
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
+    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise BadInput(f"{path}: {str(error).strip().splitlines()[0]}; {HELP}.") from error
     for column in columns:
         if column not in table:

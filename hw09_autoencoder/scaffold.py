@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import sys
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -185,6 +186,19 @@ def lines_of_stdin(flag):
     except UnicodeDecodeError as error:
         raise BadInput(f"{flag} -: standard input is not UTF-8 text.") from error
     return [line for line in lines if line.strip()]
+
+
+@contextlib.contextmanager
+def whole_rows(path):
+    """Around pandas.read_csv(path, index_col=False): BadInput where rows have more cells than the header."""
+    from pandas.errors import ParserWarning  # not every script reads a table
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ParserWarning)
+        try:
+            yield
+        except ParserWarning as error:
+            raise BadInput(f"{path}: the rows have more cells than the header; {HELP}.") from error
 
 
 @contextlib.contextmanager

@@ -11,9 +11,7 @@ to the square in their middle and brought to 32x32. An answers.csv (id,anomaly: 
 there is one, is only ever used to score.
 """
 
-import warnings
-
-from scaffold import HELP, BadInput, replacing
+from scaffold import HELP, BadInput, replacing, whole_rows
 
 import numpy as np
 import pandas as pd
@@ -85,11 +83,8 @@ def load_answers(path, count):
     if not path.is_file():
         raise BadInput(f"{path} is missing; give --answers a CSV file with id,anomaly, or leave it out.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header
+        with whole_rows(path):
             table = pd.read_csv(path, encoding="utf-8-sig", index_col=False)
-    except pd.errors.ParserWarning as error:
-        raise BadInput(f"{path}: rows have more cells than the header; expected id,anomaly.") from error
     except (UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise BadInput(f"{path} is no CSV file; expected the columns id,anomaly.") from error
     if not {"id", "anomaly"} <= set(table.columns):

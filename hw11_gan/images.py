@@ -167,27 +167,34 @@ def eight_bits(image, path):
     return Image.fromarray((values / scale).clip(0, 255).round().astype(np.uint8))
 
 
-def read_ink(path):
+def read_ink(path, what):
     """What is drawn, dark on light or light on dark: float32 (h, w), how far each pixel is from the paper.
 
-    The paper's grey is the median of the border's. Raises BadInput as open_image does.
+    The paper's grey is the median of the border's. Raises BadInput as open_image does, and one that names
+    `what` was expected, if nothing is drawn.
     """
     grey = np.asarray(open_image(path, "L"), np.float32)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    return np.abs(grey - np.median(border))
+    ink = np.abs(grey - np.median(border))
+    if ink.max() < 16:
+        raise BadInput(f"{path} is of one colour, expected {what} on it.")
+    return ink
 
 
 def cut_out(path, threshold, what):
-    """The box around the ink that is above this share of its largest, white on black: an image of mode "L".
+    """The box around the ink that is above this share of its largest, squared, white on black: mode "L".
 
-    Raises BadInput, which names `what` was expected, if nothing is drawn.
+    Raises BadInput as read_ink does.
     """
-    ink = read_ink(path)
-    if ink.max() < 16:
-        raise BadInput(f"{path} is of one colour, expected {what} on it.")
+    ink = read_ink(path, what)
     rows, columns = (np.flatnonzero((ink > ink.max() * threshold).any(axis=axis)) for axis in (1, 0))
     box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return Image.fromarray((255 * box / ink.max()).astype(np.uint8))
+    return squared(Image.fromarray((255 * box / ink.max()).astype(np.uint8)))
+
+
+def squared(image):
+    """An image in the middle of a black square: before it is shrunk, or a thin line shrinks to nothing."""
+    return ImageOps.pad(image, [max(image.size)] * 2, color=0)
 
 
 def image_size(path):

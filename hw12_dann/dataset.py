@@ -10,15 +10,14 @@ Any number of classes from 0 on, of images, and any one size will do; .png and .
 of another size than most are resized to it, and modes are made one, with a line that says so.
 """
 
-import warnings
 from collections import Counter
 
-from scaffold import HELP, BadInput, replacing
+from scaffold import HELP, BadInput, replacing, whole_rows
 
 import numpy as np
 import pandas as pd
 from images import cut_out, image_files, image_size, numbered_files, open_image, read_images
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageFilter
 from shapes import SHAPES, coloured_shapes, drawings, photographs, white_shapes
 
 MAX_SIDE = 256  # pixels: larger sets are shrunk
@@ -68,11 +67,10 @@ def load_answers(path, count, classes):
     if not path.is_file():
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header
+        with whole_rows(path):
             table = pd.read_csv(path, encoding="utf-8-sig", index_col=False)
         table = table[["id", "label"]].apply(pd.to_numeric)
-    except (ValueError, KeyError, pd.errors.ParserWarning) as error:
+    except (ValueError, KeyError) as error:
         raise BadInput(f"{path} has no columns id and label of whole numbers; {HELP}.") from error
     if list(table.id) != list(range(count)) or not table.label.isin(range(classes)).all():
         raise BadInput(
@@ -112,9 +110,7 @@ def read_drawing(path):
 
     White on black, squared; what differs from the border's grey is drawn. Raises BadInput if nothing is.
     """
-    box = cut_out(path, 1 / 4, "a drawing")
-    square = ImageOps.pad(box, [max(box.size)] * 2, color=0)  # first: a thin line would shrink to nothing
-    drawing = square.resize((LARGE, LARGE), Image.Resampling.BOX)
+    drawing = cut_out(path, 1 / 4, "a drawing").resize((LARGE, LARGE), Image.Resampling.BOX)
     thick = drawing.filter(ImageFilter.MaxFilter(1 + 2 * (LARGE // 56)))  # thin lines survive the shrinking
     small = np.asarray(thick.resize((OWN, OWN), Image.Resampling.BOX), np.float32)
     return np.uint8(255 * small / small.max())[None, :, :, None]

@@ -7,14 +7,12 @@ zip file holds all of Omniglot; any number of alphabets, characters, drawings an
 Folders and files are read in the order of their names. A character is named by its path, "Greek/character01".
 """
 
-import warnings
-
-from scaffold import HELP, BadInput, replacing
+from scaffold import HELP, BadInput, replacing, whole_rows
 
 import numpy as np
 import pandas as pd
-from images import SUFFIXES, image_files, open_image, read_images, read_ink
-from PIL import Image, ImageDraw, ImageOps
+from images import SUFFIXES, image_files, open_image, read_images, read_ink, squared
+from PIL import Image, ImageDraw
 
 SIZE = 28  # pixels a side, of what the network sees
 TEST_SEED = 1_000_000  # of the tasks that score, in train.py and predict.py alike
@@ -81,10 +79,7 @@ def read_own_drawing(path):
 
     Raises BadInput if nothing is drawn.
     """
-    ink = Image.fromarray(read_ink(path).astype(np.uint8))
-    if ink.getextrema()[1] < 16:
-        raise BadInput(f"{path} is of one colour, expected a drawing on it.")
-    square = ImageOps.pad(ink, (max(ink.size),) * 2, color=0)
+    square = squared(Image.fromarray(read_ink(path, "a drawing").astype(np.uint8)))
     small = np.asarray(square.resize((SIZE, SIZE), Image.Resampling.BOX), np.float32)
     return np.uint8(255 * small / max(small.max(), 1))  # thin lines of a large image are as dark as others
 
@@ -94,11 +89,8 @@ def load_points(path):
     if not path.is_file():
         raise BadInput(f"{path} is missing; {HELP}.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header
+        with whole_rows(path):
             table = pd.read_csv(path, encoding="utf-8-sig", index_col=False)
-    except pd.errors.ParserWarning as error:
-        raise BadInput(f"{path}: rows have more cells than the header, expected x and y; {HELP}.") from error
     except (UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise BadInput(f"{path} is not a CSV, expected the columns x and y; {HELP}.") from error
     for column in ("x", "y"):

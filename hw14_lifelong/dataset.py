@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 import scipy.io
 from images import cut_out
-from PIL import Image, ImageOps
+from PIL import Image
 
 DIGITS = 10
 
@@ -145,8 +145,7 @@ def read_digit(path):
     What differs from the border's colour is ink. Its box is scaled to 20 pixels and laid into the middle.
     Raises BadInput if it cannot be decoded as an image, or is of one colour.
     """
-    box = cut_out(path, 1 / 3, "a digit")
-    square = ImageOps.pad(box, [max(box.size)] * 2, color=0)  # first: a thin line would shrink to nothing
+    square = cut_out(path, 1 / 3, "a digit")
     digit = np.asarray(square.resize((20, 20), Image.Resampling.BOX), np.float32)
     return np.pad(np.uint8(255 * digit / digit.max()), 4)
 
