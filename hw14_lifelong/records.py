@@ -31,12 +31,10 @@ def claim(args):
         path.write_bytes(b"0" * 4096)
     (folder / ".probe").unlink()
     checkpoints = list(folder.glob("checkpoint*.npz"))
-    kept = sorted(path.name for path in folder.glob("earlier-checkpoint*.npz"))
-    if getattr(args, "resume", False) and kept and not checkpoints:
-        missing = kept[0].removeprefix("earlier-")
-        raise BadInput(
-            f"--resume: {folder} has no {missing}; rename {' and '.join(kept)} to go on from that."
-        )
+    earlier = sorted(path.name for path in folder.glob("earlier-checkpoint*.npz"))
+    if getattr(args, "resume", False) and earlier and not checkpoints:
+        missing, names = earlier[0].removeprefix("earlier-"), " and ".join(earlier)
+        raise BadInput(f"--resume: {folder} has no {missing}; rename {names} to go on from that.")
     for checkpoint in checkpoints if not getattr(args, "resume", True) else ():
         kept, number = checkpoint.with_name("earlier-" + checkpoint.name), 1
         while kept.exists():
