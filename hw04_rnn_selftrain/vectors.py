@@ -36,10 +36,12 @@ def word_vectors(path, sentences, seed, drawn=False, resume=False):
     """Vectors of the words of sentences, list of str; with resume, those that an earlier training wrote.
 
     Returns gensim's KeyedVectors, the most frequent word first; if drawn, they are random numbers, and no
-    file is read or written. Raises
-    BadInput if no word comes twice, or the file is not what this function wrote.
+    file is read or written. Raises BadInput if no word comes twice, or the file is not what this function
+    wrote.
     """
-    if resume and path.is_file() and not drawn:
+    if drawn:
+        return skip_gram(sentences, seed, learn=False)
+    if resume and path.is_file():
         try:
             found = KeyedVectors.load_word2vec_format(path)
             if not len(found) or found.vectors.shape[1] != SIZE or not np.isfinite(found.vectors).all():
@@ -49,10 +51,7 @@ def word_vectors(path, sentences, seed, drawn=False, resume=False):
         except Exception as error:  # gensim has many words for a damaged file
             raise BadInput(f"{path} is cut short or not in word2vec's format; leave out --resume.") from error
         return found
-    print("makes the word vectors", flush=True)
-    found = skip_gram(sentences, seed, learn=not drawn)
-    if drawn:
-        return found
+    found = skip_gram(sentences, seed)
     with replacing(path) as temporary:
         found.save_word2vec_format(temporary)
     return found
@@ -65,6 +64,7 @@ def skip_gram(sentences, seed, learn=True):
 
     One thread: with more, the same seed would give other vectors each time.
     """
+    print("makes the word vectors", flush=True)
     model = Word2Vec(
         vector_size=SIZE,
         window=WINDOW,

@@ -56,9 +56,9 @@ def parse_args(argv=None):
     )
     parser.add_argument("--answers", type=Path, help="CSV file with id,anomaly of the test, only to score")
     args = parser.parse(argv, lambda args: RECIPES[args.method])
-    if not suits(args.score, RECIPES[args.method].network):
-        parser.error(f"--score {args.score}: --method {args.method} has no such score")
     recipe = RECIPES[args.method]
+    if not suits(args.score, recipe.network):
+        parser.error(f"--score {args.score}: --method {args.method} has no such score")
     changed = any(
         getattr(args, name) != getattr(recipe, name) for name in ("epochs", "batch_size", "learning_rate")
     )
