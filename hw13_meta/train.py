@@ -60,6 +60,7 @@ RECIPES = {
 DEFAULTS = {"omniglot": "proto-maml", "sine": "meta-sgd"}
 SINE_METHODS = [method for task, method in RECIPES if task == "sine"]
 METHOD_NAMES = list(dict.fromkeys(method for _, method in RECIPES))
+OMNIGLOT_ALONE = ("training_ways", "filters", "views", "held_out")
 SYNTHETIC = {"iterations": 120, "training_ways": 10, "filters": 32}  # invented characters are few
 
 
@@ -87,11 +88,20 @@ def parse_args(argv=None):
     parser.add_argument("--phase", choices=["2pi", "pi"], default="2pi", help="sine: the largest")
     args = parser.parse(argv, recipe)
     args.method = args.method or DEFAULTS[args.task]
-    if args.task == "sine" and args.method not in SINE_METHODS:
-        parser.error(f"--method {args.method}: expected with omniglot alone")
-    if args.task == "sine" and args.held_out:
-        parser.error(f"--held-out {args.held_out}: expected with omniglot alone")
+    if name := unused_flag(args):
+        other = "sine" if args.task == "omniglot" else "omniglot"
+        parser.error(f"--{name.replace('_', '-')} {getattr(args, name)}: expected with --task {other} alone")
     return args
+
+
+def unused_flag(args):
+    """The first flag that the task does not know and that is not as the recipe has it; None if there is none."""
+    if args.task == "omniglot":
+        return "phase" if args.phase != "2pi" else None
+    if args.method not in SINE_METHODS:
+        return "method"
+    known = recipe(args)
+    return next((name for name in OMNIGLOT_ALONE if getattr(args, name) != getattr(known, name, None)), None)
 
 
 def recipe(args):
