@@ -3,10 +3,11 @@
     python hw12_dann/report.py                 on both pairs, into results/
     python hw12_dann/report.py --synthetic     on made-up shapes, into out/results/
 
-Each method on each pair, what the features look like without and with the adversary, how well the domains
-can be told apart over the epochs, the accuracy of each class where there are answers, and a sheet of
-photographs, their edges and the drawings that are read as the same. A row is train.main() run with some
-seeds. Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
+Each method on each pair, and with few images of the target; what the features look like without and with
+the adversary, how well the domains can be told apart over the epochs, the accuracy of each class where there
+are answers, how well numbers that need no answers choose among the trainings, and a sheet of photographs,
+their edges and the drawings that are read as the same. A row is train.main() run with some seeds. Trainings
+are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
 from scaffold import HERE, Parser, replacing, run
@@ -16,9 +17,10 @@ from device import start_keras
 from edges import CANNY, GRADIENTS
 from records import finished, publish, read_metrics
 
+UNLABELLED = ["source-only", "dann", "pseudo-labels"]  # methods that see no label of the target
 PAIRS = {  # pair: flags, methods
-    "mnist_to_mnistm": ("--no-edges", ["source-only", "dann", "pseudo-labels", "target"]),
-    "real_or_drawing": ("", ["source-only", "dann", "pseudo-labels"]),
+    "mnist_to_mnistm": ("--no-edges", [*UNLABELLED, "target"]),
+    "real_or_drawing": ("", UNLABELLED),
 }
 
 
@@ -41,6 +43,8 @@ from sklearn.manifold import TSNE
 
 HEADLINE = "mnist_to_mnistm"  # the pair whose answers are known
 DRAWN = "real_or_drawing"
+FEW = 5000, 900  # images of the source and of the target, where there are few
+REVERSE_EPOCHS = 4  # of a network that learns from the target's predicted classes
 EMBEDDED = 500  # images of each domain in the t-SNE, a tenth of that in a trial
 SHOWN = 6  # drawings of each class in the sheet
 COLUMNS = [
@@ -64,15 +68,19 @@ def main(argv=None):
     pairs = {pair: train.load(data_dir / pair, edges=not flags) for pair, (flags, _) in PAIRS.items()}
     trial = f"--epochs {args.epochs}" if args.epochs else ""
 
+    source, labels, target, answers = pairs[HEADLINE]
+    few = source[: FEW[0]], labels[: FEW[0]], target[: FEW[1]], answers[: FEW[1]]
     folders = {}
     for pair, (flags, methods) in PAIRS.items():
         for method in methods:
-            flags_of_row = f"--pair {pair} {flags} --method {method} {trial}".split()
+            flags_of_row = f"--pair {pair} {flags} --method {method} {trial}"
             folders[pair, method] = trained(args, flags_of_row, pairs[pair])
+            if pair == HEADLINE and method in UNLABELLED:
+                folders["few", method] = trained(args, flags_of_row, few, "few_")
     rows = []
     for (pair, method), found in folders.items():
-        cells = summary(found, pairs[pair][2])
-        hidden = [COLUMNS[2]] * (pair != HEADLINE) + COLUMNS[3:5] * (method == "target")  # say nothing there
+        cells = summary(found)
+        hidden = [COLUMNS[2]] * (pair == DRAWN) + COLUMNS[3:5] * (method == "target")  # say nothing there
         rows.append([pair, method, *("" if name in hidden else cell for name, cell in cells.items())])
 
     results.mkdir(parents=True, exist_ok=True)
@@ -89,25 +97,72 @@ def main(argv=None):
         plot_sheet(load_source(data_dir / DRAWN)[0], pairs[DRAWN], guesses).savefig(path, dpi=80)
     with replacing(results / "by_class.csv") as path:
         by_class(folders, pairs[HEADLINE][3]).to_csv(path, index_label="class")
+    unlabelled = [folder for method in UNLABELLED for folder in folders[HEADLINE, method]]
+    with replacing(results / "choosing.csv") as path:
+        choosing(args, pairs[HEADLINE], unlabelled).to_csv(path, index=False)
     with replacing(results / "domains.png") as path:
         plot_domains(folders).savefig(path)
     default = folders[HEADLINE, train.parse_args([]).method]
     publish(results, pd.DataFrame(rows, columns=COLUMNS), first_and_mean(default))
 
 
-def trained(args, flags, pair):
-    """train.main() with these flags and args.seeds seeds; the runs' folders."""
-    folders = []
-    for seed in range(args.seeds):
-        argv = [*flags, *["--synthetic"] * args.synthetic, "--seed", str(seed)]
-        folders.append(args.trainings / "_".join(argv).replace("--", ""))
-        argv += ["--data-dir", str(args.data_dir), "--out-dir", str(folders[-1])]
-        if not finished(train.parse_args(argv)):
-            train.main([*argv, "--resume"], pair)
-    return folders
+def trained(args, flags, pair, prefix=""):
+    """train.main() with these flags and args.seeds seeds; the folders, whose names begin with prefix."""
+    return [trained_once(args, flags, pair, prefix, seed) for seed in range(args.seeds)]
 
 
-def summary(folders, target):
+def trained_once(args, flags, pair, prefix, seed=0):
+    argv = [*flags.split(), *["--synthetic"] * args.synthetic, "--seed", str(seed)]
+    folder = args.trainings / (prefix + "_".join(argv).replace("--", ""))
+    argv += ["--data-dir", str(args.data_dir), "--out-dir", str(folder)]
+    if not finished(train.parse_args(argv)):
+        train.main([*argv, "--resume"], pair)
+    return folder
+
+
+def reverse_validation(args, pair, folder):
+    """The accuracy on the source of a network that has learnt from the target's predicted classes alone.
+
+    Where these are right, it reads the source well, whose labels are known (Ganin et al. 2016).
+    """
+    source, labels, target, _ = pair
+    reverse = target[:, None], np.load(folder / "guesses.npy"), source[:, 0], labels
+    epochs = min(args.epochs or REVERSE_EPOCHS, REVERSE_EPOCHS)
+    flags = f"--pair {HEADLINE} {PAIRS[HEADLINE][0]} --method source-only --epochs {epochs}"
+    return read_metrics(trained_once(args, flags, reverse, f"reverse_{folder.name}_"))["score"]
+
+
+def choosing(args, pair, folders):
+    """What numbers that need no answers say of the accuracy, over the trainings in folders: a row a number.
+
+    Returns the rank correlation of each number with the accuracy, and the accuracy of the training that has
+    most of it.
+    """
+    found = pd.DataFrame([signs_of(args, pair, folder, folders) for folder in folders])
+    accuracy = found["the accuracy itself"]
+    correlations = found.rank().corrwith(accuracy.rank())
+    rows = [(name, f"{correlations[name]:.2f}", f"{accuracy[found[name].idxmax()]:.3f}") for name in found]
+    return pd.DataFrame(rows, columns=["number", "rank_correlation", "chosen"])
+
+
+def signs_of(args, pair, folder, folders):
+    """The accuracy of a training, and what may stand for it: {name: number}, more is better."""
+    metrics, guesses = read_metrics(folder), np.load(folder / "guesses.npy")
+    method = metrics["arguments"]["method"]
+    others = [one for one in folders if read_metrics(one)["arguments"]["method"] == method and one != folder]
+    agreement = [np.mean(guesses == np.load(one / "guesses.npy")) for one in others]
+    return {
+        "the accuracy itself": metrics["score"],
+        "accuracy on the source": metrics["source_accuracy"],
+        "error of the discriminator": 1 - metrics["domain_accuracy"],
+        "confidence": metrics["target_confidence"],
+        "share of the rarest class": min(metrics["target_counts"]) / len(guesses),
+        "agreement with the method's other seeds": np.mean(agreement) if agreement else 1.0,
+        "reverse validation": reverse_validation(args, pair, folder),
+    }
+
+
+def summary(folders):
     """What the seeds have come to, mean and deviation: {name: cell} of COLUMNS from the third on."""
     runs = [read_metrics(folder) for folder in folders]
 
@@ -123,7 +178,7 @@ def summary(folders, target):
         "domain_accuracy": cell("domain_accuracy"),
         "confidence": cell("target_confidence"),
         "seeds_agree": f"{np.mean((guesses == guesses[0]).all(axis=0)):.3f}" * (len(runs) > 1),
-        "rarest": f"{(counts.min(axis=1) / len(target)).mean():.3f}",
+        "rarest": f"{(counts.min(axis=1) / counts.sum(axis=1)).mean():.3f}",
         "seconds": f"{np.median([found['seconds']['processor'] for found in runs]):.0f}",
         "seeds": len(runs),
     }
@@ -133,7 +188,7 @@ def by_class(folders, answers):
     """The accuracy of each class of the headline's target, the mean of the seeds; a column a method."""
     columns = {}
     for (pair, method), found in folders.items():
-        if pair == HEADLINE and method != "target":
+        if pair == HEADLINE and method in UNLABELLED:
             right = np.mean([np.load(folder / "guesses.npy") == answers for folder in found], axis=0)
             columns[method] = [f"{right[answers == label].mean():.3f}" for label in range(answers.max() + 1)]
     return pd.DataFrame(columns)

@@ -24,7 +24,7 @@ FREE_FLAGS = {"data_dir", "out_dir", "resume", "devices"}  # may differ when a t
 os.environ.update(MPLBACKEND="agg", MATPLOTLIBRC=os.devnull)
 os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors are raised, too
-for _name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED"):
+for _name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED", "TF_XLA_FLAGS"):
     os.environ.pop(_name, None)
 for _number, _name in enumerate(("stdin", "stdout", "stderr")):
     if getattr(sys, _name) is None:  # closed by the shell: the next file opened would take its number
@@ -72,7 +72,8 @@ def explain(error):
         cause = error.strerror or text
         if re.search("No space left", text):
             cause = "No space left on device"
-        return f"{error.filename or 'standard output'}: {cause}; choose another --data-dir or --out-dir.", 2
+        what = error.filename or "standard output or a file"
+        return f"{what}: {cause}; choose another --data-dir or --out-dir.", 2
     raise error
 
 
