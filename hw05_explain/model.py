@@ -81,7 +81,7 @@ def find_layer(model, name=None):
             names = ", ".join(layer.name for layer in inner)
             raise BadInput(f"--layer {name}: the model has no such layer, expected one of {names}.")
     else:
-        found = [layer for layer in model.layers if convolves(layer)]
+        found = [model.layers[index] for index in convolutions(model)]
         if not found:
             raise BadInput(
                 f"the model {model.name} has no convolution, so it has no maps to look at; {HELP}."
@@ -89,6 +89,15 @@ def find_layer(model, name=None):
     if len(found[-1].output.shape) != 4:
         raise BadInput(f"--layer {found[-1].name}: its output is {found[-1].output.shape}, expected maps.")
     return found[-1]
+
+
+def convolutions(model):
+    """The indices of the layers that convolve; one whose output has one position has no map to look at."""
+    return [
+        index
+        for index, layer in enumerate(model.layers)
+        if convolves(layer) and tuple(layer.output.shape[1:3]) != (1, 1)
+    ]
 
 
 def convolves(layer):
@@ -112,8 +121,8 @@ def last_maps(model):
 def depths(model, count=3):
     """The convolutions at `count` depths, from the first to the last: of each the layer that normalises its
     maps, or itself where none does. Maps before their normalisation have any mean and cannot be compared."""
-    found = [index for index, layer in enumerate(model.layers) if convolves(layer)]
     find_layer(model)  # there is one
+    found = convolutions(model)
     chosen = {found[round(position)] for position in np.linspace(0, len(found) - 1, count)}
     return [normalised(model, index) for index in sorted(chosen)]
 

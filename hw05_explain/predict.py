@@ -23,7 +23,7 @@ from device import start_keras
 from images import class_names, labelled_files, open_image, read_squares
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
-from records import plain, spare, trained
+from records import check_models, plain, spare
 
 IMAGES = (83, 4218, 4707, 8598)  # the course's
 FOOD = HERE.parent / "hw03_cnn" / "out" / "model.keras"
@@ -60,11 +60,11 @@ def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     spare(args, args.picture, "page_*.png", "sheet.png", "filters.png")
-    path = args.model or args.out_dir / "model.keras"
-    if not args.model and not path.exists() and FOOD.is_file() and not args.synthetic:
-        path = FOOD
-    elif not args.model:
-        trained(args, "model.keras", own_input=bool(args.picture))
+    saved = args.out_dir / "model.keras"
+    if not args.model and not saved.exists() and FOOD.is_file() and not args.synthetic:
+        args.model = FOOD
+    path = args.model or saved
+    check_models(args, [path], own_input=bool(args.picture))
     files, labels, chosen = choose(args, data_dir)
     start_keras(tensorflow=True)
     from explain import SIGNED, explain, load_classifier, look  # with TensorFlow, --help need not wait for it
@@ -75,6 +75,7 @@ def main(argv=None):
         raise BadInput(
             f"{path} knows {model.output_shape[1]} classes, and training/ has a class {labels.max()}."
         )
+    true_names = [] if labels is None else class_names(data_dir / "food-11", labels.max() + 1)
     images = read_squares([files[number] for number in chosen], model.input_shape[1])
     predicted, seen = look(model, images, args.layer, args.filters, FILTERS)
     layer, responses, filters = seen[-1]
@@ -93,7 +94,7 @@ def main(argv=None):
     args.out_dir.mkdir(parents=True, exist_ok=True)
     titles = [
         plain(
-            f"{row.file}\n{f'{names[row.true]}, ' if labels is not None else ''}"
+            f"{row.file}\n{f'{true_names[row.true]}, ' if true_names else ''}"
             f"predicted {names[row.predicted]} {row.probability:.2f}"
         )
         for row in table.itertuples()

@@ -19,7 +19,7 @@ from scaffold import HERE, BadInput, Parser, replacing, run
 from dataset import make_synthetic
 from device import start_keras
 from images import labelled_files, open_image, read_squares
-from records import fingerprint, finished, publish, read_metrics
+from records import check_models, fingerprint, finished, publish, read_metrics
 
 
 def parse_args(argv=None):
@@ -40,6 +40,8 @@ def load(args):
     for path in args.photographs or ():
         open_image(path)
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
+    if args.model:
+        check_models(args, [args.model])
     return data_dir, *labelled_files(data_dir / "food-11" / "validation")
 
 
@@ -73,8 +75,10 @@ def main(argv=None):
     argv += ["--epochs", str(args.epochs)] if args.epochs else []
     if not finished(train.parse_args(argv)):
         train.main(argv)
-    explained = args.model or (predict.FOOD if predict.FOOD.is_file() and not args.synthetic else None)
-    explained = explained or small / "model.keras"
+    if not args.model and predict.FOOD.is_file() and not args.synthetic:
+        args.model = predict.FOOD
+        check_models(args, [args.model])
+    explained = args.model or small / "model.keras"
     model = load_classifier(explained)
 
     chosen = np.linspace(0, len(paths) - 1, TRIAL if args.epochs else COUNT).astype(int)

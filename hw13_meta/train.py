@@ -41,7 +41,7 @@ SINE = Recipe(4000, 25, 0.003, queries=40, inner_steps=5, inner_rate=0.01, shots
 OMNIGLOT = Recipe(5000, 4, 0.008, queries=2, inner_steps=1, inner_rate=0.4)
 RECIPES = {
     ("sine", "maml"): replace(SINE, iterations=20_000, learning_rate=0.01, inner_steps=1),
-    ("sine", "meta-sgd"): replace(SINE, iterations=30_000, inner_steps=1),
+    ("sine", "meta-sgd"): Recipe(60_000, 200, 0.006, queries=40, inner_steps=1, inner_rate=0.05, shots=10),
     ("sine", "fomaml"): replace(SINE, iterations=6000),
     ("sine", "anil"): replace(SINE, iterations=6000),
     ("sine", "reptile"): replace(SINE, learning_rate=0.002, inner_steps=10),

@@ -212,3 +212,36 @@ def test_what_is_run_on_a_card_runs_on_a_processor(backend):
     cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]
     assert [trained.split("/")[0] for _, trained, *_ in cells] == ["`hw03_cnn", "`hw08_seq2seq", "`hw03_cnn"]
     assert all(backend in device and float(score) > 0 for device, _, score, _ in cells)
+
+
+@pytest.mark.full
+def test_growth_is_measured_on_half_and_on_all():
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "growth.py"), "--trial", "hw12_dann"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    chapter, examples, measured, course, *cells = [cell.strip() for cell in done.stdout.split("|")[1:-1]]
+    assert (chapter, examples, measured, course) == ("hw12_dann", "drawings", "60 and 120", "100000")
+    assert all(float(cell) > 0 for cell in cells)
+
+
+def test_half_of_what_grows(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tests"))
+    import growth
+
+    data = tmp_path / "data"
+    (data / "training").mkdir(parents=True)
+    for name in ("0_1.jpg", "0_2.jpg", "1_1.jpg", "1_2.jpg"):
+        (data / "training" / name).write_text(name)
+    (data / "lines.txt").write_text("a\nb\nc\nd\n")
+    np.save(data / "train.npy", np.arange(6))
+    assert growth.take_half(data, "training/*", tmp_path / "files") == 4
+    assert sorted(path.name for path in (tmp_path / "files" / "training").iterdir()) == ["0_1.jpg", "1_1.jpg"]
+    assert (tmp_path / "files" / "lines.txt").read_text() == "a\nb\nc\nd\n"
+    assert growth.take_half(data, "lines.txt", tmp_path / "lines") == 4
+    assert (tmp_path / "lines" / "lines.txt").read_text() == "a\nb\n"
+    assert growth.take_half(data, "train.npy", tmp_path / "array") == 6
+    assert np.load(tmp_path / "array" / "train.npy").tolist() == [0, 1, 2]
+    assert (data / "lines.txt").read_text() == "a\nb\nc\nd\n"

@@ -352,6 +352,31 @@ def test_homework_threes_classifier_where_there_is_no_other(hw05, whole_set, unt
     (food.parent / "classes.txt").write_text("apple\n")
     argv = ["--data-dir", whole_set, "--out-dir", untrained, "--pictures", "3"]
     check_sentence(hw05, capsys, argv, food.parent / "classes.txt", "4 classes", script="predict")
+    write_metrics(hw05, food.parent, "model.keras", synthetic=True)
+    check_sentence(hw05, capsys, argv, food, "trained on made-up data", script="predict")
+    check_sentence(hw05, capsys, [*argv, "--model", food], food, "made-up data", script="predict")
+
+
+def test_the_true_class_has_the_name_of_the_data_not_of_the_model(hw05, whole_set, untrained, monkeypatch):
+    (untrained / "classes.txt").write_text("cat\ndog\nbird\nfrog\n")
+    titles, plot = [], hw05.predict.plot_sheet
+    monkeypatch.setattr(hw05.predict, "plot_sheet", lambda *args: (titles.extend(args[2]), plot(*args))[1])
+    hw05.predict.main(["--data-dir", str(whole_set), "--out-dir", str(untrained), "--pictures", "3"])
+    true, predicted = titles[0].splitlines()[1].split(", predicted ")
+    assert true in hw05.dataset.SHAPES
+    assert predicted.split()[0] in ("cat", "dog", "bird", "frog")
+
+
+def test_the_last_convolution_has_more_than_one_position(hw05):
+    import keras
+
+    inputs = keras.Input((8, 8, 3))
+    maps = keras.layers.Conv2D(4, 3, name="maps")(inputs)
+    pooled = keras.layers.GlobalAveragePooling2D(keepdims=True)(maps)
+    logits = keras.layers.Conv2D(5, 1, name="logits")(pooled)
+    model = keras.Model(inputs, keras.layers.Flatten()(logits))
+    assert hw05.model.find_layer(model).name == hw05.model.last_maps(model).name == "maps"
+    assert [layer.name for layer in hw05.model.depths(model)] == ["maps"]
 
 
 # --- bad input ------------------------------------------------------------
