@@ -26,7 +26,10 @@ def parse_args(argv=None):
     parser = Parser(__doc__, "predict", "folder of X_test")
     parser.add_argument("--person", type=Path, help="CSV file of one person, whose probability is printed")
     parser.add_argument("--probabilities", action="store_true", help="a column more, the probability of 1")
-    return parser.parse(argv)
+    args = parser.parse(argv)
+    if args.person:
+        parser.unused("--probabilities", by="--person")
+    return args
 
 
 def main(argv=None):

@@ -63,15 +63,11 @@ def parse_args(argv=None):
     parser.add_argument("--trees", type=integer(), help="how many best grows, instead of --epochs")
     parser.add_argument("--no-normalisation", action="store_true", help="do not standardise the features")
     args = parser.parse(argv, lambda args: RECIPES[args.method])
-    unused = [
-        flag
-        for flag in ("epochs", "batch_size", "learning_rate", "trees", "covariance", "l2")
-        if getattr(args, flag) is not None and getattr(RECIPES[args.method], flag) is None
-    ]
-    if args.no_normalisation and args.method == "best":
-        unused.append("no_normalisation")
-    for flag in unused:
-        parser.error(f"--{flag.replace('_', '-')} is not used by --method {args.method}, leave it out")
+    names = ("epochs", "batch_size", "learning_rate", "trees", "covariance", "l2")
+    unused = [f"--{name.replace('_', '-')}" for name in names if getattr(RECIPES[args.method], name) is None]
+    parser.unused(*unused, by=f"--method {args.method}")
+    if args.method == "best":
+        parser.unused("--no-normalisation", by="--method best")
     return args
 
 

@@ -34,7 +34,10 @@ def parse_args(argv=None):
         "--picture", type=Path, nargs="+", help="your own pictures, which are told and not handed in"
     )
     parser.add_argument("--probabilities", action="store_true", help="hand in a column more for each class")
-    return parser.parse(argv)
+    args = parser.parse(argv)
+    if args.picture:
+        parser.unused("--probabilities", by="--picture")
+    return args
 
 
 def main(argv=None):

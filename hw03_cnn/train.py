@@ -27,7 +27,7 @@ SAMPLES = 2_000_000  # images that a training sees: the fewer there are, the mor
 MOST_EPOCHS = 80  # but not more often than this
 PARTS = {  # that --without leaves out, and the networks that have them
     "augmentation": ("airbench", "shallow", "resnet", "vgg", "plain", "dense"),
-    "normalisation": ("airbench", "shallow", "resnet", "vgg"),
+    "normalisation": ("airbench", "shallow", "resnet", "vgg", "plain"),
     "whitening": ("airbench", "shallow"),
     "identity": ("airbench", "shallow"),
 }
@@ -48,7 +48,7 @@ RECIPES = {
     "shallow": Recipe(0.15),
     "resnet": Recipe(0.05),
     "vgg": Recipe(0.05),
-    "plain": Recipe(0.001, epochs=24),
+    "plain": Recipe(0.001, epochs=30),
     "dense": Recipe(0.02),
 }
 SYNTHETIC_EPOCHS = 6  # enough for drawn shapes

@@ -92,7 +92,7 @@ def pretrain(args, reader, rows):
     model.backward.build((None, lstm.forward_layer.units))
     model.optimizer.build(model.trainable_variables)
 
-    others = set(vars(args)) - {"seed", "vectors", "synthetic"}  # flags of what comes after
+    others = set(vars(args)) - {"seed", "epochs", "vectors", "synthetic"}  # flags of what comes after
     words = np.array(reader.get_layer("words").words)  # of the text, in the order of how often they occur
     checkpoint = Checkpoint(args, [words], others, "checkpoint_language_model.npz")
     variables = [*model.variables, *model.optimizer.variables]

@@ -49,7 +49,8 @@ STARTS = {  # without self-training and n-grams, of the first seed
     "random, trained": "--no-language-model --vectors random",
     "bag of words": "--model bag",
 }
-SHARED = ("vectors.txt", "checkpoint_language_model.npz")  # made without labels: once for each seed
+# What is made without labels: once for each seed.
+SHARED = ("vectors.txt", "vectors.sha256", "checkpoint_language_model.npz")
 SAME_WORDS = ("today is a good day , but it is hot", "today is hot , but it is a good day")
 
 
@@ -147,7 +148,7 @@ class Trial:
 
     @staticmethod
     def run(folder, data_dir, seed, flags, epochs):
-        trial = ["--epochs", str(epochs), "--rounds", "1", "--batch-size", "256"] if epochs else []
+        trial = ["--epochs", str(epochs), "--batch-size", "256"] if epochs else []
         where = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--seed", str(seed)]
         argv = [*where, *flags.split(), *trial]
         if not finished(train.parse_args(argv)):

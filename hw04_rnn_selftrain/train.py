@@ -56,7 +56,12 @@ def parse_args(argv=None):
     )
     add("--unlabelled-per-round", type=integer(1, 10**9), help="fresh unlabelled lines for each round")
     add("--rounds", type=integer(0, 100), help="of self-training, each with a new student")
-    return parser.parse(argv, lambda args: Recipe())
+    args = parser.parse(argv, lambda args: Recipe())
+    if args.no_self_training:
+        parser.unused("--threshold", "--rounds", "--unlabelled-per-round", by="--no-self-training")
+    if args.model == "bag":
+        parser.unused("--no-language-model", by="--model bag")
+    return args
 
 
 def split(labels, seed, labelled=None):

@@ -4,7 +4,7 @@ The rate falls along a cosine in each round, and a round ends early when its val
 for PATIENCE epochs: what comes after is learnt by heart.
 
 The steps are noisy, and from one epoch to the next the accuracy jumps by a point or two. So what reads the
-validation set, what teaches and what is saved is a moving average of the weights, as in homeworks 1 and 2.
+validation set, what teaches and what is saved is a moving average of the weights.
 """
 
 import csv
@@ -28,7 +28,8 @@ from vectors import SIZE, word_vectors
 SPREAD = 0.3  # standard deviation of the numbers of all word vectors at the start
 AVERAGED_STEPS = 100  # about so many of the last steps are in the moving average
 STUDENT_TWEETS = 50_000  # unlabelled ones that a student reads at least, in as many epochs as that takes
-TRUE_SHARE, MOST_TIMES = 0.35, 10  # a student reads so many true labels for a pseudo label, none more often
+TRUE_SHARE, MOST_TIMES = 0.35, 10  # a student reads so many true labels for a pseudo label, and
+#     none more often, unless that makes fewer than LEAST_TWEETS
 LEAST_TWEETS = 8000  # labelled ones in an epoch: fewer are read several times
 PATIENCE = 2  # epochs
 FREE = {"no_self_training", "rounds"}  # may differ when a training goes on

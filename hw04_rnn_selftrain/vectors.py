@@ -7,6 +7,7 @@ and the size, then a line a word, the word and its numbers with spaces between.
 from scaffold import HELP, BadInput, replacing
 
 import numpy as np
+from checkpoint import digest_of
 from gensim.models import KeyedVectors, Word2Vec
 from tqdm import tqdm
 
@@ -37,11 +38,14 @@ def word_vectors(path, sentences, seed, drawn=False, resume=False):
 
     Returns gensim's KeyedVectors, the most frequent word first; if drawn, they are random numbers, and no
     file is read or written. Raises BadInput if no word comes twice, or the file is not what this function
-    wrote.
+    wrote for these sentences and this seed, by which the digest beside it is made.
     """
     if drawn:
         return skip_gram(sentences, seed, learn=False)
+    beside, digest = path.with_suffix(".sha256"), digest_of([], "\n".join([str(seed), *sentences]))
     if resume and path.is_file():
+        if not beside.is_file() or beside.read_text("utf-8") != digest:
+            raise BadInput(f"{path} is of other tweets or of another --seed; leave out --resume.")
         try:
             found = KeyedVectors.load_word2vec_format(path)
             if not len(found) or found.vectors.shape[1] != SIZE or not np.isfinite(found.vectors).all():
@@ -51,7 +55,9 @@ def word_vectors(path, sentences, seed, drawn=False, resume=False):
         except Exception as error:  # gensim has many words for a damaged file
             raise BadInput(f"{path} is cut short or not in word2vec's format; leave out --resume.") from error
         return found
+    path.unlink(missing_ok=True)  # of an earlier training
     found = skip_gram(sentences, seed)
+    beside.write_text(digest, "utf-8")
     with replacing(path) as temporary:
         found.save_word2vec_format(temporary)
     return found

@@ -45,7 +45,10 @@ def parse_args(argv=None):
     parser.add_argument(
         "--filters", type=numbers, help=f"of the layer, else the {FILTERS} that respond most to the images"
     )
-    return parser.parse(argv)
+    args = parser.parse(argv)
+    if args.picture:
+        parser.unused("--pictures", by="--picture")
+    return args
 
 
 def numbers(text):

@@ -57,6 +57,8 @@ def parse_args(argv=None):
     args = parser.parse(argv, lambda args: RECIPES[args.method])
     if args.synthetic and args.proxy == ["vgg16"]:
         args.proxy = ["classifier.keras"]  # which --synthetic makes
+    if args.method != "transfer":
+        parser.unused("--diversity", "--translation", by=f"--method {args.method}")
     if args.learning_rate > 2:
         parser.error(f"--learning-rate {args.learning_rate}: expected above 0, up to 2")
     if args.translation % 2 == 0:

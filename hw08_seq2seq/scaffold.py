@@ -166,12 +166,19 @@ class Parser(argparse.ArgumentParser):
             chosen = self.parse_known_args([word for word in argv if word not in ("-h", "--help")])[0]
             defaults = asdict(recipe(chosen))
             self.set_defaults(**{name: value for name, value in defaults.items() if name in flags})
+        self.given = {word.partition("=")[0] for word in (sys.argv[1:] if argv is None else argv)}
         args = self.parse_args(argv)
         Parser.made_up = args.synthetic
         if self.script == "report":  # what learnt from made-up data, or in a trial, is no row of the tables
             kind = "-synthetic" * args.synthetic + "-trial" * (getattr(args, self.length) is not None)
             args.trainings = args.out_dir / f"report{kind}"
         return args
+
+    def unused(self, *flags, by):
+        """Refuse these flags if they were given: `by`, a flag and its value, makes nothing of them."""
+        for flag in flags:
+            if flag in self.given:
+                self.error(f"{flag} is not used by {by}, leave it out")
 
     def error(self, message):
         message = re.sub(r"^argument (\S+): ", r"\1 ", message).rstrip(".")

@@ -18,12 +18,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Critic:
-    """The optimiser of a loss's discriminator."""
+    """How a loss's networks are updated."""
 
-    rate: float  # its learning rate, as a multiple of the generator's
-    beta_1: float  # Adam's
-    steps: int = 1  # its updates in a step
-    epsilon: float = 1e-3  # of its batch normalisation, Keras' own: a clipped one's variances are far less
+    rate: float  # the discriminator's learning rate, as a multiple of the generator's
+    beta_1: float  # Adam's, of both networks
+    steps: int = 1  # updates of the discriminator in a step
+    epsilon: float = 1e-3  # of its batch normalisation: Keras' own. A clipped one's variances are far less
 
 
 UPDATES = 23_400  # at most, of the default's discriminator: with many faces that is fewer epochs

@@ -13,7 +13,7 @@ import numpy as np
 POWER = 0.5  # of the ratio of shares: with 1, a class that is hardly recognised would take others' images
 NEIGHBOURS = 12
 ROUNDS = 3  # of smoothing
-ROWS = 250  # compared with all others at once: 100,000 drawings take 100 MB
+ROWS = 250  # compared with all others at once: 100,000 drawings take 400 MB
 PROJECTED = 128  # numbers of the features that neighbours are looked for in
 
 

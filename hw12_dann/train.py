@@ -54,15 +54,15 @@ def parse_args(argv=None):
     parser.add_argument("--pair", default="real_or_drawing", help="folder of train_data and test_data")
     parser.add_argument("--no-edges", action="store_true", help="keep the colours of both domains")
     parser.add_argument("--method", choices=METHODS, default="pseudo-labels", help="how the target is used")
-    parser.add_argument(
-        "--lambda",
-        dest="lambda_",
-        type=strength_flag,
-        help="schedule or a number: the gradient reversal's strength",
-    )
+    words = "schedule or a number: the gradient reversal's strength"
+    parser.add_argument("--lambda", dest="lambda_", type=strength_flag, help=words)
     parser.add_argument("--pseudo-labels-from", type=share(), help="share of the epochs before them")
     parser.add_argument("--full-precision", action="store_true", help="compute in float32, not in bfloat16")
     args = parser.parse(argv, recipe)
+    if args.method in ("source-only", "target"):
+        parser.unused("--lambda", by=f"--method {args.method}")
+    if args.method != "pseudo-labels":
+        parser.unused("--pseudo-labels-from", by=f"--method {args.method}")
     if args.batch_size % 2:
         parser.error(f"--batch-size {args.batch_size}: expected an even number, half of it of each domain")
     return args

@@ -60,7 +60,12 @@ RECIPES = {
 DEFAULTS = {"omniglot": "proto-maml", "sine": "meta-sgd"}
 SINE_METHODS = [method for task, method in RECIPES if task == "sine"]
 METHOD_NAMES = list(dict.fromkeys(method for _, method in RECIPES))
-OMNIGLOT_ALONE = ("training_ways", "filters", "views", "held_out")
+UNUSED = {  # flags that a task or a method makes nothing of
+    "sine": ("--ways", "--training-ways", "--filters", "--views", "--held-out"),
+    "omniglot": ("--phase",),
+    "protonet": ("--inner-steps", "--inner-rate"),
+    "pretrain": ("--training-ways", "--queries", "--inner-steps"),
+}
 SYNTHETIC = {"iterations": 120, "training_ways": 10, "filters": 32}  # invented characters are few
 
 
@@ -83,25 +88,16 @@ def parse_args(argv=None):
         help="omniglot: versions of each drawing of a test task, moved a little but for the first",
     )
     parser.add_argument(
-        "--held-out", help="omniglot: alphabets to score by, with commas between; else every sixth"
+        "--held-out", help="omniglot: alphabets to score by, with commas between, or random; else every sixth"
     )
     parser.add_argument("--phase", choices=["2pi", "pi"], default="2pi", help="sine: the largest")
     args = parser.parse(argv, recipe)
     args.method = args.method or DEFAULTS[args.task]
-    if name := unused_flag(args):
-        other = "sine" if args.task == "omniglot" else "omniglot"
-        parser.error(f"--{name.replace('_', '-')} {getattr(args, name)}: expected with --task {other} alone")
+    if args.task == "sine" and args.method not in SINE_METHODS:
+        parser.error(f"--method {args.method}: expected with omniglot alone")
+    parser.unused(*UNUSED[args.task], by=f"--task {args.task}")
+    parser.unused(*UNUSED.get(args.method, ()), by=f"--method {args.method}")
     return args
-
-
-def unused_flag(args):
-    """The first flag that the task does not know and that is not as the recipe has it; None if there is none."""
-    if args.task == "omniglot":
-        return "phase" if args.phase != "2pi" else None
-    if args.method not in SINE_METHODS:
-        return "method"
-    known = recipe(args)
-    return next((name for name in OMNIGLOT_ALONE if getattr(args, name) != getattr(known, name, None)), None)
 
 
 def recipe(args):

@@ -63,10 +63,12 @@ def parse_args(argv=None):
     )
     args = parser.parse(argv, recipe)
     expand(args.tasks)
-    if args.strength > 0 and args.method not in RECIPES["images"].strength:
-        parser.error(f"--strength {args.strength}: --method {args.method} has no penalty, expected none")
-    if args.empirical and "ewc" not in args.method:
-        parser.error(f"--empirical: --method {args.method} has no Fisher")
+    if args.method not in RECIPES["images"].strength:
+        parser.unused("--strength", by=f"--method {args.method}")
+    if "ewc" not in args.method:
+        parser.unused("--empirical", by=f"--method {args.method}")
+    if args.method != "replay":
+        parser.unused("--memory", by=f"--method {args.method}")
     return args
 
 

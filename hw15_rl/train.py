@@ -6,8 +6,8 @@
     python hw15_rl/train.py --resume                go on after the last finished update
 
 The score is the mean return of 200 episodes that the saved model plays with its most probable actions. The
-model that is saved is the best of some 20 evaluations during training, on other episodes; it learns from
-others.
+model that is saved is the best of up to 20 evaluations during training, at least 50,000 steps apart, on other
+episodes; it learns from others.
 """
 
 import time
@@ -79,7 +79,13 @@ def parse_args(argv=None):
         "--clip", type=number(float, 0, 1, exclusive=True), default=0.2, help="ppo: how far an update may go"
     )
     args = parser.parse(argv, recipe)
-    args.world = CORRIDOR if args.synthetic else args.world
+    if args.method != "ppo":
+        parser.unused("--gae-lambda", "--clip", by=f"--method {args.method}")
+    if args.method == "reinforce":
+        parser.unused("--gamma", by="--method reinforce")
+    if args.synthetic:
+        parser.unused("--world", by="--synthetic")
+        args.world = CORRIDOR
     return args
 
 

@@ -441,14 +441,19 @@ def test_only_what_may_be_learnt_is_learnt_from(hw04, spoilt, tmp_path, monkeypa
     assert not any(np.isnan(weight).any() for weight in found["model"].get_weights())
 
 
-def test_vectors_are_the_same_for_a_seed_and_kept_as_text(hw04, tmp_path):
+def test_vectors_are_the_same_for_a_seed_and_kept_as_text(hw04, tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     sentences = [" ".join(rng.choice(["tea", "cup", "pot", "🙂", "“x”"], 5)) for _ in range(50)]
     first = hw04.vectors.word_vectors(tmp_path / "vectors.txt", sentences, 3)
     assert sorted(first.index_to_key) == sorted(["tea", "cup", "pot", "🙂", "“x”"])
     again = hw04.vectors.word_vectors(tmp_path / "again.txt", sentences, 3)
     assert np.array_equal(first.vectors, again.vectors)
-    kept = hw04.vectors.word_vectors(tmp_path / "vectors.txt", [], 3, resume=True)
+    for others in ((sentences[1:], 3), (sentences, 4)):
+        with pytest.raises(hw04.scaffold.BadInput, match="other tweets or of another --seed"):
+            hw04.vectors.word_vectors(tmp_path / "vectors.txt", *others, resume=True)
+    monkeypatch.setattr(hw04.vectors, "skip_gram", None)  # nothing is learnt anew
+    kept = hw04.vectors.word_vectors(tmp_path / "vectors.txt", sentences, 3, resume=True)
+    monkeypatch.undo()
     assert kept.index_to_key == first.index_to_key
     assert np.allclose(kept.vectors, first.vectors, atol=1e-6)
     small, infinite = "1 2\ntea 0.1 0.2\n", "1 200\ntea" + " inf" * 200 + "\n"

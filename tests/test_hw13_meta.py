@@ -674,11 +674,7 @@ def test_predict_sorts_a_persons_own_drawings(hw13, tmp_path, whole_set, capsys)
         "--inner-rate nan",
         "--learning-rate -1",
         "--seed -1",
-        "--task sine --held-out Arcs",
         "--task sine --method protonet",
-        "--task sine --views 3",
-        "--task sine --filters 64",
-        "--phase pi",
     ],
 )
 def test_bad_flags(hw13, tmp_path, capsys, flag):

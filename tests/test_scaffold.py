@@ -62,6 +62,36 @@ def test_a_training_with_a_closed_stderr_writes_nothing_else_into_its_files(tmp_
         image.load()
 
 
+@pytest.mark.parametrize(
+    ("chapter", "script", "flags"),
+    [
+        ("hw02_classification", "train", "--method generative --trees 3"),
+        ("hw02_classification", "predict", "--person own.csv --probabilities"),
+        ("hw03_cnn", "predict", "--picture own.jpg --probabilities"),
+        ("hw04_rnn_selftrain", "train", "--no-self-training --threshold 0.8"),
+        ("hw04_rnn_selftrain", "train", "--no-self-training --rounds 2"),
+        ("hw04_rnn_selftrain", "train", "--model bag --no-language-model"),
+        ("hw05_explain", "predict", "--picture own.jpg --pictures 3"),
+        ("hw06_adversarial", "train", "--method fgsm --diversity 0.5"),
+        ("hw12_dann", "train", "--method source-only --lambda 0.5"),
+        ("hw12_dann", "train", "--method dann --pseudo-labels-from=0.5"),
+        ("hw13_meta", "train", "--task sine --held-out Arcs"),
+        ("hw13_meta", "train", "--task sine --views 3"),
+        ("hw13_meta", "train", "--task sine --filters 64"),
+        ("hw13_meta", "train", "--phase pi"),
+        ("hw13_meta", "train", "--method protonet --inner-steps 3"),
+        ("hw13_meta", "train", "--method pretrain --queries 9"),
+        ("hw14_lifelong", "train", "--method ewc --memory 999"),
+        ("hw15_rl", "train", "--method reinforce --gamma 0.5"),
+        ("hw15_rl", "train", "--method actor-critic --clip 0.5"),
+        ("hw15_rl", "train", "--synthetic --world CartPole-v1"),
+    ],
+)
+def test_a_flag_that_does_nothing_is_refused(load_chapter, capsys, chapter, script, flags):
+    loaded = load_chapter(chapter, "scaffold", script)
+    check_sentence(loaded, capsys, flags.split(), "is not used by", script=script)
+
+
 def test_nobody_reads(out):
     done = start("predict.py", "--synthetic", "--out-dir", out, redirect="| true", status=141)
     assert not done.stderr
