@@ -49,6 +49,7 @@ class Augmentation:
     """Changes of images that leave their classes what they are, drawn anew for each image.
 
     shift      pixels by which an image moves at most, down and right; what comes in is mirrored at the edge
+    turn       degrees by which an image is turned at most; what comes in is black
     smallest   share of the area that a crop has at least (Szegedy et al. 2015)
     side       pixels a side that a crop is scaled to; None: those of the image
     colour     saturation, contrast and brightness are multiplied by 1 - colour to 1 + colour
@@ -57,6 +58,7 @@ class Augmentation:
     """
 
     shift: int = 0
+    turn: float = 0.0
     smallest: float = 1.0
     side: int | None = None
     colour: float = 0.0
@@ -69,6 +71,8 @@ class Augmentation:
         """
         if self.shift:
             images = random_shift(images, self.shift, rng)
+        if self.turn:
+            images = np.stack([random_turn(image, self.turn, rng) for image in images])
         if self.smallest < 1:
             side = self.side or images.shape[1]
             images = np.stack([random_crop(image, self.smallest, side, rng) for image in images])
@@ -86,6 +90,11 @@ def random_shift(images, most, rng):
     padded = np.pad(images, [(0, 0), (most, most), (most, most), (0, 0)], "reflect")
     top, left = rng.integers(0, 2 * most + 1, (2, count, 1)) + np.arange(side)
     return padded[np.arange(count)[:, None, None], top[:, :, None], left[:, None, :]]
+
+
+def random_turn(image, most, rng):
+    """uint8 (n, n, 3), turned about its centre by up to `most` degrees."""
+    return np.asarray(Image.fromarray(image).rotate(rng.uniform(-most, most)))
 
 
 def random_crop(image, smallest, side, rng):

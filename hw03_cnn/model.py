@@ -15,7 +15,7 @@
     shallow    airbench without the second convolution of each block: a control for the depth
     resnet     a stem, then stages of a convolution, pooling and a residual block (He et al. 2015)
     vgg        stages of two convolutions and pooling, with dropout; the mean of each channel
-    plain      the course's sample: five convolutions, each with pooling, then three dense layers
+    plain      the course's sample: five convolutions, each normalised and pooled, then three dense layers
     dense      three dense layers and no convolution: a control for the convolutions
 
 In larger images airbench's patches move by more than one pixel, so that about 32 x 32 are left. resnet and
@@ -49,7 +49,7 @@ def build_model(arch, size, classes, width=1.0, normalise=True, whitened=None, i
     if side != size:
         x = layers.Resizing(side, side, dtype="float32")(x)
     if arch == "plain":
-        x = plain(x, width)
+        x = plain(x, width, normalise)
     elif arch == "dense":
         x = dense(x, width)
     elif arch == "vgg":
@@ -140,10 +140,10 @@ def vgg(x, filters, normalise):
     return layers.GlobalAveragePooling2D()(x)
 
 
-def plain(x, width):
-    """The course's sample network: no normalisation."""
+def plain(x, width, normalise):
+    """The course's sample network."""
     for filters in (64, 128, 256, 512, 512):
-        x = convolution(x, round(filters * width), normalise=False)
+        x = convolution(x, round(filters * width), normalise)
         x = layers.MaxPooling2D(padding="same")(x)
     x = layers.Flatten()(x)
     for units in (1024, 512):

@@ -16,6 +16,7 @@ TEACHER = 0.5  # share of a label that a teacher decides
 DECAY = 0.01  # each step w -= rate DECAY w; with momentum 0.9 an L2 penalty of 0.001 has the same effect
 WARM_UP = 0.2  # share of the steps in which the rate rises
 MIXED, CROPPED_FROM = 30, 60  # epochs from which on images are mixed, and change much
+TURN = 15  # degrees, of the course's sample network's images
 CROPPED, AFTERWARDS = 7 / 8, 9 / 8  # times the side: of a crop, and of the whole image after the training
 
 
@@ -40,8 +41,10 @@ def sides(args):
 
 def augmentation_of(args):
     """The Augmentation of a training, or None; crops keep their size where a network needs one size."""
-    if args.arch == "plain" or "augmentation" in args.without:
+    if "augmentation" in args.without:
         return None
+    if args.arch == "plain":
+        return Augmentation(turn=TURN)
     changes = augmentation(args.epochs, args.image_size)
     return replace(changes, side=None) if args.arch == "dense" else changes
 
@@ -99,7 +102,7 @@ def compiled(args, network, teacher, steps):
     """The network, ready for fit(): by itself or, where there is a teacher, as its Student.
 
     SGD with Nesterov's momentum, and a learning rate that rises in a line and falls along a cosine. The
-    course's sample network has the course's training: Adam at one rate, images and labels as they are.
+    course's sample network has the course's training: Adam at one rate, and labels as they are.
     """
     model = Student(network, teacher) if teacher else network
     if args.arch == "plain":
