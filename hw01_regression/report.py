@@ -10,7 +10,7 @@ model made. Each row is train.main() run with some seeds, or a model of scikit-l
 import time
 from dataclasses import replace
 
-from scaffold import HERE, Parser, replacing, run
+from scaffold import Parser, replacing, run
 
 from dataset import ITEMS, TARGET, load_train, make_synthetic
 from records import publish, read_metrics
@@ -41,7 +41,7 @@ LEARNING_RATES = (0.1, 1.0, 10.0, 100.0)
 
 def main(argv=None):
     args = parse_args(argv)
-    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results = args.results
     results.mkdir(parents=True, exist_ok=True)
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     rows = []

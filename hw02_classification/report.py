@@ -11,7 +11,7 @@ or a reference fitted on the same rows and scored on the same rows.
 import time
 from functools import partial
 
-from scaffold import HERE, Parser, replacing, run
+from scaffold import Parser, replacing, run
 
 import train  # before Keras, which imports scikit-learn: boosting.py says how its threads wait
 from dataset import load_train, make_synthetic
@@ -48,7 +48,7 @@ PENALTIES = (0.0, 0.0001, 0.001, 0.01, 0.1, 1.0)
 
 def main(argv=None):
     args = parse_args(argv)
-    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results = args.results
     results.mkdir(parents=True, exist_ok=True)
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     rows = []

@@ -11,7 +11,7 @@ Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to
 
 import time
 
-from scaffold import HERE, Parser, replacing, run
+from scaffold import Parser, replacing, run
 
 from dataset import load_labelled, make_synthetic
 from device import start_keras
@@ -55,7 +55,7 @@ MADE = 2560  # images of 128 a batch, to time how fast they are made
 
 def main(argv=None):
     args = parse_args(argv)
-    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results = args.results
     results.mkdir(parents=True, exist_ok=True)
     rows, sets = [], find_sets(args)
 

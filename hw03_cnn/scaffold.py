@@ -26,10 +26,15 @@ os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors are raised, too
 for _name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED", "TF_XLA_FLAGS"):
     os.environ.pop(_name, None)
+if os.path.isfile("matplotlibrc"):  # of the current folder, which Matplotlib reads before all others
+    import matplotlib
+
+    matplotlib.rcdefaults()
 for _number, _name in enumerate(("stdin", "stdout", "stderr")):
     if getattr(sys, _name) is None:  # closed by the shell: the next file opened would take its number
         os.dup2(os.open(os.devnull, os.O_RDWR), _number)
-        setattr(sys, _name, open(_number, "r+" if _number == 0 else "w", closefd=False))  # noqa: SIM115
+        _opened = open(_number, "r+" if _number == 0 else "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
+        setattr(sys, _name, _opened)
     elif _number and hasattr(getattr(sys, _name), "reconfigure"):
         getattr(sys, _name).reconfigure(errors="backslashreplace")
 
@@ -56,7 +61,7 @@ def run(main):
 
 def explain(error):
     """An exception -> its sentence and exit status. Raises it again if it is a fault of this program."""
-    name, text = type(error).__name__, " ".join(str(error).split())
+    name, text = type(error).__name__, " ".join(map(str.strip, str(error).splitlines()))
     if isinstance(error, BadInput):
         again = "run train.py --synthetic again"
         return text.replace("try --synthetic", again) if Parser.made_up else text, 2
@@ -172,6 +177,7 @@ class Parser(argparse.ArgumentParser):
         if self.script == "report":  # what learnt from made-up data, or in a trial, is no row of the tables
             kind = "-synthetic" * args.synthetic + "-trial" * (getattr(args, self.length) is not None)
             args.trainings = args.out_dir / f"report{kind}"
+            args.results = args.out_dir / "results" if kind else HERE / "results"
         return args
 
     def unused(self, *flags, by):
@@ -190,7 +196,7 @@ class Parser(argparse.ArgumentParser):
 def lines_of_stdin(flag):
     """The lines of standard input that are not blank, for `flag -`. Raises BadInput if it is not UTF-8."""
     try:
-        lines = sys.stdin.buffer.read().decode("utf-8-sig").splitlines()
+        lines = sys.stdin.buffer.read().decode("utf-8-sig").replace("\r\n", "\n").split("\n")
     except UnicodeDecodeError as error:
         raise BadInput(f"{flag} -: standard input is not UTF-8 text.") from error
     return [line for line in lines if line.strip()]
@@ -227,7 +233,15 @@ def replacing(path):
         if older.is_dir() and not path.exists():
             older.rename(path)
         for left in (temporary, older):
-            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+            remove(left)
+
+
+def remove(path):
+    """Remove a file, a link, or a folder with all that is in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def head(args, data, model):

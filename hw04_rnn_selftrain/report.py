@@ -14,7 +14,7 @@ remove <out-dir>/report to measure all anew.
 
 import shutil
 
-from scaffold import HERE, Parser, replacing, run
+from scaffold import Parser, replacing, run
 
 from dataset import SEPARATOR, load_labelled, load_unlabelled, make_synthetic
 from device import start_keras
@@ -58,7 +58,7 @@ def main(argv=None):
     args = parse_args(argv)
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     trials = [Trial(data_dir, args.trainings, seed, args.epochs) for seed in range(args.seeds)]
-    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results = args.results
     results.mkdir(parents=True, exist_ok=True)
     rows = []
     ways = {  # model file and part of it

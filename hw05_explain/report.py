@@ -14,7 +14,7 @@ Remove <out-dir>/report to measure all anew.
 import time
 from pathlib import Path
 
-from scaffold import HERE, BadInput, Parser, replacing, run
+from scaffold import BadInput, Parser, replacing, run
 
 from dataset import make_synthetic
 from device import start_keras
@@ -67,7 +67,7 @@ MEASURES = ["deletion", "insertion", "shuffled", "gain", "seconds"]
 
 def main(argv=None):
     args = parse_args(argv)
-    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results = args.results
     data_dir, paths, labels = load(args)
     results.mkdir(parents=True, exist_ok=True)
     small = args.trainings / "small"

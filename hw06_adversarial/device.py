@@ -57,7 +57,9 @@ def start_keras(seed=None, full_precision=True, tensorflow=False, share=ALONE):
             cards = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
             keras.random.uniform((), dtype="float32")
     except (ValueError, AttributeError, TypeError) as error:  # keras.json holds what Keras does not know
-        raise BadInput(f"~/.keras/keras.json: {error}") from error
+        raise BadInput(
+            f"Keras does not start ({error}); if ~/.keras/keras.json was edited, remove it."
+        ) from error
     except ModuleNotFoundError as error:
         raise BadInput(f"KERAS_BACKEND={backend}: {error}; install it, or unset the variable.") from error
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

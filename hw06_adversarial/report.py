@@ -7,7 +7,7 @@
 The first is attacked in the open; then each is attacked through the other; then the first defends itself.
 """
 
-from scaffold import HERE, Parser, replacing, run
+from scaffold import Parser, replacing, run
 
 from dataset import load_images, make_synthetic, read_image_files
 from device import start_keras
@@ -77,7 +77,7 @@ STRANGERS = {  # row of the transfer table: flags of train.py
 
 def main(argv=None):
     args = parse_args(argv)
-    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results = args.results
     data_dir, images, labels, categories, names = load(args)
     models = {
         name.removesuffix(".keras"): load_proxy([name], data_dir, images.shape[1:], len(categories))

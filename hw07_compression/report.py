@@ -14,7 +14,7 @@ import shlex
 import shutil
 from pathlib import Path
 
-from scaffold import HERE, BadInput, Parser, replacing, run
+from scaffold import BadInput, Parser, replacing, run
 
 from dataset import load_part, make_synthetic
 from device import start_keras
@@ -64,7 +64,7 @@ COLUMNS = ["table", "row", "bytes", "parameters", "multiply_adds", "before", "ac
 
 def main(argv=None):
     args = parse_args(argv)
-    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results = args.results
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     results.mkdir(parents=True, exist_ok=True)
 

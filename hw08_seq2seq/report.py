@@ -13,7 +13,7 @@ import functools
 import itertools
 import time
 
-from scaffold import HERE, Parser, replacing, run
+from scaffold import Parser, replacing, run
 
 from dataset import Vocabulary, load_pairs, make_synthetic
 from device import start_keras
@@ -76,7 +76,7 @@ SHOWN = 3  # in attention.png
 
 def main(argv=None):
     args = parse_args(argv)
-    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results = args.results
     results.mkdir(parents=True, exist_ok=True)
     data_dir, parts = load(args)
     if args.epochs:  # in a trial most of the time goes into compiling, once for each length of sentences

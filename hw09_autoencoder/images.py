@@ -160,10 +160,11 @@ def eight_bits(image, path):
     values = np.asarray(image).astype(np.float64)
     limits = {65535: 257} if image.mode.startswith("I;16") else {255: 1, 65535: 257}
     limits = {1: 1 / 255} | limits if image.mode == "F" else limits
-    most = values.max(initial=0)
+    least, most = values.min(initial=0), values.max(initial=0)
     scale = next((scale for limit, scale in limits.items() if most <= limit), None)
-    if scale is None or not np.isfinite(values).all():
-        raise BadInput(f"{path} has pixels up to {most:g}, expected at most 65,535, or 1.")
+    unclear = least < 0 or (image.mode == "F" and 1 < most < 2)  # 0 to 1, and a little more?
+    if scale is None or unclear or not np.isfinite(values).all():
+        raise BadInput(f"{path} has pixels from {least:g} to {most:g}, expected 0 to 1, 255 or 65,535.")
     return Image.fromarray((values / scale).clip(0, 255).round().astype(np.uint8))
 
 
@@ -176,6 +177,8 @@ def read_ink(path, what):
     grey = np.asarray(open_image(path, "L"), np.float32)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     ink = np.abs(grey - np.median(border))
+    if max(ink.shape) ** 2 > MAX_PIXELS:  # of the square that it is put into
+        raise BadInput(f"{path} is {ink.shape[1]}x{ink.shape[0]}, expected {what} of a less long shape.")
     if ink.max() < 16:
         raise BadInput(f"{path} is of one colour, expected {what} on it.")
     return ink
@@ -202,6 +205,7 @@ def image_size(path):
     try:
         with Image.open(path) as image:
             turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5  # by a quarter
+            turned &= image.format != "TIFF"  # whose size Pillow has turned already
             return image.size[::-1] if turned else image.size
     except PermissionError:
         raise

@@ -11,7 +11,7 @@ Trainings and groups are kept, so an interrupted report goes on. Remove <out-dir
 import itertools
 import shutil
 
-from scaffold import HERE, BadInput, Parser, replacing, run
+from scaffold import BadInput, Parser, replacing, run
 
 from dataset import load_images, load_labels, load_several, make_synthetic
 from device import start_keras
@@ -58,7 +58,7 @@ COLUMNS = ["table", "row", "median", "best", "worst", "error", "correlation", "s
 
 def main(argv=None):
     args = parse_args(argv)
-    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results = args.results
     data_dir, parts, labels = load(args)
     results.mkdir(parents=True, exist_ok=True)
     kept, rows, panels, found = args.trainings, [], {}, {}

@@ -10,7 +10,7 @@ are kept, so an interrupted report goes on. Remove <out-dir>/report to measure a
 
 from pathlib import Path
 
-from scaffold import HERE, BadInput, Parser, replacing, run
+from scaffold import BadInput, Parser, replacing, run
 
 from dataset import load_answers, load_images, make_synthetic
 from device import start_keras
@@ -78,7 +78,7 @@ COLUMNS = ["table", "row", "auc", "against_training", *ON_CODES, "best_f1", "f1_
 
 def main(argv=None):
     args = parse_args(argv)
-    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results = args.results
     data_dir, training, test, answers, anomaly = load(args)
 
     folders, found = {}, {}

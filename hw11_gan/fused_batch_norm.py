@@ -11,7 +11,8 @@ if keras.backend.backend() == "tensorflow":
 class FusedBatchNormalization(layers.BatchNormalization):
     """Keras' batch normalisation; in training TensorFlow computes it by its fused kernel.
 
-    Follows Ioffe and Szegedy 2015. Inputs (batch, height, width, channels) of any float dtype.
+    Follows Ioffe and Szegedy 2015. Inputs (batch, height, width, channels) of any float dtype. The moving
+    variance is that of N - 1, where Keras' own layer divides by N, the batch's positions.
     """
 
     def call(self, inputs, training=None, mask=None):

@@ -8,11 +8,11 @@ import hashlib
 import json
 import os
 import platform
-import shutil
+import re
 import sys
 import warnings
 
-from scaffold import SYSTEM_FILES, BadInput, replacing
+from scaffold import SYSTEM_FILES, BadInput, remove, replacing
 
 warnings.filterwarnings("ignore", "Glyph")  # a character that the font has not is drawn as a box
 
@@ -25,8 +25,11 @@ def claim(args):
     folder.mkdir(parents=True, exist_ok=True)
     lock(folder)
     for left in [*folder.glob("half-written-*"), *(folder / "synthetic").rglob("half-written-*")]:
-        # by a process that was killed
-        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+        # by a process that was killed, maybe between its two renames of a folder
+        older = re.fullmatch(r"half-written-\d+-older-(.*)", left.name)
+        if older and not left.with_name(older[1]).exists():
+            left.rename(left.with_name(older[1]))
+        remove(left)
     with replacing(folder / ".probe") as path:
         path.write_bytes(b"0" * 4096)
     (folder / ".probe").unlink()
@@ -150,7 +153,7 @@ def fingerprint(path):
         if file.is_file() and file.name.lower() not in SYSTEM_FILES
     ]
     for file in inside if path.is_dir() else [path]:
-        digest.update((file.name if path.is_dir() else "").encode() + file.read_bytes())
+        digest.update(os.fsencode(file.name if path.is_dir() else "") + file.read_bytes())
     return digest.hexdigest()[:16]
 
 

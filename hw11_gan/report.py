@@ -13,7 +13,7 @@ Remove <out-dir>/report to measure all anew.
 import argparse
 from pathlib import Path
 
-from scaffold import HERE, BadInput, Parser, replacing, run
+from scaffold import BadInput, Parser, replacing, run
 
 from device import start_keras
 from images import image_files
@@ -65,7 +65,7 @@ COLUMNS = ["table", "row", "kid", "fid", "spread", "duplicates", "seconds", "ima
 
 def main(argv=None):
     args = parse_args(argv)
-    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results = args.results
 
     def trained(flags, seeds=args.seeds):
         """train.main() with these flags and some seeds; the folders."""

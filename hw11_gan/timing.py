@@ -48,7 +48,8 @@ def import_torch():
         import torch
     except ModuleNotFoundError as error:
         raise BadInput("PyTorch is not installed; pip install torch brings it.") from error
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count())
+    torch.set_num_threads(int(os.environ.get("TF_NUM_INTRAOP_THREADS") or len(cores)))
     return torch
 
 

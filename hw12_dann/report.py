@@ -10,7 +10,7 @@ their edges and the drawings that are read as the same. A row is train.main() ru
 are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
-from scaffold import HERE, Parser, replacing, run
+from scaffold import Parser, replacing, run
 
 from dataset import class_names, load_source, load_target, make_synthetic
 from device import start_keras
@@ -63,7 +63,7 @@ COLUMNS = [
 
 def main(argv=None):
     args = parse_args(argv)
-    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results = args.results
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     pairs = {pair: train.load(data_dir / pair, edges=not flags) for pair, (flags, _) in PAIRS.items()}
     trial = f"--epochs {args.epochs}" if args.epochs else ""

@@ -11,7 +11,7 @@ Trainings are kept, so an interrupted report goes on. Remove <out-dir>/report to
 import json
 import time
 
-from scaffold import HERE, BadInput, Parser, replacing, run
+from scaffold import BadInput, Parser, replacing, run
 
 from dataset import TEST_SEED, alphabets, load_characters, make_synthetic, split
 from device import start_keras
@@ -53,7 +53,7 @@ COLUMNS = ["after_1", "after_5", "after_10", "interval", "inductive", "by_seed",
 
 def main(argv=None):
     args = parse_args(argv)
-    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results = args.results
     results.mkdir(parents=True, exist_ok=True)
     data_dir, characters = load(args)
     common = ["--data-dir", str(data_dir), *["--synthetic"] * args.synthetic]

@@ -8,7 +8,7 @@ EWC paper's permuted digits. A row is train.main() run with some seeds. Training
 report goes on. Remove <out-dir>/report to measure all anew.
 """
 
-from scaffold import HERE, Parser, replacing, run
+from scaffold import Parser, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -49,7 +49,7 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
-    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results = args.results
     rows = []
 
     def trained(flags, seeds=args.seeds):

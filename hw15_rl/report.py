@@ -10,7 +10,7 @@ are kept, so an interrupted report goes on. Remove <out-dir>/report to measure a
 
 import time
 
-from scaffold import HERE, Parser, replacing, run
+from scaffold import Parser, replacing, run
 
 from device import start_keras
 from records import publish, read_metrics
@@ -44,7 +44,7 @@ VARIED = {"gamma": (0.9, 0.99), "entropy-weight": (0.0, 0.1), "learning-rate": (
 
 def main(argv=None):
     args = parse_args(argv)
-    results = args.out_dir / "results" if args.synthetic else HERE / "results"
+    results = args.results
     results.mkdir(parents=True, exist_ok=True)
     common = ["--data-dir", str(args.data_dir), *["--synthetic"] * args.synthetic]
     rows, curves = [], {}

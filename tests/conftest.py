@@ -82,7 +82,8 @@ def pytest_sessionfinish(session):
     """Keep the seconds of the default tier for the full one, which watches them; see test_durations.py."""
     cache = getattr(session.config, "cache", None)  # none with -p no:cacheprovider
     if cache and session.config.option.markexpr == "not full" and not hasattr(session.config, "workerinput"):
-        cache.set("processor_seconds", {**cache.get("processor_seconds", {}), **taken})
+        earlier = {} if len(taken) > 1000 else cache.get("processor_seconds", {})  # after a run of all: none
+        cache.set("processor_seconds", {**earlier, **taken})
 
 
 @pytest.fixture(autouse=True)
@@ -161,13 +162,13 @@ def start_script(folder, script, *flags):
     elsewhere.mkdir(exist_ok=True)
     command = [sys.executable, folder / script, *flags]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=elsewhere, env=environment, text=True, **pipes)
+    return subprocess.Popen(command, cwd=elsewhere, env=environment, **pipes)
 
 
 def run_script(folder, script, *flags, status=0):
     """Run a script to its end. Returns what it printed: .stdout and .stderr."""
     process = start_script(folder, script, *flags)
-    stdout, stderr = process.communicate()
+    stdout, stderr = (stream.decode() for stream in process.communicate())
     assert process.returncode == status, stdout + stderr
     assert not any((folder.parent / "elsewhere").iterdir()), "a script wrote into the current folder"
     return SimpleNamespace(stdout=stdout, stderr=stderr)

@@ -416,8 +416,7 @@ def test_an_early_end_does_not_push_out_longer_beginnings(hw08):
     assert hw08.beam_search.plain_beam_search(world, np.array([4, 2]), 2, 1.0) == [B, C, E, EOS]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("alpha", [0.0, 1.5])
+@pytest.mark.parametrize(("kind", "alpha"), [*((kind, 1.5) for kind in KINDS), ("attention", 0.0)])
 def test_the_plain_beam_search_finds_the_same(hw08, kind, alpha, monkeypatch):
     monkeypatch.setattr(hw08.beam_search, "MAX_EXTRA_TOKENS", 3)  # the plain one takes its time
     model = build(hw08, kind, sharp=4.0)

@@ -19,6 +19,12 @@ def hw12(load_chapter):
 
 
 @pytest.fixture
+def settles_soon(hw12, monkeypatch):
+    """Few batches for the moving statistics: they need not be right here."""
+    monkeypatch.setattr(hw12.model, "SETTLING", 5)
+
+
+@pytest.fixture
 def hw12_light(load_chapter):
     """The modules that need no Keras."""
     return load_chapter(CHAPTER, "dataset", "edges", "train", "predict")
@@ -252,6 +258,7 @@ def test_few_images_are_split_all_the_same(hw12_light):
         assert len(training[0]) == (8 if method == "dann" else 3)
 
 
+@pytest.mark.usefixtures("settles_soon")
 def test_pseudo_labels_come_late_and_are_more_each_epoch(hw12, pair):
     source, labels, target, _ = pair
     args = hw12.train.parse_args([*FEW, "--epochs", "8", "--pseudo-labels-from", "0.75"])
@@ -627,6 +634,7 @@ def test_predict_says_what_is_missing_or_broken(hw12_light, spoilt, tmp_path, ca
     check_sentence(hw12_light, capsys, argv, "model.keras is no whole Keras model", script="predict")
 
 
+@pytest.mark.usefixtures("settles_soon")
 def test_predictions_are_those_that_were_scored_and_own_drawings_are_named(hw12, tmp_path, capsys):
     """Also where the target's drawings lie aside, as what is drawn is moved to the middle in training."""
     data = hw12.dataset.make_synthetic(tmp_path / "data", 0)
@@ -687,6 +695,7 @@ def test_the_adversary_beats_the_source_alone(hw12, pair, tmp_path, monkeypatch)
 # --- settings that reach the method -----------------------------------------
 
 
+@pytest.mark.usefixtures("settles_soon")
 def test_the_target_is_read_with_statistics_of_its_own(hw12, pair, tmp_path, monkeypatch):
     settled, asked = [], []
     settle, outputs_of = hw12.model.recalibrate_batch_norm, hw12.model.outputs_of
@@ -709,6 +718,7 @@ def test_the_target_is_read_with_statistics_of_its_own(hw12, pair, tmp_path, mon
     assert len(of_source) == len(pair[0]) - len(pair[0]) // 10  # of those that were learnt from
 
 
+@pytest.mark.usefixtures("settles_soon")
 def test_pseudo_labels_are_the_teachers(hw12, pair, monkeypatch):
     source, labels, target, _ = pair
     args, asked = hw12.train.parse_args([*FEW, "--epochs", "4"]), []

@@ -39,11 +39,11 @@ def out(tmp_path_factory):
     return folder
 
 
-def start(script, *flags, redirect="", chapter=FIRST, status=0, **variables):
-    """Run a script in a shell. Returns it: .stdout and .stderr."""
+def start(script, *flags, redirect="", chapter=FIRST, status=0, folder=None, **variables):
+    """Run a script in a shell, in a current folder. Returns it: .stdout and .stderr."""
     words = " ".join(f"'{word}'" for word in (sys.executable, ROOT / chapter / script, *flags))
     command = ["bash", "-o", "pipefail", "-c", f"{words} {redirect}"]
-    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, env=os.environ | variables, capture_output=True, text=True)
     assert done.returncode == status, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
@@ -115,9 +115,11 @@ def test_a_notebooks_matplotlib(tmp_path):
     assert (tmp_path / "learning_curve.png").is_file()
 
 
-def test_a_users_matplotlibrc(tmp_path):
+@pytest.mark.parametrize("current", [True, False])
+def test_a_users_matplotlibrc(tmp_path, current):
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfigure.dpi: 3\n")
-    start("train.py", "--synthetic", "--epochs", "1", "--out-dir", tmp_path, MPLCONFIGDIR=str(tmp_path))
+    where = {"folder": tmp_path} if current else {"MPLCONFIGDIR": str(tmp_path)}
+    start("train.py", "--synthetic", "--epochs", "1", "--out-dir", tmp_path, **where)
     with Image.open(tmp_path / "learning_curve.png") as image:
         assert image.width > 500
 
@@ -505,20 +507,32 @@ def test_the_scale_of_more_than_eight_bits(load_chapter, tmp_path):
     ):
         Image.fromarray(values).save(path)
         assert np.asarray(images.open_image(path, "L")).ravel().tolist() == expected
-    for values in (np.int32([[0, 2**30]]), np.float32([[0, np.nan]])):
-        Image.fromarray(values).save(path)
-        with pytest.raises(images.BadInput, match="expected at most 65,535"):
+    for values in ([[0, 1.0001, 0.5]], [[-1, 0, 1]], [[-200, -100, 0]], [[0, np.nan]]):
+        Image.fromarray(np.float32(values)).save(path)
+        with pytest.raises(images.BadInput, match="expected 0 to 1, 255 or 65,535"):
             images.open_image(path)
+    Image.fromarray(np.int32([[0, 2**30]])).save(path)
+    with pytest.raises(images.BadInput, match=r"from 0 to 1.07374e\+09, expected 0 to 1"):
+        images.open_image(path)
 
 
 def test_the_size_of_a_turned_photograph(load_chapter, tmp_path):
     images = load_chapter("hw03_cnn", "scaffold", "images").images
     exif = Image.Exif()
     exif[0x0112] = 6  # by a quarter
-    Image.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
-    assert images.image_size(tmp_path / "a.jpg") == images.open_image(tmp_path / "a.jpg").size == (20, 40)
+    for name in ("a.jpg", "a.png", "a.webp", "a.tif"):
+        path = tmp_path / name
+        Image.new("RGB", (40, 20)).save(path, exif=exif)
+        assert images.image_size(path) == images.open_image(path).size == (20, 40), name
     with pytest.raises(images.BadInput, match="is no file"):
         images.open_image(tmp_path / "b.jpg")
+
+
+def test_a_drawing_that_would_need_a_vast_square(load_chapter, tmp_path):
+    images = load_chapter("hw12_dann", "scaffold", "images").images
+    Image.new("L", (80_000, 20), 255).save(tmp_path / "line.png")
+    with pytest.raises(images.BadInput, match="80000x20, expected a drawing of a less long shape"):
+        images.cut_out(tmp_path / "line.png", 0.2, "a drawing")
 
 
 def test_files_that_are_no_images(load_chapter, tmp_path, capsys):
@@ -561,6 +575,32 @@ def test_names_that_hold_no_class(load_chapter, tmp_path):
         images.labelled_files(folder)
 
 
+def test_what_a_killed_process_has_left(records, tmp_path):
+    """The old folder comes back where the new one had not taken its place, and links are not followed."""
+    out, theirs = tmp_path / "out", tmp_path / "theirs"
+    older = out / "half-written-7-older-images"
+    for folder in (older, theirs):
+        folder.mkdir(parents=True)
+        (folder / "a.png").write_text("a")
+    (out / "half-written-7-other").symlink_to(theirs)
+    records.claim(SimpleNamespace(out_dir=out, data_dir=tmp_path))
+    assert [path.name for path in out.iterdir()] == ["images"]
+    assert (out / "images" / "a.png").is_file()
+    assert (theirs / "a.png").is_file()
+
+
+def test_a_trial_of_a_report_leaves_results_alone(load_chapter, tmp_path):
+    scaffold = load_chapter(FIRST, "scaffold").scaffold
+    for flags, expected in (
+        ([], scaffold.HERE / "results"),
+        (["--seeds", "3"], scaffold.HERE / "results"),
+        (["--epochs", "1"], tmp_path / "results"),
+        (["--synthetic"], tmp_path / "results"),
+    ):
+        args = scaffold.Parser("", "report").parse(["--out-dir", str(tmp_path), *flags])
+        assert args.results == expected
+
+
 def test_a_dollar_in_a_name_is_no_formula(records, tmp_path):
     import pandas as pd
 
@@ -581,6 +621,7 @@ def test_a_mark_stands_before_the_epoch_that_it_names(records):
         assert [text.get_text() for text in axes.get_legend().get_texts()][1] == "then"
 
 
+@pytest.mark.full
 @every_chapter
 def test_help_needs_no_heavy_library(chapter):
     code = (
