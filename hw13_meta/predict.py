@@ -32,9 +32,9 @@ def parse_args(argv=None):
         help="omniglot: how many; 600, or 10 with --synthetic, unless given",
     )
     parser.add_argument("--ways", type=integer(2, 1000), help="omniglot: characters of an episode")
-    parser.add_argument("--shots", type=integer(1, 1000), default=1, help="omniglot: drawings to adapt to")
+    parser.add_argument("--shots", type=integer(1, 1000), help="items to adapt to, else as train.py did")
     parser.add_argument("--queries", type=integer(1, 1000), default=5, help="omniglot: drawings to read")
-    parser.add_argument("--steps", type=integer(1, 100), default=10, help="of adaptation")
+    parser.add_argument("--steps", type=integer(1, 100), help="of adaptation; 10, or of sine 1, unless given")
     parser.add_argument("--drawings", type=Path, help="omniglot: folder of your own drawings to read")
     parser.add_argument("--points", type=Path, help="sine: CSV with columns x and y; else a wave is drawn")
     args = parser.parse(argv)
@@ -48,11 +48,12 @@ def main(argv=None):
     points = load_points(args.points) if args.points else None
     spare(args, args.drawings.glob("*") if args.drawings else [], "own.png")
     own = load_own_drawings(args.drawings) if args.drawings else None
-    trained(args, "model.keras", "characters.csv", own_input=bool(points or own))
+    training = trained(args, "model.keras", "characters.csv", own_input=bool(points or own))["arguments"]
     start_keras(tensorflow=True)
-    from scoring import fit_wave, load_learner, play_episodes, read_drawings  # --help need not wait for them
+    from scoring import SCORED, draw_wave, fit_wave, load_learner, play_episodes, read_drawings  # slow
 
     learner = load_learner(args.out_dir / "model.keras")
+    args.shots, args.steps = args.shots or training.get("shots", 1), args.steps or SCORED[learner.task]
     if own and learner.task == "sine":
         raise BadInput(f"--drawings {args.drawings}: expected with a model of omniglot, this one is of sine.")
     if points and learner.task == "omniglot":
@@ -60,7 +61,8 @@ def main(argv=None):
     if own and len(own[0]) < 2:
         raise BadInput(f"{args.drawings} has one sub-folder, expected one for each of 2 characters or more.")
     if learner.task == "sine":
-        return write_wave(args, *fit_wave(learner, points, args.steps, args.seed))
+        wave = args.seed, args.shots, training.get("phase", "2pi")
+        return write_wave(args, *fit_wave(learner, points or draw_wave(*wave), args.steps))
     if own:
         return write_own(args, *own, read_drawings(learner, *own, args.steps))
     args.ways = args.ways or learner.ways

@@ -14,6 +14,8 @@ from tasks import RANGE, Batch, Episodes, Waves, with_views
 CHUNK = 60  # tasks at once; of several views fewer
 GRID = 201  # points of a curve, from -5 to 5
 
+SCORED = {"sine": 1, "omniglot": 10}  # steps of adaptation
+
 
 def load_learner(path):
     """Read the model.keras of a training. Raises BadInput when it is missing, cut short or not ours."""
@@ -116,16 +118,19 @@ def read_drawings(learner, characters, drawings, steps):
     return softmax(answers["inductive"][0, 0], axis=1)
 
 
-def fit_wave(learner, points, most_steps, seed):
-    """Adapt to points x and y, float32 (n, 1) each; without any, to ten of a wave that the seed draws.
+def draw_wave(seed, shots, phase):
+    """Points x and y of a wave, float32 (shots, 1) each; phase: a key of tasks.PHASES."""
+    wave = Waves(shots, 1, phase).draw(np.random.default_rng(seed), 1)
+    return wave.support_x[0], wave.support_y[0]
+
+
+def fit_wave(learner, points, most_steps):
+    """Adapt to points x and y, float32 (n, 1) each.
 
     Returns the points, the grid (GRID,), {number of steps: y on the grid} and {number of steps: mean squared
     error at the points}. Raises BadInput when the adaptation diverges.
     """
     x = np.linspace(*RANGE, GRID, dtype=np.float32)[:, None]
-    if points is None:
-        wave = Waves(10, 1).draw(np.random.default_rng(seed), 1)
-        points = wave.support_x[0], wave.support_y[0]
     steps = sorted({0, 1, most_steps})
     batch = Batch(points[0][None], points[1][None], x[None], np.zeros_like(x)[None])
     curves = Evaluator(learner, steps, 1).predict(batch)["transductive"][:, 0, :, 0]  # (steps, GRID)

@@ -57,7 +57,7 @@ class Episodes:
         for name, drawings in characters.items():
             if len(drawings) < shots + queries:
                 raise BadInput(
-                    f"--shots {shots} and --queries {queries} need {shots + queries} drawings each, "
+                    f"--shots {shots} and {queries} queries need {shots + queries} drawings of a character, "
                     f"{name} has {len(drawings)}."
                 )
         self.pool = np.concatenate(list(characters.values()))  # (all drawings, 28, 28)

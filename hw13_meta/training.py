@@ -13,7 +13,7 @@ from checkpoint import Checkpoint
 from dataset import TEST_SEED
 from methods import METHODS, Trainer
 from model import Learner
-from scoring import Evaluator, interval
+from scoring import SCORED, Evaluator, interval
 from tasks import Characters, Episodes, Waves
 from tqdm import tqdm
 
@@ -22,7 +22,6 @@ LOOK_TASKS, SCORE_TASKS = 60, 600
 SYNTHETIC_TASKS = 10  # in place of both
 QUERIES = {"sine": 100, "omniglot": 5}  # of a test task; of a class
 STEPS = {"sine": (1, 5, 10), "omniglot": (1, 5, 10)}  # of adaptation, that are scored
-SCORED = {"sine": 1, "omniglot": 10}  # of these the score is of
 
 
 def build_trainer(args, seen):

@@ -692,8 +692,8 @@ def test_an_unknown_task_is_refused(hw13, capsys):
     [
         ("--ways 13", ["--ways 13", "12 characters"]),
         ("--ways 23 --held-out Lines", ["--ways 23", "12 characters"]),
-        ("--shots 10", ["--shots 10", "--queries 5", "need 15 drawings", "has 12"]),
-        ("--queries 12", ["--queries 12", "need 13 drawings", "has 12"]),
+        ("--shots 10", ["--shots 10", "5 queries", "need 15 drawings", "has 12"]),
+        ("--queries 12", ["12 queries", "need 13 drawings", "has 12"]),
         ("--held-out Greek", ["--held-out Greek", "Arcs, Lines, Loops"]),
         ("--held-out Arcs,Lines,Loops", ["--held-out Arcs,Lines,Loops", "an alphabet less"]),
     ],
@@ -805,3 +805,13 @@ def test_the_gradient_passes_through_the_prototypes(hw13):
         total = tf.reduce_sum(tf.square(kernel)) + tf.reduce_sum(bias)
     gradients = tape.gradient(total, start, unconnected_gradients="zero")
     assert all(np.abs(gradient).max() > 0 for gradient in gradients[1:3])  # scale and offset
+
+
+def test_predict_adapts_to_as_many_points_as_train_did(hw13, tmp_path, capsys, monkeypatch):
+    flags = "--task sine --phase pi --shots 4 --iterations 1 --batch-size 2".split()
+    hw13.train.main([*flags, "--out-dir", str(tmp_path)])
+    drawn, draw = [], hw13.scoring.draw_wave
+    monkeypatch.setattr(hw13.scoring, "draw_wave", lambda *wave: drawn.append(wave) or draw(*wave))
+    hw13.predict.main(["--out-dir", str(tmp_path)])
+    assert "at the 4 points by steps" in capsys.readouterr().out
+    assert drawn == [(hw13.dataset.TEST_SEED, 4, "pi")]
