@@ -111,6 +111,16 @@ def divisible(rows):
     return rows[: len(rows) // count * count]
 
 
+def replicas():
+    """How many parts of a batch are computed apart: one a device on TensorFlow; JAX sees the whole batch."""
+    return max(1, len(sharing)) if os.environ["KERAS_BACKEND"] == "tensorflow" else 1
+
+
+def dealt(rows):
+    """The indices of a batch of so many rows, dealt out in turn: so each device's part is like the whole."""
+    return [row for first in range(replicas()) for row in range(first, rows, replicas())]
+
+
 def own_part(rows):
     """The rows of a batch that this process brings: all, or each n-th where n processes of JAX share it.
 

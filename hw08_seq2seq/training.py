@@ -12,7 +12,7 @@ from bleu import bleu_1, corpus_bleu_4
 from checkpoint import Checkpoint
 from dataset import BOS, PAD, Vocabulary
 from decoding import Decoding
-from device import ALONE, divisible, share_batches, sharing
+from device import ALONE, divisible, replicas, share_batches
 from model import build_model, together, uncompiled
 from recurrent import ScheduledSampling
 
@@ -59,7 +59,7 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index):
         width, rows = self.batches[index]
         if self.twice:  # on each device that shares the batch
-            rows = np.concatenate([part for part in np.split(rows, len(sharing) or 1) for _ in range(2)])
+            rows = np.concatenate([part for part in np.split(rows, replicas()) for _ in range(2)])
         source, target = (padded(side[rows], width) for side in (self.source, self.target))
         began = np.full((len(rows), 1), BOS, np.int32)
         return (source, np.concatenate([began, target[:, :-1]], axis=1)), target

@@ -13,6 +13,7 @@ import math
 
 import keras
 from dataset import PAD
+from device import replicas
 from keras import ops
 
 
@@ -63,7 +64,8 @@ class Translator(keras.Model):
             # Of both passes together, as in the paper, where the cross-entropy is the sum of two, too.
             loss += self.r_drop / 2 * ops.concatenate([divergence, divergence])
         real = ops.cast(y != PAD, loss.dtype)
-        return ops.sum(loss * real) / ops.maximum(ops.sum(real), 1)
+        mean = ops.sum(loss * real) / ops.maximum(ops.sum(real), 1)
+        return mean / replicas()  # TensorFlow adds up the losses of the devices that share a batch
 
     def get_config(self):
         return {

@@ -17,7 +17,7 @@ import pandas as pd
 from batches import Images
 from checkpoint import Checkpoint, digest_of
 from dataset import as_floats
-from device import load_keras
+from device import dealt, load_keras
 from keras import layers
 from records import fingerprint
 from rotation import jittered
@@ -50,8 +50,10 @@ class BothSets(Images):
         of_test = rows >= len(self.images)
         both = self.images[rows[~of_test]], self.test[rows[of_test] - len(self.images)]
         images = np.concatenate([as_floats(part) for part in both])
-        rng = np.random.default_rng([self.seed, self.epoch, index])
-        return jittered(images, rng), of_test.astype(np.float32)[:, None], self.weights[of_test.astype(int)]
+        images = jittered(images, np.random.default_rng([self.seed, self.epoch, index]))
+        order = dealt(len(rows))
+        of_test = of_test[order]
+        return images[order], of_test.astype(np.float32)[:, None], self.weights[of_test.astype(int)]
 
 
 def fine_tune(args, model, training, rows, test):

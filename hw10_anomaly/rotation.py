@@ -9,6 +9,7 @@ something else it errs or hesitates, and that is the score (Golan, El-Yaniv 2018
 
 import numpy as np
 from batches import Images
+from device import dealt
 from model import ROTATIONS
 from scipy.special import log_softmax
 
@@ -41,7 +42,9 @@ class RotatedImages(Images):
     """Batches of all four turns of batch_size images, jittered in training, and how far each is turned."""
 
     def prepare(self, images, rng):
-        return rotated(jittered(images, rng) if self.training else images)
+        turns, quarters = rotated(jittered(images, rng) if self.training else images)
+        order = dealt(len(turns))
+        return turns[order], quarters[order]
 
 
 def rotation_score(logits, quarters):

@@ -15,6 +15,7 @@ it climbs the very loss that what lies behind it descends (sections 4.2 and 5.2.
 """
 
 import keras
+from device import replicas
 from keras import losses, ops
 
 MEMORY = 0.99  # of the teacher
@@ -120,7 +121,7 @@ class DomainAdversary(keras.Model):
             self.means[name].update_state(value)
         self.teach()
         self.step.assign_add(1.0)
-        return loss
+        return loss / replicas()  # TensorFlow adds up the losses of the devices that share a batch
 
     def teach(self):
         """The teacher's weights are the moving average of the student's; in the first steps their mean."""

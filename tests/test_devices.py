@@ -158,7 +158,6 @@ def test_no_device_is_left_without_a_row(chapter, load_chapter, monkeypatch):
     elif chapter == "hw10_anomaly":
         batches = loaded.batches.Images(images, np.arange(37), 6)
     else:
-        monkeypatch.setattr(loaded.training, "sharing", loaded.device.sharing)
         ids = rng.integers(4, 9, (37, 5), np.int32)
         batches = loaded.training.Batches(ids, ids + 10 * np.arange(37)[:, None], 6, twice=True)
     counts = [len(keras.tree.flatten(batches[number])[0]) for number in range(len(batches))]
@@ -168,13 +167,47 @@ def test_no_device_is_left_without_a_row(chapter, load_chapter, monkeypatch):
 
 def test_each_device_has_both_copies_of_its_pairs(load_chapter, monkeypatch):
     """R-Drop compares two passes of one pair: both must be on the device that compares them."""
-    training = load_chapter("hw08_seq2seq").training
-    monkeypatch.setattr(training, "sharing", ["cpu:0", "cpu:1"])
+    loaded = load_chapter("hw08_seq2seq")
+    monkeypatch.setattr(loaded.device, "sharing", ["cpu:0", "cpu:1"])
     ids = np.arange(4 * 3, dtype=np.int32).reshape(4, 3) + 4
-    ((source, _), _) = training.Batches(ids, ids, 4, twice=True)[0]
-    for part in np.split(source, 2):
-        first, second = np.split(part, 2)
-        np.testing.assert_array_equal(first, second)
+    for backend, parts in (("tensorflow", 2), ("jax", 1)):  # JAX computes the loss of the whole batch
+        monkeypatch.setenv("KERAS_BACKEND", backend)
+        ((source, _), _) = loaded.training.Batches(ids, ids, 4, twice=True)[0]
+        for part in np.split(source, parts):
+            first, second = np.split(part, 2)
+            np.testing.assert_array_equal(first, second)
+
+
+def test_each_device_has_as_much_of_each_kind(load_chapter, monkeypatch):
+    """Its batch normalisation sees its own part alone."""
+    loaded = load_chapter("hw10_anomaly")
+    monkeypatch.setattr(loaded.device, "sharing", ["gpu:0", "gpu:1"])
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8)
+    turned, quarters = loaded.rotation.RotatedImages(images, np.arange(40), 16)[0]
+    assert [list(np.bincount(part)) for part in np.split(quarters, 2)] == [[8, 8, 8, 8]] * 2
+    straight = loaded.dataset.as_floats(images[:16])
+    np.testing.assert_array_equal(np.sort(turned[quarters == 0], axis=None), np.sort(straight, axis=None))
+    both = loaded.finetuning.BothSets(images, images[:8], np.arange(48), 48, seed=0)
+    shown, answers, weights = both[0]
+    assert [part.sum() for part in np.split(answers, 2)] == [4, 4]
+    assert len(set(zip(answers[:, 0], weights))) == 2
+    monkeypatch.setattr(loaded.device, "sharing", ["gpu:0"])
+    alone = both[0]
+    order = np.r_[0:48:2, 1:48:2]
+    for one, other in zip(alone, (shown, answers, weights)):
+        np.testing.assert_array_equal(one[order], other)
+
+
+@pytest.mark.full
+def test_the_loss_of_two_devices_is_no_sum(tmp_path):
+    """Of hw08's own compute_loss(), which TensorFlow adds up over the devices."""
+    losses = []
+    for count in (1, 2):
+        folder = copy_alone("hw08_seq2seq", tmp_path / str(count))
+        flags = f"--epochs 1 --units 16 --dropout 0 --devices {count}".split()
+        start(folder, "tensorflow", 2, *flags)
+        losses.append(pd.read_csv(folder / "out" / "history.csv")[["loss", "val_loss"]].to_numpy())
+    np.testing.assert_allclose(*losses, rtol=0.02)
 
 
 def test_devices_that_are_not_there(load_chapter, capsys):

@@ -808,7 +808,7 @@ def test_the_gradient_passes_through_the_prototypes(hw13):
 
 
 def test_predict_adapts_to_as_many_points_as_train_did(hw13, tmp_path, capsys, monkeypatch):
-    flags = "--task sine --phase pi --shots 4 --iterations 1 --batch-size 2".split()
+    flags = ["--task", "sine", "--phase", "pi", "--shots", "4", "--iterations", "1", "--batch-size", "2"]
     hw13.train.main([*flags, "--out-dir", str(tmp_path)])
     drawn, draw = [], hw13.scoring.draw_wave
     monkeypatch.setattr(hw13.scoring, "draw_wave", lambda *wave: drawn.append(wave) or draw(*wave))
