@@ -45,14 +45,18 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    learnt = trained(args, "images", own_input=bool(args.picture))["arguments"]
+    metrics = trained(args, "images", own_input=bool(args.picture))
+    learnt = metrics["arguments"]
     if not isinstance(learnt.get("proxy"), list) or not isinstance(learnt.get("method"), str):
         raise BadInput(f"{args.out_dir / 'metrics.json'} is not of this chapter; run train.py again.")
     spare(args, [args.picture] if args.picture else [], "attacked.png", "picture.png")
     own = open_image(args.picture) if args.picture else None
     images, labels, categories, names = load_images(data_dir)
     attacked = read_image_files(args.out_dir / "images", names) if own is None else images
-    if attacked.shape != images.shape:
+    same = attacked.shape == images.shape
+    if own is None and same:
+        same = np.abs(attacked.astype(int) - images).max() == metrics.get("largest_distance")
+    if not same:
         raise BadInput(f"{args.out_dir / 'images'} is of other images; run train.py first, on this data set.")
     start_keras(tensorflow=True)
     from training import build, craft, probabilities  # with TensorFlow, for which --help need not wait

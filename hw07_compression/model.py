@@ -197,9 +197,12 @@ def inference_copy(model, policy):
     """
     with suppress(BadInput):  # any classifier is welcome
         model = fold(*adopt(model))
-    copy = keras.models.clone_model(
-        model, clone_function=lambda layer: type(layer).from_config(layer.get_config() | {"dtype": policy})
-    )
+
+    def in_policy(layer):
+        own = {"dtype": policy} if isinstance(layer, layers.Layer) else {}  # x / 255 is none
+        return type(layer).from_config(layer.get_config() | own)
+
+    copy = keras.models.clone_model(model, clone_function=in_policy)
     copy.set_weights(model.get_weights())
     return copy
 

@@ -68,6 +68,8 @@ def parse_args(argv=None):
     args = parser.parse(argv, recipe)
     if args.from_teacher and args.block != "normal":
         parser.error(f"--block {args.block}: --from-teacher copies the teacher's convolutions, leave one out")
+    if args.from_teacher and args.teacher:
+        parser.unused("--width", by="--from-teacher with --teacher")
     if args.block == "grouped" and args.prune > 0 and args.rank != "magnitude":
         parser.error(
             f"--prune {args.prune}: a grouped convolution cannot lose single channels, expected 0 or "

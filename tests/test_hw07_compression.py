@@ -540,6 +540,14 @@ def test_homework_3s_networks_are_adopted_and_others_are_not(hw07, tmp_path, kin
     )
     with pytest.raises(hw07.scaffold.BadInput, match="not built like a student"):
         hw07.model.adopt(keras_classifier(), "some.keras")
+    pixels = keras.Input((8, 8, 3))
+    others = keras.Model(pixels, keras.layers.Dense(4)(keras.layers.Flatten()(pixels / 255.0)))
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3))
+    np.testing.assert_allclose(
+        hw07.model.logits_of(hw07.model.inference_copy(others, "float32"), images),
+        hw07.model.logits_of(others, images),
+        atol=1e-5,
+    )
     average = keras.models.clone_model(
         copy,
         clone_function=lambda layer: (

@@ -73,6 +73,7 @@ def test_a_training_with_a_closed_stderr_writes_nothing_else_into_its_files(tmp_
         ("hw04_rnn_selftrain", "train", "--model bag --no-language-model"),
         ("hw05_explain", "predict", "--picture own.jpg --pictures 3"),
         ("hw06_adversarial", "train", "--method fgsm --diversity 0.5"),
+        ("hw07_compression", "train", "--from-teacher --teacher a.keras --width 2"),
         ("hw12_dann", "train", "--method source-only --lambda 0.5"),
         ("hw12_dann", "train", "--method dann --pseudo-labels-from=0.5"),
         ("hw13_meta", "train", "--task sine --held-out Arcs"),
