@@ -12,6 +12,7 @@ ids count from 0. Columns and rows are matched by name and by id, never by their
 """
 
 import glob
+import re
 
 from scaffold import HELP, BadInput, replacing, whole_rows
 
@@ -74,8 +75,8 @@ def load_person(path, features):
     """Read one person: a header of some of the model's columns and a row of numbers. float32 (1, d).
 
     Columns that are not there are at the mean of the training, but for those that one-hot encode the same
-    attribute as one that is 1 (education_3 beside education_5): these are 0. Raises BadInput if the file is
-    not so.
+    attribute as one that is 1, if their names say so (education_3 beside education_5): these are 0. Raises
+    BadInput if the file is not so.
     """
     if not path.is_file():
         raise BadInput(f"{path} is missing.")
@@ -90,16 +91,21 @@ def load_person(path, features):
             f"{path}: there is no column {unknown[0]!r} in X_train, which the model was fitted on."
         )
     x = features.usual[None].copy()
-    attributes = [name.rpartition("_")[0] for name in features.columns]
-    for name in frame.columns[frame.iloc[0] == 1]:
-        attribute = name.rpartition("_")[0]
-        x[0, [bool(attribute) and other == attribute for other in attributes]] = 0
+    attributes = [attribute_of(name) for name in features.columns]
+    for attribute in map(attribute_of, frame.columns[frame.iloc[0] == 1]):
+        x[0, [attribute is not None and other == attribute for other in attributes]] = 0
     set_by_hand = x[0] != features.usual
     for name in frame.columns:
         set_by_hand[features.columns.index(name)] = True
         x[0, features.columns.index(name)] = frame[name].iloc[0]
     print(f"note: {np.count_nonzero(~set_by_hand)} columns at their mean in training")
     return x
+
+
+def attribute_of(column):
+    """education of education_3; None where a column's name does not end in the number of a category."""
+    numbered = re.fullmatch(r"(.+)_\d+", column)
+    return numbered and numbered[1]
 
 
 def read_table(path):

@@ -7,7 +7,8 @@
 
 Written to <out-dir>: images.tgz, the course's hand-in: the PNG files, in no folder; submission.csv, a row an
 image: its class before and after, with probabilities, and the largest change of a pixel in grey levels;
-comparison.png and top3.png, three images before and after. --picture writes picture.png instead.
+comparison.png and top3.png, three images before and after. --picture writes attacked.png and
+picture.png instead.
 """
 
 import gzip

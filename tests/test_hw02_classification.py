@@ -402,6 +402,8 @@ def test_a_person_of_ones_own(hw02, whole_set, tmp_path, capsys):
     ):
         path.write_text(text)
         check_sentence(hw02, capsys, [*argv, "--person", path], path, words, script="predict")
+    names = ("education_5", "capital gains", "capital_gains", "State government")
+    assert [hw02.dataset.attribute_of(name) for name in names] == ["education", None, None, None]
 
 
 def test_reasons_are_of_a_column_alone(hw02, whole_set, tmp_path):
