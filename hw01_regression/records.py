@@ -17,8 +17,12 @@ from scaffold import SYSTEM_FILES, BadInput, remove, replacing
 warnings.filterwarnings("ignore", "Glyph")  # a character that the font has not is drawn as a box
 
 
-def claim(args):
-    """Make --out-dir, try it, and lock it: before a training, not after. Raises BadInput if it is taken."""
+def claim(args, *written):
+    """Make --out-dir, try it, and lock it: before a training, not after. Raises BadInput if it is taken.
+
+    An earlier training's checkpoint is set aside, and with it what was written beside it: names, with
+    wildcards.
+    """
     folder = args.out_dir
     if os.path.realpath(folder) == os.path.realpath(args.data_dir):
         raise BadInput(f"--out-dir {folder} is --data-dir, whose files would be overwritten; choose another.")
@@ -33,18 +37,22 @@ def claim(args):
     with replacing(folder / ".probe") as path:
         path.write_bytes(b"0" * 4096)
     (folder / ".probe").unlink()
-    checkpoints = list(folder.glob("checkpoint*.npz"))
-    earlier = sorted(path.name for path in folder.glob("earlier-checkpoint*.npz"))
-    if getattr(args, "resume", False) and earlier and not checkpoints:
-        missing, names = earlier[0].removeprefix("earlier-"), " and ".join(earlier)
-        raise BadInput(f"--resume: {folder} has no {missing}; rename {names} to go on from that.")
-    for checkpoint in checkpoints if not getattr(args, "resume", True) else ():
-        kept, number = checkpoint.with_name("earlier-" + checkpoint.name), 1
-        while kept.exists():
+    checkpoints, resume = list(folder.glob("checkpoint*.npz")), getattr(args, "resume", None)
+    earlier = sorted(path.name for path in folder.glob("earlier-[!0-9]*"))
+    missing = [name.removeprefix("earlier-") for name in earlier if name.startswith("earlier-checkpoint")]
+    if resume and missing and not checkpoints:
+        names = " and ".join(earlier)
+        raise BadInput(f"--resume: {folder} has no {missing[0]}; rename {names} to go on from that.")
+    if resume is False and checkpoints:
+        files = [*checkpoints, *(path for pattern in written for path in folder.glob(pattern))]
+        prefix, number = "earlier-", 1
+        while any((folder / (prefix + path.name)).exists() for path in files):
             number += 1
-            kept = checkpoint.with_name(f"earlier-{number}-{checkpoint.name}")
-        checkpoint.replace(kept)
-        print(f"note: begins anew; the checkpoint of the training before, for --resume, is now {kept.name}")
+            prefix = f"earlier-{number}-"
+        for path in files:
+            path.replace(folder / (prefix + path.name))
+        names = ", ".join(prefix + path.name for path in files)
+        print(f"note: begins anew; the checkpoint of the training before, for --resume, is now {names}")
 
 
 _locks = {}  # folder -> file descriptor: held until record() has written, or this process ends
@@ -234,10 +242,12 @@ def measured_since(path, training=None):
 
 
 def publish(results, tables, metrics):
-    """Write report.csv, and metrics.json without the run's own folders; print the tables as Markdown rows."""
+    """Write report.csv, and metrics.json without the run's own folders, files by their names alone; print the
+    tables as Markdown rows."""
     results.mkdir(parents=True, exist_ok=True)
     metrics = {name: value for name, value in metrics.items() if name != "files"}
-    metrics["arguments"] = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
+    kept = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
+    metrics["arguments"] = {k: os.path.basename(v) if isinstance(v, str) else v for k, v in kept.items()}
     with replacing(results / "report.csv") as path:
         tables.to_csv(path, index=False)
     with replacing(results / "metrics.json") as path:

@@ -91,7 +91,7 @@ def split(labels, seed, labelled=None):
 
 def main(argv=None):
     args = parse_args(argv)
-    claim(args)
+    claim(args, "model.keras", "labels_alone.keras", "vectors.*")
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     sentences, labels = load_labelled(data_dir)
     unlabelled = load_unlabelled(data_dir)

@@ -111,7 +111,7 @@ def main(argv=None):
         photographs = [str(path) for path in args.photographs or paths[:4]]
         predict.main([*argv, "--model", str(args.imagenet or explained), "--picture", *photographs])
         shrink(small / "sheet.png", results / "photographs.jpg", WIDTH)
-    publish(results, pd.DataFrame(rows, columns=columns), weakest(read_metrics(small), runs))
+    publish(results, pd.DataFrame(rows, columns=columns), weakest(read_metrics(small), model, runs))
 
 
 def shrink(picture, small, width):
@@ -164,10 +164,12 @@ def summary(table, seeds):
         ]
 
 
-def weakest(metrics, table):
-    """The classifier's metrics, with the gain of the map that gains least as the score."""
+def weakest(metrics, model, table):
+    """The metrics of the small classifier's training, with the parameters of the model that is explained, and
+    the gain of its map that gains least as the score."""
     gains = table[table.method != "random order"].groupby("method").gain.mean()
-    metrics = {**metrics, "metric": "deletion area below a random order's, of the weakest map"}
+    metrics = metrics | {"metric": "deletion area below a random order's, of the weakest map"}
+    metrics["parameters"] = model.count_params()
     return metrics | {"score": float(gains.min()), "map": str(gains.idxmin())}
 
 

@@ -218,7 +218,9 @@ def whole_metrics(runs, first, anomaly):
     """The first run's metrics, with the mean score of all seeds."""
     found = [read_metrics(run) for run in runs]
     scores = [one["score"] for one in found]
-    metrics = {**found[0], "score": float(np.mean(scores)), "score_by_seed": scores}
+    digests = {"training", "test"}
+    first_run = {name: value for name, value in found[0].items() if name not in digests}
+    metrics = {**first_run, "score": float(np.mean(scores)), "score_by_seed": scores}
     metrics["interval"] = interval(anomaly, first["fine-tuned"][0])
     metrics["arguments"].pop("answers")
     return metrics

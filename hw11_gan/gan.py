@@ -121,8 +121,11 @@ def make_step(gan):
         for turn in tf.range(gan.discriminator_steps, gan.discriminator_steps + gan.generator_steps):
             draws = gan.draw(parts.shape[1], turn)
             with tf.GradientTape() as tape:
-                fake = gan.augment(generator(draws.noise, training=True), draws.changes[1])
-                of_generator = generator_loss(gan.loss, discriminator, fake, draws.noise, gan.diversity)
+                fake = generator(draws.noise, training=True)
+                shown = gan.augment(fake, draws.changes[1])
+                of_generator = generator_loss(
+                    gan.loss, discriminator, shown, fake, draws.noise, gan.diversity
+                )
             gradients = tape.gradient(of_generator, generator.trainable_variables)
             generator_optimizer.apply(gradients, generator.trainable_variables)
         gan.average()
@@ -184,8 +187,11 @@ class TrainableGAN(keras.Model):
     def update_generator(self, batch_size, turn):
         draws = self.gan.draw(batch_size, turn)
         with tf.GradientTape() as tape:
-            fake = self.gan.augment(self.generator(draws.noise, training=True), draws.changes[1])
-            loss = generator_loss(self.gan.loss, self.discriminator, fake, draws.noise, self.gan.diversity)
+            fake = self.generator(draws.noise, training=True)
+            shown = self.gan.augment(fake, draws.changes[1])
+            loss = generator_loss(
+                self.gan.loss, self.discriminator, shown, fake, draws.noise, self.gan.diversity
+            )
         weights = self.generator.trainable_weights
         self.generator_optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
         return loss

@@ -42,10 +42,9 @@ def choose_features(args, folder, faces):
             return load_features(INCEPTION, folder)
         except BadInput:
             print("note: InceptionV3 cannot be downloaded; measured with the chapter's own features instead")
-    if not (args.resume and path.is_file()):
-        model = train_ruler(faces, args.seed)
-        with replacing(path) as temporary:
-            model.save(temporary)
+    model = train_ruler(faces, args.seed)
+    with replacing(path) as temporary:
+        model.save(temporary)
     return load_features(str(path), folder)
 
 

@@ -7,7 +7,7 @@ from scaffold import BadInput, replacing
 import keras
 import numpy as np
 from checkpoint import Checkpoint
-from device import ALONE, share_batches
+from device import ALONE, share_batches, sharing
 from gan import GAN, train_by_fit, train_by_gradients
 from losses import LOSSES
 from metrics import choose_features, measure
@@ -46,7 +46,11 @@ def build_gan(args):
 
 def begin(args, data_dir, faces):
     """The untrained networks, and what will measure the images that they draw, or None."""
-    return build_gan(args), choose_features(args, data_dir, faces)
+    gan, devices = build_gan(args), len(sharing)
+    share_batches(*ALONE)  # what measures is learnt on one device
+    features = choose_features(args, data_dir, faces)
+    share_batches(max(1, devices), args.batch_size)
+    return gan, features
 
 
 def fit(args, gan, faces):

@@ -81,7 +81,7 @@ def recipe(args):
 
 def main(argv=None):
     args = parse_args(argv)
-    claim(args)
+    claim(args, "after-*.keras")
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     names = expand(args.tasks)
     tasks = load_tasks(data_dir, names, args.grey, args.seed, args.examples)

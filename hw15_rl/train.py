@@ -98,7 +98,7 @@ def recipe(args):
 def main(argv=None):
     args = parse_args(argv)
     world, chosen = make_world(args.world), recipe(args)
-    claim(args)
+    claim(args, "model.keras")
     device = start_keras(args.seed, tensorflow=True)
     from training import EVALUATION_EPISODES, FINAL_EPISODES, build_learner, final_score, fit
 

@@ -847,3 +847,19 @@ def test_the_peer_is_asked_for_in_a_sentence(hw11, monkeypatch):
 def test_throughput_is_a_number(hw11, capsys):
     hw11.throughput.main(["keras", "--steps", "5"])
     assert int(capsys.readouterr().out) > 0
+
+
+@pytest.mark.parametrize("loop", ["gradients", "fit"])
+def test_the_mode_seeking_loss_compares_what_was_drawn_not_its_augmentations(hw11, monkeypatch, loop):
+    import tensorflow as tf
+
+    monkeypatch.setattr(hw11.gan.GAN, "augment", lambda self, images, changes: 0 * images)
+    gan = build(hw11, diversity=1.0)
+    if loop == "gradients":
+        pixels = tf.constant(np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3)).astype(np.uint8))
+        loss = hw11.gan.make_step(gan)(pixels)[1]
+    else:
+        trainer = hw11.gan.TrainableGAN(gan)
+        trainer.compile(*gan.optimizers)
+        loss = trainer.update_generator(4, 1)
+    assert float(loss) < 1000  # alike images would give some 100,000

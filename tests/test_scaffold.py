@@ -285,6 +285,19 @@ def test_what_a_killed_training_left_goes_and_a_forgotten_checkpoint_stays(recor
     assert kept == {"earlier-checkpoint.npz": "an hour", "earlier-2-checkpoint.npz": "a minute"}
 
 
+def test_what_was_written_beside_a_checkpoint_goes_with_it(records, tmp_path):
+    """Else --resume would go on from one training, and end with the model of another."""
+    args = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", resume=False)
+    for name in ("checkpoint.npz", "after-1.keras", "after-2.keras", "history.csv"):
+        (tmp_path / name).write_text(name)
+    records.claim(args, "after-*.keras")
+    earlier = ["earlier-after-1.keras", "earlier-after-2.keras", "earlier-checkpoint.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*earlier, "history.csv"]
+    args.resume = True
+    with pytest.raises(records.BadInput, match=f"no checkpoint.npz; rename {' and '.join(earlier)} to go on"):
+        records.claim(args, "after-*.keras")
+
+
 def test_what_was_cut_short_among_made_up_data_goes(records, tmp_path):
     left = tmp_path / "synthetic" / "faces" / "half-written-1-00003.png"
     left.parent.mkdir(parents=True)
