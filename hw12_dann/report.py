@@ -44,7 +44,7 @@ from sklearn.manifold import TSNE
 HEADLINE = "mnist_to_mnistm"  # the pair whose answers are known
 DRAWN = "real_or_drawing"
 FEW = 5000, 900  # images of the source and of the target, where there are few
-REVERSE_EPOCHS = 4  # of a network that learns from the target's predicted classes
+REVERSE_EPOCHS = 2  # of a network that learns from the target's predicted classes
 EMBEDDED = 500  # images of each domain in the t-SNE, a tenth of that in a trial
 SHOWN = 6  # drawings of each class in the sheet
 COLUMNS = [
