@@ -72,11 +72,12 @@ def main(argv=None):
     few = source[: FEW[0]], labels[: FEW[0]], target[: FEW[1]], answers[: FEW[1]]
     folders = {}
     for pair, (flags, methods) in PAIRS.items():
+        flags = f"--pair {pair} {flags} {trial} --method "
         for method in methods:
-            flags_of_row = f"--pair {pair} {flags} --method {method} {trial}"
-            folders[pair, method] = trained(args, flags_of_row, pairs[pair])
-            if pair == HEADLINE and method in UNLABELLED:
-                folders["few", method] = trained(args, flags_of_row, few, "few_")
+            folders[pair, method] = trained(args, flags + method, pairs[pair])
+        if pair == HEADLINE:
+            for method in UNLABELLED:
+                folders["few", method] = trained(args, flags + method, few, "few_")
     rows = []
     for (pair, method), found in folders.items():
         cells = summary(found)
@@ -139,6 +140,7 @@ def choosing(args, pair, folders):
     most of it.
     """
     found = pd.DataFrame([signs_of(args, pair, folder, folders) for folder in folders])
+    found = found.loc[:, found.nunique() > 1]  # of one seed, nothing agrees or differs
     accuracy = found["the accuracy itself"]
     correlations = found.rank().corrwith(accuracy.rank())
     rows = [(name, f"{correlations[name]:.2f}", f"{accuracy[found[name].idxmax()]:.3f}") for name in found]
