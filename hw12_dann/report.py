@@ -69,7 +69,9 @@ def main(argv=None):
     trial = f"--epochs {args.epochs}" if args.epochs else ""
 
     source, labels, target, answers = pairs[HEADLINE]
-    few = source[: FEW[0]], labels[: FEW[0]], target[: FEW[1]], answers[: FEW[1]]
+    rng = np.random.default_rng(0)  # the files are in the order of their classes
+    some, others = (rng.permutation(len(x))[:count] for x, count in zip((source, target), FEW))
+    few = source[some], labels[some], target[others], answers[others]
     folders = {}
     for pair, (flags, methods) in PAIRS.items():
         flags = f"--pair {pair} {flags} {trial} --method "

@@ -274,6 +274,13 @@ def test_the_cover_says_what_results_hold(chapter):
     assert picture.stat().st_size <= 60 * 1024, f"{picture.name} is large for a thumbnail"
 
 
+def test_the_cover_has_what_growth_was_measured():
+    text = (ROOT / "README.md").read_text("utf-8")
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    for row in pd.read_csv(ROOT / "tests" / "growth.csv", dtype=str).to_numpy():
+        assert list(row) in lines
+
+
 @every_chapter
 def test_every_measured_row_stands_in_the_readme(chapter):
     text = (ROOT / chapter / "README.md").read_text("utf-8")
