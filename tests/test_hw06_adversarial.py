@@ -598,7 +598,7 @@ def test_a_classifier_of_other_pictures(hw06, whole_set, tmp_path, capsys):
         ("--method fgsm --iterations 3", "fgsm takes one step"),
         ("--diversity 0", "--diversity 0"),
         ("--translation 0", "--translation 0"),
-        ("--translation 4", "--translation 4: expected an odd"),
+        ("--method transfer --translation 4", "--translation 4: expected an odd"),
         ("--seed -1", "--seed -1"),
     ],
 )
