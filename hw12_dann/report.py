@@ -142,8 +142,8 @@ def choosing(args, pair, folders):
     most of it.
     """
     found = pd.DataFrame([signs_of(args, pair, folder, folders) for folder in folders])
-    found = found.loc[:, found.nunique() > 1]  # of one seed, nothing agrees or differs
     accuracy = found["the accuracy itself"]
+    found = found.loc[:, found.nunique() > 1]  # with one seed, all agree with themselves
     correlations = found.rank().corrwith(accuracy.rank())
     rows = [(name, f"{correlations[name]:.2f}", f"{accuracy[found[name].idxmax()]:.3f}") for name in found]
     return pd.DataFrame(rows, columns=["number", "rank_correlation", "chosen"])
