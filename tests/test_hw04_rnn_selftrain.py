@@ -622,7 +622,9 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(hw04, whole_set, tmp_p
 def test_a_resume_that_does_not_fit(hw04, whole_set, tmp_path, capsys):
     argv = ["--data-dir", whole_set, "--out-dir", tmp_path, *SHORT]
     hw04.train.main([str(argument) for argument in [*argv, "--rounds", "0"]])
-    check_sentence(hw04, capsys, [*argv, "--resume", "--seed", "1"], "of another --seed", "leave out --resume")
+    check_sentence(
+        hw04, capsys, [*argv, "--resume", "--seed", "1"], "of another --seed", "leave out --resume"
+    )
     (tmp_path / "checkpoint.npz").write_bytes(b"PK half")
     check_sentence(hw04, capsys, [*argv, "--resume"], "checkpoint.npz", "is damaged", "leave out --resume")
 
