@@ -256,7 +256,7 @@ def test_growth_is_measured_on_half_and_on_all():
     )
     assert done.returncode == 0, done.stderr
     chapter, examples, measured, course, *cells = [cell.strip() for cell in done.stdout.split("|")[1:-1]]
-    assert (chapter, examples, measured, course) == ("hw12_dann", "drawings", "60 and 120", "100000")
+    assert (chapter, examples, measured, course) == ("hw12_dann", "drawings", "120 and 240", "100000")
     assert all(float(cell) > 0 for cell in cells)
 
 
