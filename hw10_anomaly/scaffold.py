@@ -166,12 +166,12 @@ class Parser(argparse.ArgumentParser):
         flags = {action.dest for action in self._actions}
         if self.script == "report" or not Parser.reports:  # a report calls train.main(): its own flags count
             Parser.flags, Parser.reports = flags, self.script == "report"
+        argv = sys.argv[1:] if argv is None else list(argv)
+        self.given = {word.partition("=")[0] for word in argv}
         if recipe:
-            argv = sys.argv[1:] if argv is None else list(argv)
             chosen = self.parse_known_args([word for word in argv if word not in ("-h", "--help")])[0]
             defaults = asdict(recipe(chosen))
             self.set_defaults(**{name: value for name, value in defaults.items() if name in flags})
-        self.given = {word.partition("=")[0] for word in (sys.argv[1:] if argv is None else argv)}
         args = self.parse_args(argv)
         Parser.made_up = args.synthetic
         if self.script == "report":  # what learnt from made-up data, or in a trial, is no row of the tables

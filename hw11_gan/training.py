@@ -49,7 +49,7 @@ def begin(args, data_dir, faces):
     gan, devices = build_gan(args), len(sharing)
     share_batches(*ALONE)  # what measures is learnt on one device
     features = choose_features(args, data_dir, faces)
-    share_batches(max(1, devices), args.batch_size)
+    share_batches(devices, args.batch_size)
     return gan, features
 
 

@@ -100,7 +100,7 @@ def main(argv=None):
         plot_sheet(load_source(data_dir / DRAWN)[0], pairs[DRAWN], guesses).savefig(path, dpi=80)
     with replacing(results / "by_class.csv") as path:
         by_class(folders, pairs[HEADLINE][3]).to_csv(path, index_label="class")
-    unlabelled = [folder for method in UNLABELLED for folder in folders[HEADLINE, method]]
+    unlabelled = [folders[HEADLINE, method] for method in UNLABELLED]
     with replacing(results / "choosing.csv") as path:
         choosing(args, pairs[HEADLINE], unlabelled).to_csv(path, index=False)
     with replacing(results / "domains.png") as path:
@@ -136,12 +136,12 @@ def reverse_validation(args, pair, folder):
 
 
 def choosing(args, pair, folders):
-    """What numbers that need no answers say of the accuracy, over the trainings in folders: a row a number.
+    """What numbers that need no answers say of the accuracy, over all trainings: a row a number.
 
-    Returns the rank correlation of each number with the accuracy, and the accuracy of the training that has
-    most of it.
+    folders: for each method those of its seeds. Returns the rank correlation of each number with the
+    accuracy, and the accuracy of the training that has most of it.
     """
-    found = pd.DataFrame([signs_of(args, pair, folder, folders) for folder in folders])
+    found = pd.DataFrame([signs_of(args, pair, one, seeds) for seeds in folders for one in seeds])
     accuracy = found["the accuracy itself"]
     found = found.loc[:, found.nunique() > 1]  # with one seed, all agree with themselves
     correlations = found.rank().corrwith(accuracy.rank())
@@ -149,12 +149,13 @@ def choosing(args, pair, folders):
     return pd.DataFrame(rows, columns=["number", "rank_correlation", "chosen"])
 
 
-def signs_of(args, pair, folder, folders):
-    """The accuracy of a training, and what may stand for it: {name: number}, more is better."""
+def signs_of(args, pair, folder, seeds):
+    """The accuracy of a training, and what may stand for it: {name: number}, more is better.
+
+    seeds: the folders of its method's trainings, its own among them.
+    """
     metrics, guesses = read_metrics(folder), np.load(folder / "guesses.npy")
-    method = metrics["arguments"]["method"]
-    others = [one for one in folders if read_metrics(one)["arguments"]["method"] == method and one != folder]
-    agreement = [np.mean(guesses == np.load(one / "guesses.npy")) for one in others]
+    agreement = [np.mean(guesses == np.load(one / "guesses.npy")) for one in seeds if one != folder]
     return {
         "the accuracy itself": metrics["score"],
         "accuracy on the source": metrics["source_accuracy"],

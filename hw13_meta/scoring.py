@@ -13,7 +13,6 @@ from tasks import RANGE, Batch, Episodes, Waves, with_views
 
 CHUNK = 60  # tasks at once; of several views fewer
 GRID = 201  # points of a curve, from -5 to 5
-
 SCORED = {"sine": 1, "omniglot": 10}  # steps of adaptation
 
 

@@ -124,7 +124,8 @@ def main(argv=None):
     args = parser.parse_args(argv)
     if unknown := set(args.chapters) - set(CHAPTERS):
         parser.error(f"{' '.join(unknown)}: expected some of {' '.join(CHAPTERS)}")
-    rows = {row[0]: row for row in csv.reader(TABLE.open(encoding="utf-8"))} if TABLE.is_file() else {}
+    kept = TABLE.read_text("utf-8").splitlines() if TABLE.is_file() else []
+    rows = {row[0]: row for row in csv.reader(kept)}
     for chapter in args.chapters or CHAPTERS:
         rows[chapter] = measure(chapter, args.trial)
         print(f"| {' | '.join(map(str, rows[chapter]))} |", flush=True)
