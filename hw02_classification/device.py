@@ -1,6 +1,7 @@
 """Not part of the lesson: Keras on the device that is there. The same file in each chapter that has it."""
 
 import contextlib
+import functools
 import logging
 import os
 import re
@@ -101,8 +102,15 @@ def share_batches(count, size):
     else:
         import tensorflow as tf
 
-        shared = tf.distribute.MirroredStrategy(sharing) if count > 1 else None
-        tf.distribute.experimental_set_strategy(shared)
+        tf.distribute.experimental_set_strategy(mirrored(*sharing) if count > 1 else None)
+
+
+@functools.cache
+def mirrored(*names):
+    """TensorFlow's strategy for the devices: one object, as a network trains only in its own."""
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(names)
 
 
 def divisible(rows):
