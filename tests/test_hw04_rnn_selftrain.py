@@ -593,7 +593,8 @@ def test_a_tweet_with_a_line_end_of_its_own_is_one_row_of_the_pseudo_labels(hw04
 
 @pytest.mark.full
 def test_a_stopped_training_goes_on_as_if_it_had_not_been(hw04, whole_set, tmp_path, monkeypatch, capsys):
-    argv = ["--data-dir", str(whole_set), *SHORT, "--out-dir"]
+    short = ["--data-dir", str(whole_set), "--epochs", "1", "--model", "bag"]
+    argv = [*short, "--rounds", "1", "--out-dir"]
     hw04.train.main([*argv, str(tmp_path / "whole")])
 
     def stopped(self, save=hw04.training.Fit.save):
@@ -615,7 +616,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(hw04, whole_set, tmp_p
     assert scores[0] == scores[1]
     given = [(tmp_path / name / "pseudo_labels.csv").read_bytes() for name in ("whole", "cut")]
     assert given[0] == given[1]
-    without = [*argv, str(tmp_path / "cut"), "--resume", "--no-self-training"]
+    without = [*short, "--out-dir", str(tmp_path / "cut"), "--resume", "--no-self-training"]
     check_sentence(hw04, capsys, without, "has rounds of self-training", "leave out --resume")
 
 
