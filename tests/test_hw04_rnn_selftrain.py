@@ -136,6 +136,7 @@ def test_vectors_are_placed_at_their_words(hw04, rnn):
     assert not np.any(words(np.array([[0]])))
 
 
+@pytest.mark.full
 def test_own_sentences_are_read_in_the_files_style_and_their_words_weighed(
     hw04, rnn, whole_set, tmp_path, capsys, monkeypatch
 ):
@@ -620,6 +621,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(hw04, whole_set, tmp_p
     check_sentence(hw04, capsys, without, "has rounds of self-training", "leave out --resume")
 
 
+@pytest.mark.full
 def test_a_resume_that_does_not_fit(hw04, whole_set, tmp_path, capsys):
     argv = ["--data-dir", whole_set, "--out-dir", tmp_path, *SHORT]
     hw04.train.main([str(argument) for argument in [*argv, "--rounds", "0"]])

@@ -322,6 +322,7 @@ def test_maps_point_at_the_thing(hw05, whole_set, tmp_path):
         assert deletion.mean() < by_chance.mean() - 0.05, name
 
 
+@pytest.mark.full
 def test_a_page_for_each_image(hw05, whole_set, untrained):
     flags = ["--pictures", "3,200,479", "--layer", "convolution_2", "--filters", "0,7"]
     table = hw05.predict.main(["--data-dir", str(whole_set), "--out-dir", str(untrained), *flags])

@@ -603,6 +603,7 @@ def test_english_of_ones_own_becomes_the_files_tokens(hw08_light):
     assert tokens.sub_words("nam", numbers) == ["na@@", "m"]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("beam", ["1", "2"])
 def test_own_sentences_are_translated_with_their_log_probability(
     hw08, whole_set, untrained, capsys, monkeypatch, beam
@@ -747,6 +748,7 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(hw08, small, t
     assert hw08.model.load_model(*model).sampling_cell.teaching < 0.1
 
 
+@pytest.mark.full
 def test_a_resume_that_does_not_fit(hw08, small, tmp_path, capsys):
     argv = ["--data-dir", small, *TRIAL, "--out-dir", tmp_path]
     hw08.train.main([str(argument) for argument in argv])

@@ -388,6 +388,7 @@ def test_the_score_is_of_valX_and_valY(hw09, untrained, whole_set, tmp_path):
     assert json.loads((tmp_path / "metrics.json").read_text())["score"] == 0.8
 
 
+@pytest.mark.full
 def test_codes_of_several_networks_stand_side_by_side_and_predict_repeats_the_groups(
     hw09, untrained, tmp_path
 ):

@@ -370,6 +370,7 @@ def test_fine_tuning_that_was_stopped_goes_on_as_if_it_had_not_been(hw10, tiny, 
     np.testing.assert_allclose(tables[0].loss, tables[1].loss, rtol=1e-4)
 
 
+@pytest.mark.full
 def test_a_training_is_not_mixed_with_other_images(hw10, tiny, tmp_path, capsys):
     """Else networks whose training had ended would score test images that they have seen."""
     folder, out = tiny(size=16), tmp_path / "out"

@@ -751,6 +751,7 @@ def test_the_own_ruler_knows_a_face_again(hw11):
     assert shares[1] > shares[0] + 0.1, shares
 
 
+@pytest.mark.full
 def test_training_needs_no_network_that_measures(hw11, few_faces, tmp_path, monkeypatch, capsys):
     """automatic takes the chapter's own features where InceptionV3 cannot be had; none measures nothing."""
     import keras

@@ -258,6 +258,7 @@ def test_few_images_are_split_all_the_same(hw12_light):
         assert len(training[0]) == (8 if method == "dann" else 3)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("settles_soon")
 def test_pseudo_labels_come_late_and_are_more_each_epoch(hw12, pair):
     source, labels, target, _ = pair
@@ -634,6 +635,7 @@ def test_predict_says_what_is_missing_or_broken(hw12_light, spoilt, tmp_path, ca
     check_sentence(hw12_light, capsys, argv, "model.keras is no whole Keras model", script="predict")
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("settles_soon")
 def test_predictions_are_those_that_were_scored_and_own_drawings_are_named(hw12, tmp_path, capsys):
     """Also where the target's drawings lie aside, as what is drawn is moved to the middle in training."""

@@ -439,6 +439,7 @@ def test_the_network_does_the_same_in_training_and_out_of_it(hw14):
 # --- claims ---------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_what_is_held_is_forgotten_less(hw14, tmp_path):
     found = {}
     for method in ("naive", "ewc"):
