@@ -21,7 +21,7 @@ import numpy as np
 from dataset import load_labelled, make_synthetic
 from device import start_keras
 from images import class_names, common_side, write_class_names
-from records import claim, learning_curve, record
+from records import claim, learning_curve, record, set_aside
 
 SAMPLES = 2_000_000  # images that a training sees: the fewer there are, the more often each,
 MOST_EPOCHS = 80  # but not more often than this
@@ -112,6 +112,7 @@ def main(argv=None):
         f"{args.arch}, {networks[0].count_params()} parameters, on {device}",
     )
 
+    set_aside(args)
     history = fit(args, networks, training, validation, classes)
     scored, one_fit = time.perf_counter(), float(history.seconds.sum())
     models = [without_training(args, network) for network in networks]

@@ -19,7 +19,7 @@ from scaffold import BadInput, Parser, head, integer, number, run
 import numpy as np
 from dataset import load_labelled, load_unlabelled, make_synthetic
 from device import start_keras
-from records import claim, learning_curve, record
+from records import claim, learning_curve, record, set_aside
 
 VALIDATION_SHARE = 0.1
 
@@ -91,7 +91,7 @@ def split(labels, seed, labelled=None):
 
 def main(argv=None):
     args = parse_args(argv)
-    claim(args, "model.keras", "labels_alone.keras", "vectors.*")
+    claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     sentences, labels = load_labelled(data_dir)
     unlabelled = load_unlabelled(data_dir)
@@ -102,6 +102,7 @@ def main(argv=None):
     device = start_keras(args.seed)
     from training import Fit, build
 
+    set_aside(args, "model.keras", "labels_alone.keras", "vectors.*")
     started = time.perf_counter()
     model = build(args, texts)
     words = len(model.get_layer("words").words)

@@ -25,7 +25,7 @@ from dataset import load_part, make_synthetic
 from device import start_keras
 from images import common_side, labelled_files
 from matplotlib.figure import Figure
-from records import claim, record
+from records import claim, record, set_aside
 
 KINDS = ("normal", "depthwise", "separable", "grouped")  # see architecture.py
 RANKS = ("scale", "norm", "magnitude")  # see pruning.py
@@ -112,6 +112,7 @@ def main(argv=None):
         f"student of {student}, on {device}",
     )
 
+    set_aside(args)
     began = time.perf_counter()
     steps, rows, folded, plan, bits = compress(args, teacher, size, classes, training, validation)
     written = steps[-1]["bytes"]

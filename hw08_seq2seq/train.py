@@ -26,7 +26,7 @@ from dataset import (
     unknown_shares,
 )
 from device import start_keras
-from records import claim, learning_curve, record
+from records import claim, learning_curve, record, set_aside
 
 BEAM = 5  # hypotheses of beam search
 SAMPLES = 24  # sentences drawn from each network, for minimum Bayes risk decoding
@@ -118,6 +118,7 @@ def main(argv=None):
         f"{args.networks} x {args.model}, {parameters} parameters, on {device}",
     )
 
+    set_aside(args)
     history = fit(args, models, SCHEDULES[args.schedule], training, validation, (english, chinese))
     model = without_training(models)
     fitted, one_fit = time.perf_counter(), float(history.seconds.sum())

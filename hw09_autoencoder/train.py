@@ -22,7 +22,7 @@ import pandas as pd
 from dataset import load_images, load_labels, load_several, make_synthetic
 from device import start_keras
 from figures import plot_strip, shown
-from records import claim, learning_curve, record
+from records import claim, learning_curve, record, set_aside
 
 REDUCTIONS = ["none", "whitened", "tsne"]
 CLUSTERINGS = ["k-means", "cut", "refined"]
@@ -87,6 +87,7 @@ def main(argv=None):
         f"images {images.shape}, validation {validation.shape}, {labels.mean():.1%} of it labelled 1",
         f"{args.method} autoencoder, codes of {args.code_size}, on {device}",
     )
+    set_aside(args)
     members, histories = [], []
     for index in range(args.networks):
         member, history = fit(args, index, images, validation, labels)

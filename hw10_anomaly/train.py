@@ -20,7 +20,7 @@ from scaffold import BadInput, Parser, head, integer, run
 import numpy as np
 from dataset import CHUNK, as_floats, load_answers, load_images, make_synthetic
 from device import start_keras
-from records import claim, learning_curve, record
+from records import claim, learning_curve, record, set_aside
 
 SCORES = ("error", "elbo", "neighbours", "mahalanobis", "mixture", "rotation", "comparison", "fine-tuned")
 
@@ -93,6 +93,7 @@ def main(argv=None):
         f"{network}, {model.count_params()} parameters, on {device}",
     )
 
+    set_aside(args)
     history, networks, fold_history = fit_all(args, model, training, test, rows, held_out)
     fitted = time.perf_counter()
     seconds, processor = (

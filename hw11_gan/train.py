@@ -19,7 +19,7 @@ from scaffold import BadInput, Parser, head, integer, number, run
 from dataset import HELP, load_faces, make_synthetic
 from device import start_keras
 from recipes import CRITICS, recipe_of
-from records import claim, learning_curve, record
+from records import claim, learning_curve, record, set_aside
 from sheets import write_flip_book
 
 
@@ -68,6 +68,7 @@ def main(argv=None):
     device = start_keras(args.seed, args.full_precision, tensorflow=True, share=sharing)
     from training import begin, fit, measured, sheets_of
 
+    set_aside(args, "samples")
     gan, features = begin(args, data_dir, faces)
     parameters = gan.generator.count_params(), gan.discriminator.count_params()
     head(

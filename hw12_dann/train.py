@@ -24,7 +24,7 @@ import numpy as np
 from dataset import load_answers, load_source, load_target, make_synthetic
 from device import start_keras
 from edges import prepare
-from records import claim, learning_curve, record
+from records import claim, learning_curve, record, set_aside
 
 METHODS = ["source-only", "dann", "pseudo-labels", "target"]
 
@@ -94,7 +94,7 @@ def main(argv=None, loaded=None):
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     source, labels, target, answers = loaded or load(data_dir / args.pair, not args.no_edges)
     training, held_out, rows = split(args, source, labels, target, answers)
-    classes, shape = labels.max() + 1, source.shape[2:]
+    classes, shape, known = labels.max() + 1, source.shape[2:], answers is not None
     half = args.batch_size // 2  # of each domain
     device = start_keras(args.seed, args.full_precision, share=(args.devices, half))
     from training import apply, build, fit
@@ -107,6 +107,7 @@ def main(argv=None, loaded=None):
         f"{parameters} parameters, {classes} classes, on {device}",
     )
 
+    set_aside(args)
     history = fit(args, model, training)
     fitted, one_fit = time.perf_counter(), float(history.seconds.sum())
     of_source = training[0].reshape(-1, *shape)
@@ -115,7 +116,6 @@ def main(argv=None, loaded=None):
     source_accuracy = float(np.mean(logs.argmax(axis=1) == their_labels))
     whole, logs = apply(model.teacher, target, target)
     guesses = logs.argmax(axis=1)
-    known = answers is not None
     metrics = {
         "metric": "accuracy on the target" if known else "accuracy on held-out images of the source",
         "score": float(np.mean(guesses[rows] == answers[rows])) if known else source_accuracy,

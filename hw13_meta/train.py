@@ -18,7 +18,7 @@ from scaffold import Parser, head, integer, positive, run
 import pandas as pd
 from dataset import alphabets, load_characters, make_synthetic, split
 from device import start_keras
-from records import claim, learning_curve, record
+from records import claim, learning_curve, record, set_aside
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ UNUSED = {  # flags that a task or a method makes nothing of
     "sine": ("--ways", "--training-ways", "--filters", "--views", "--held-out"),
     "omniglot": ("--phase",),
     "protonet": ("--inner-steps", "--inner-rate"),
-    "pretrain": ("--training-ways", "--queries", "--inner-steps"),
+    "pretrain": ("--training-ways", "--inner-steps"),
+    ("omniglot", "pretrain"): ("--queries",),
 }
 SYNTHETIC = {"iterations": 120, "training_ways": 10, "filters": 32}  # invented characters are few
 
@@ -97,6 +98,7 @@ def parse_args(argv=None):
         parser.error(f"--method {args.method}: expected with omniglot alone")
     parser.unused(*UNUSED[args.task], by=f"--task {args.task}")
     parser.unused(*UNUSED.get(args.method, ()), by=f"--method {args.method}")
+    parser.unused(*UNUSED.get((args.task, args.method), ()), by=f"--method {args.method}")
     return args
 
 
@@ -127,6 +129,7 @@ def main(argv=None):
         f"{args.method}, {learner.count_params()} parameters, on {device}",
     )
 
+    set_aside(args)
     history = fit(args, trainer, seen, training, test_sampler)
     fitted, one_fit = time.perf_counter(), float(history.seconds.sum())
     tasks = SYNTHETIC_TASKS if args.synthetic else SCORE_TASKS

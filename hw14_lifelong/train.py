@@ -22,7 +22,7 @@ from dataset import make_synthetic
 from device import start_keras
 from matplotlib.figure import Figure
 from metrics import average_accuracy, backward_transfer, forgetting
-from records import claim, record
+from records import claim, record, set_aside
 from tasks import expand, load_tasks, snapshot
 
 METHODS = ["naive", "joint", "replay", "ewc", "online-ewc", "mas", "scp"]
@@ -81,7 +81,7 @@ def recipe(args):
 
 def main(argv=None):
     args = parse_args(argv)
-    claim(args, "after-*.keras")
+    claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     names = expand(args.tasks)
     tasks = load_tasks(data_dir, names, args.grey, args.seed, args.examples)
@@ -96,6 +96,7 @@ def main(argv=None):
         f"{model.count_params()} parameters, on {device}",
     )
 
+    set_aside(args, "after-*.keras")
     progress = fit(args, model, tasks)
     fitted, one_fit = time.perf_counter(), sum(row["seconds"] for row in progress.history)
     joint = args.method == "joint"

@@ -17,11 +17,10 @@ from scaffold import SYSTEM_FILES, BadInput, remove, replacing
 warnings.filterwarnings("ignore", "Glyph")  # a character that the font has not is drawn as a box
 
 
-def claim(args, *written):
-    """Make --out-dir, try it, and lock it: before a training, not after. Raises BadInput if it is taken.
+def claim(args):
+    """Make --out-dir, try it, and lock it: before a training, not after.
 
-    An earlier training's checkpoint is set aside, and with it what was written beside it: names, with
-    wildcards.
+    Raises BadInput if it is taken, or holds no checkpoint to --resume but one that was set aside.
     """
     folder = args.out_dir
     if os.path.realpath(folder) == os.path.realpath(args.data_dir):
@@ -37,13 +36,22 @@ def claim(args, *written):
     with replacing(folder / ".probe") as path:
         path.write_bytes(b"0" * 4096)
     (folder / ".probe").unlink()
-    checkpoints, resume = list(folder.glob("checkpoint*.npz")), getattr(args, "resume", None)
     earlier = sorted(path.name for path in folder.glob("earlier-[!0-9]*"))
     missing = [name.removeprefix("earlier-") for name in earlier if name.startswith("earlier-checkpoint")]
-    if resume and missing and not checkpoints:
+    if getattr(args, "resume", False) and missing and not list(folder.glob("checkpoint*.npz")):
         names = " and ".join(earlier)
         raise BadInput(f"--resume: {folder} has no {missing[0]}; rename {names} to go on from that.")
-    if resume is False and checkpoints:
+
+
+def set_aside(args, *written):
+    """Without --resume: rename an earlier training's checkpoint, and what was written beside it.
+
+    written: names of that, with wildcards. Called when the data are read, since a training that cannot begin
+    takes nothing away.
+    """
+    folder = args.out_dir
+    checkpoints = list(folder.glob("checkpoint*.npz"))
+    if checkpoints and not args.resume:
         files = [*checkpoints, *(path for pattern in written for path in folder.glob(pattern))]
         prefix, number = "earlier-", 1
         while any((folder / (prefix + path.name)).exists() for path in files):
@@ -241,13 +249,20 @@ def measured_since(path, training=None):
     return path.is_file() and not (training.is_file() and training.stat().st_mtime > path.stat().st_mtime)
 
 
+def without_folders(value):
+    """A flag's value, or each of a list, without the folders of a file's name."""
+    if isinstance(value, list):
+        return [without_folders(part) for part in value]
+    return os.path.basename(value) if isinstance(value, str) else value
+
+
 def publish(results, tables, metrics):
     """Write report.csv, and metrics.json without the run's own folders, files by their names alone; print the
     tables as Markdown rows."""
     results.mkdir(parents=True, exist_ok=True)
     metrics = {name: value for name, value in metrics.items() if name != "files"}
     kept = {k: v for k, v in metrics["arguments"].items() if not k.endswith("_dir")}
-    metrics["arguments"] = {k: os.path.basename(v) if isinstance(v, str) else v for k, v in kept.items()}
+    metrics["arguments"] = {name: without_folders(value) for name, value in kept.items()}
     with replacing(results / "report.csv") as path:
         tables.to_csv(path, index=False)
     with replacing(results / "metrics.json") as path:

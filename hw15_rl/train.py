@@ -19,7 +19,7 @@ from scaffold import Parser, head, integer, number, run, share
 import gymnasium
 from device import start_keras
 from environment import CORRIDOR, LANDER, make_world
-from records import claim, learning_curve, record
+from records import claim, learning_curve, record, set_aside
 from returns import generalised_advantage, minus_baseline, n_step, reward_to_go, whole_episode
 
 
@@ -98,7 +98,7 @@ def recipe(args):
 def main(argv=None):
     args = parse_args(argv)
     world, chosen = make_world(args.world), recipe(args)
-    claim(args, "model.keras")
+    claim(args)
     device = start_keras(args.seed, tensorflow=True)
     from training import EVALUATION_EPISODES, FINAL_EPISODES, build_learner, final_score, fit
 
@@ -110,6 +110,7 @@ def main(argv=None):
         f"{args.method}, {parameters} parameters, on {device}",
     )
 
+    set_aside(args, "model.keras")
     history, seconds = fit(args, chosen, learner)
     fitted, one_fit = time.perf_counter(), history.seconds.iloc[-1]
     score, landed = final_score(args, world)

@@ -515,6 +515,11 @@ def test_every_method_moves_what_it_should(hw13, task, method):
     assert moved == expected
 
 
+def test_ordinary_training_learns_from_the_queries_of_waves(hw13, capsys):
+    assert hw13.train.parse_args(["--task", "sine", "--method", "pretrain", "--queries", "7"]).queries == 7
+    check_sentence(hw13, capsys, ["--method", "pretrain", "--queries", "7"], "--queries is not used")
+
+
 @pytest.mark.parametrize("method", ["maml", "reptile"])
 def test_inner_steps_are_taken(hw13, method):
     one, three = (learn(hw13, "sine", method, inner_steps)[1] for inner_steps in (1, 3))

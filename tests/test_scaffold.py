@@ -267,7 +267,10 @@ def test_out_dir_is_data_dir(scaffold, records, tmp_path):
 def test_what_a_killed_training_left_goes_and_a_forgotten_checkpoint_stays(records, tmp_path, capsys):
     (tmp_path / "half-written-1-model.keras").write_text("half")
     (tmp_path / "checkpoint.npz").write_text("an hour")
-    records.claim(SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", resume=False))
+    first = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", resume=False)
+    records.claim(first)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"], "its data are not read yet"
+    records.set_aside(first)
     assert [path.name for path in tmp_path.iterdir()] == ["earlier-checkpoint.npz"]
     assert "--resume" in capsys.readouterr().out
     again = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", resume=True)
@@ -279,8 +282,10 @@ def test_what_a_killed_training_left_goes_and_a_forgotten_checkpoint_stays(recor
     (tmp_path / "earlier-checkpoint_1.npz").rename(tmp_path / "earlier-checkpoint.npz")
     (tmp_path / "checkpoint.npz").write_text("a minute")
     records.claim(again)
+    records.set_aside(again)
+    assert (tmp_path / "checkpoint.npz").read_text() == "a minute"
     again.resume = False
-    records.claim(again)
+    records.set_aside(again)
     kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert kept == {"earlier-checkpoint.npz": "an hour", "earlier-2-checkpoint.npz": "a minute"}
 
@@ -290,12 +295,12 @@ def test_what_was_written_beside_a_checkpoint_goes_with_it(records, tmp_path):
     args = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", resume=False)
     for name in ("checkpoint.npz", "after-1.keras", "after-2.keras", "history.csv"):
         (tmp_path / name).write_text(name)
-    records.claim(args, "after-*.keras")
+    records.set_aside(args, "after-*.keras")
     earlier = ["earlier-after-1.keras", "earlier-after-2.keras", "earlier-checkpoint.npz"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [*earlier, "history.csv"]
     args.resume = True
     with pytest.raises(records.BadInput, match=f"no checkpoint.npz; rename {' and '.join(earlier)} to go on"):
-        records.claim(args, "after-*.keras")
+        records.claim(args)
 
 
 def test_what_was_cut_short_among_made_up_data_goes(records, tmp_path):
@@ -518,6 +523,7 @@ def test_the_scale_of_more_than_eight_bits(load_chapter, tmp_path):
         (np.uint16([[0, 200, 255]]), [0, 1, 1]),  # a dark picture, not one of 8 bits
         (np.int32([[0, 100, 255]]), [0, 100, 255]),
         (np.float32([[0, 0.5, 1]]), [0, 128, 255]),
+        (np.float32([[-1e-7, 0.5, 1]]), [0, 128, 255]),
     ):
         Image.fromarray(values).save(path)
         assert np.asarray(images.open_image(path, "L")).ravel().tolist() == expected
