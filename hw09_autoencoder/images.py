@@ -162,7 +162,8 @@ def eight_bits(image, path):
     limits = {1: 1 / 255} | limits if image.mode == "F" else limits
     least, most = values.min(initial=0), values.max(initial=0)
     scale = next((scale for limit, scale in limits.items() if most <= limit), None)
-    unclear = least < 0 or (image.mode == "F" and 1 < most < 2)  # 0 to 1, and a little more?
+    floor = -0.01 * most if image.mode == "F" else 0  # interpolation overshoots a little
+    unclear = least < floor or (image.mode == "F" and 1 < most < 2)  # 0 to 1, and a little more?
     if scale is None or unclear or not np.isfinite(values).all():
         raise BadInput(f"{path} has pixels from {least:g} to {most:g}, expected 0 to 1, 255 or 65,535.")
     return Image.fromarray((values / scale).clip(0, 255).round().astype(np.uint8))
