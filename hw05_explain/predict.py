@@ -59,7 +59,8 @@ def numbers(text):
         raise argparse.ArgumentTypeError(f"{text}: expected whole numbers with commas between") from error
 
 
-def main(argv=None):
+def main(argv=None, checked=False):
+    """checked: report.py has checked the models that it names."""
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     spare(args, args.picture, "page_*.png", "sheet.png", "filters.png")
@@ -67,7 +68,8 @@ def main(argv=None):
     if not args.model and not saved.exists() and FOOD.is_file() and not args.synthetic:
         args.model = FOOD
     path = args.model or saved
-    check_models(args, [path], own_input=bool(args.picture))
+    if not checked:
+        check_models(args, [path], own_input=bool(args.picture))
     files, labels, chosen = choose(args, data_dir)
     start_keras(tensorflow=True)
     from explain import SIGNED, explain, load_classifier, look  # with TensorFlow, --help need not wait for it
@@ -78,7 +80,7 @@ def main(argv=None):
         raise BadInput(
             f"{path} knows {model.output_shape[1]} classes, and training/ has a class {labels.max()}."
         )
-    true_names = [] if labels is None else class_names(data_dir / "food-11", labels.max() + 1)
+    true_names = [] if labels is None else class_names(data_dir / "food-11", len(names))
     images = read_squares([files[number] for number in chosen], model.input_shape[1])
     predicted, seen = look(model, images, args.layer, args.filters, FILTERS)
     layer, responses, filters = seen[-1]

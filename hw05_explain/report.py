@@ -68,6 +68,8 @@ MEASURES = ["deletion", "insertion", "shuffled", "gain", "seconds"]
 def main(argv=None):
     args = parse_args(argv)
     results = args.results
+    if not args.model and predict.FOOD.is_file() and not args.synthetic:
+        args.model = predict.FOOD
     data_dir, paths, labels = load(args)
     results.mkdir(parents=True, exist_ok=True)
     small = args.trainings / "small"
@@ -75,9 +77,6 @@ def main(argv=None):
     argv += ["--epochs", str(args.epochs)] if args.epochs else []
     if not finished(train.parse_args(argv)):
         train.main(argv)
-    if not args.model and predict.FOOD.is_file() and not args.synthetic:
-        args.model = predict.FOOD
-        check_models(args, [args.model])
     explained = args.model or small / "model.keras"
     model = load_classifier(explained)
 
@@ -100,7 +99,7 @@ def main(argv=None):
         rows.append(["classifier", row, *[""] * 6, f"{accuracy(load_classifier(path), paths, labels):.4f}"])
     columns = ["table", "row", "deletion", "insertion", "gain", "error", "shuffled", "seconds", "accuracy"]
     argv = ["--data-dir", str(data_dir), "--out-dir", str(small)]
-    predict.main([*argv, "--model", str(explained)])
+    predict.main([*argv, "--model", str(explained)], checked=True)
     for name, new, width in (
         ("sheet", "sheet", WIDTH),
         ("sheet", "thumbnail", THUMBNAIL),

@@ -88,6 +88,7 @@ def main(argv=None):
         return [trained(name, f"{COMPARE} {flags} --prune 0", seed) for seed in range(seeds)]
 
     small, large, default = (TINY, TINY, TINY) if args.epochs else (SMALL, LARGE, "")
+    default = "" if args.teacher else default  # the student is its copy
     flags = f"{default} {teacher_flags(args.teacher)} --from-teacher"
     chain, metrics = trained("default", flags)
     strong = args.teacher or chain / "teacher.keras"

@@ -10,12 +10,12 @@ their edges and the drawings that are read as the same. A row is train.main() ru
 are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
-from scaffold import Parser, replacing, run
+from scaffold import BadInput, Parser, replacing, run
 
 from dataset import class_names, load_source, load_target, make_synthetic
 from device import start_keras
 from edges import CANNY, GRADIENTS
-from records import finished, publish, read_metrics
+from records import finished, measured_since, publish, read_metrics
 
 UNLABELLED = ["source-only", "dann", "pseudo-labels"]  # methods that see no label of the target
 PAIRS = {  # pair: flags, methods
@@ -69,6 +69,8 @@ def main(argv=None):
     trial = f"--epochs {args.epochs}" if args.epochs else ""
 
     source, labels, target, answers = pairs[HEADLINE]
+    if answers is None:
+        raise BadInput(f"{data_dir / HEADLINE / 'answers.csv'} is missing, by which the report scores.")
     rng = np.random.default_rng(0)  # the files are in the order of their classes
     some, others = (rng.permutation(len(x))[:count] for x, count in zip((source, target), FEW))
     few = source[some], labels[some], target[others], answers[others]
@@ -114,12 +116,14 @@ def trained(args, flags, pair, prefix=""):
     return [trained_once(args, flags, pair, prefix, seed) for seed in range(args.seeds)]
 
 
-def trained_once(args, flags, pair, prefix, seed=0):
+def trained_once(args, flags, pair, prefix, seed=0, since=None):
+    """train.main() with these flags; its folder. since: the metrics.json of the training it learns from."""
     argv = [*flags.split(), *["--synthetic"] * args.synthetic, "--seed", str(seed)]
     folder = args.trainings / (prefix + "_".join(argv).replace("--", ""))
     argv += ["--data-dir", str(args.data_dir), "--out-dir", str(folder)]
-    if not finished(train.parse_args(argv)):
-        train.main([*argv, "--resume"], pair)
+    fresh = not since or measured_since(folder / "metrics.json", since)
+    if not fresh or not finished(train.parse_args(argv)):
+        train.main([*argv, *["--resume"] * (not since)], pair)
     return folder
 
 
@@ -132,7 +136,8 @@ def reverse_validation(args, pair, folder):
     reverse = target[:, None], np.load(folder / "guesses.npy"), source[:, 0], labels
     epochs = min(args.epochs or REVERSE_EPOCHS, REVERSE_EPOCHS)
     flags = f"--pair {HEADLINE} {PAIRS[HEADLINE][0]} --method source-only --epochs {epochs}"
-    return read_metrics(trained_once(args, flags, reverse, f"reverse_{folder.name}_"))["score"]
+    since = folder / "metrics.json"
+    return read_metrics(trained_once(args, flags, reverse, f"reverse_{folder.name}_", since=since))["score"]
 
 
 def choosing(args, pair, folders):

@@ -368,6 +368,15 @@ def test_the_true_class_has_the_name_of_the_data_not_of_the_model(hw05, whole_se
     assert predicted.split()[0] in ("cat", "dog", "bird", "frog")
 
 
+def test_data_of_fewer_classes_than_the_model_tells_apart(hw05, whole_set, untrained, tmp_path):
+    shutil.copytree(whole_set, tmp_path / "few")
+    for path in (tmp_path / "few" / "food-11" / "training").glob("3_*"):
+        path.unlink()
+    (tmp_path / "few" / "food-11" / "classes.txt").write_text("cat\ndog\nbird\nfrog\n")
+    argv = ["--data-dir", str(tmp_path / "few"), "--out-dir", str(untrained), "--pictures", "3"]
+    assert len(hw05.predict.main(argv)) == 1
+
+
 def test_the_last_convolution_has_more_than_one_position(hw05):
     import keras
 
