@@ -1,6 +1,6 @@
 """Answer the report questions of homework 3: every table and figure of README.md.
 
-    python hw03_cnn/report.py                 on the course's images, into results/: three hours
+    python hw03_cnn/report.py                 on the course's images, into results/: four hours
     python hw03_cnn/report.py --synthetic     without them, into out/results/
 
 What are convolutions worth, and augmentation, and normalisation? Which classes are taken for each other?

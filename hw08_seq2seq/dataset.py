@@ -192,7 +192,7 @@ def tokenise(text):
     text = re.sub(r"n't\b", " n't", text)
     text = re.sub(r"'(s|m|ll|ve|re|d)\b", r" '\1", text)
     text = re.sub(r"(?<=s)'(?=\s|$)", " '", text)
-    text = re.sub(r"([!?;()…$%]|[,:](?!\d)|\.(?!\w))", r" \1 ", text)
+    text = re.sub(r"([!?;()…$%]|[,:](?!\d)|\.(?!\w)|(?<=[a-z]{2})\.(?=[a-z]{2}))", r" \1 ", text)
     words = text.split()
     if not words:
         raise BadInput("--text is empty, expected an English sentence.")

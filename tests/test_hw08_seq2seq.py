@@ -593,6 +593,7 @@ def test_english_of_ones_own_becomes_the_files_tokens(hw08_light):
         ("It’s 7:30 o'clock.", "it 's 7:30 o'clock ."),
         ("I can't, we've 3.5 (or so)", "i ca n't , we 've 3.5 ( or so )"),
         ("My friends' 10,000 yen, at 7 a.m.", "my friends ' 10,000 yen , at 7 a.m ."),
+        ("I am tired.Let us go.", "i am tired . let us go ."),
         ("'Hello' cannot cost $10 or 5%", "`` hello '' can not cost $ 10 or 5 %"),
     ):
         assert tokens.tokenise(text) == words.split()
