@@ -84,7 +84,7 @@ def load_answers(path, count):
         raise BadInput(f"{path} is missing; give --answers a CSV file with id,anomaly, or leave it out.")
     try:
         with whole_rows(path):
-            table = pd.read_csv(path, encoding="utf-8-sig", index_col=False)
+            table = pd.read_csv(path, encoding="utf-8-sig", index_col=False, compression=None)
     except (UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise BadInput(f"{path} is no CSV file; expected the columns id,anomaly.") from error
     if not {"id", "anomaly"} <= set(table.columns):

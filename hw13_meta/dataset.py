@@ -90,7 +90,7 @@ def load_points(path):
         raise BadInput(f"{path} is missing; {HELP}.")
     try:
         with whole_rows(path):
-            table = pd.read_csv(path, encoding="utf-8-sig", index_col=False)
+            table = pd.read_csv(path, encoding="utf-8-sig", index_col=False, compression=None)
     except (UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise BadInput(f"{path} is not a CSV, expected the columns x and y; {HELP}.") from error
     for column in ("x", "y"):
