@@ -87,8 +87,8 @@ def main(argv=None):
     def of_seeds(name, flags, seeds=args.seeds):
         return [trained(name, f"{COMPARE} {flags} --prune 0", seed) for seed in range(seeds)]
 
-    small, large, default = (TINY, TINY, TINY) if args.epochs else (SMALL, LARGE, "")
-    default = "" if args.teacher else default  # the student is its copy
+    small, large = (TINY, TINY) if args.epochs else (SMALL, LARGE)
+    default = TINY if args.epochs and not args.teacher else ""  # a given one is copied at its own width
     flags = f"{default} {teacher_flags(args.teacher)} --from-teacher"
     chain, metrics = trained("default", flags)
     strong = args.teacher or chain / "teacher.keras"
