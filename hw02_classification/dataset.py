@@ -14,7 +14,7 @@ ids count from 0. Columns and rows are matched by name and by id, never by their
 import glob
 import re
 
-from scaffold import HELP, BadInput, replacing, whole_rows
+from scaffold import HELP, BadInput, read_csv, replacing
 
 import numpy as np
 import pandas as pd
@@ -132,17 +132,7 @@ def read_numbers(path):
         found = sorted(other for other in near if other.is_file())
         instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
         raise BadInput(f"{path} is missing{instead}; {HELP}.")
-    try:
-        with whole_rows(path):
-            frame = pd.read_csv(
-                path, encoding="utf-8-sig", skipinitialspace=True, low_memory=False, index_col=False
-            )
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path} is not UTF-8 text; {HELP}.") from error
-    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise BadInput(f"{path}: {str(error).strip().splitlines()[0]}; {HELP}.") from error
-    if len(frame) == 0:
-        raise BadInput(f"{path} has a header and no rows; {HELP}.")
+    frame = read_csv(path, skipinitialspace=True, low_memory=False)
     for name in frame.columns:
         numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
         usable = np.abs(numbers) <= np.finfo(np.float32).max  # NaN is not

@@ -57,7 +57,7 @@ def start_keras(seed=None, full_precision=True, tensorflow=False, share=ALONE):
                 keras.distribution.initialize()  # before any computation
             cards = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
             keras.random.uniform((), dtype="float32")
-    except (ValueError, AttributeError, TypeError) as error:  # keras.json holds what Keras does not know
+    except (ValueError, AttributeError, TypeError, OSError) as error:  # of what keras.json holds
         raise BadInput(
             f"Keras does not start ({error}); if ~/.keras/keras.json was edited, remove it."
         ) from error

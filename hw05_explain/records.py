@@ -26,6 +26,11 @@ def claim(args):
     if os.path.realpath(folder) == os.path.realpath(args.data_dir):
         raise BadInput(f"--out-dir {folder} is --data-dir, whose files would be overwritten; choose another.")
     folder.mkdir(parents=True, exist_ok=True)
+    if args.synthetic and (folder / "synthetic").is_symlink():
+        raise BadInput(f"{folder / 'synthetic'} is a link, whose files would be overwritten; remove it.")
+    for name in ("metrics.json", "history.csv", "learning_curve.png", "model.keras", "model.npz"):
+        if (folder / name).is_dir():
+            raise BadInput(f"{folder / name} is a folder, expected a file; choose another --out-dir.")
     lock(folder)
     for left in [*folder.glob("half-written-*"), *(folder / "synthetic").rglob("half-written-*")]:
         # by a process that was killed, maybe between its two renames of a folder
@@ -177,6 +182,8 @@ def read_metrics(folder):
     """metrics.json of a training. Raises BadInput if it is missing or was edited into something else."""
     path = folder / "metrics.json"
     try:
+        if path.exists() and not path.is_file():
+            raise TypeError("a folder, or what never ends")
         metrics = json.loads(path.read_text("utf-8"))
         if not isinstance(metrics["arguments"], dict) or not isinstance(metrics["files"], dict):
             raise TypeError("other kinds")
@@ -197,7 +204,7 @@ def trained(args, *names, folder=None, own_input=False):
     """
     folder = folder or args.out_dir
     for name in names:
-        if not (folder / name).exists():
+        if not (folder / name).is_file() and not (folder / name).is_dir():
             command = "train.py --synthetic" if args.synthetic else "train.py"
             raise BadInput(f"{folder / name} is missing; run {command} first, with the same --out-dir.")
     metrics = read_metrics(folder)
@@ -231,6 +238,14 @@ def spare(args, paths, *outputs):
     for path in paths or ():
         if os.path.realpath(path.parent) == os.path.realpath(args.out_dir) and any(map(path.match, outputs)):
             raise BadInput(f"{path} would be overwritten; choose another --out-dir.")
+
+
+def spare_folder(folder, pattern):
+    """Raise BadInput if a folder that is to be replaced holds files of names that no script here gives."""
+    others = [path for path in sorted(folder.glob("[!.]*")) if not re.fullmatch(pattern, path.name)]
+    others = [path for path in others if path.name.lower() not in SYSTEM_FILES]
+    if others:
+        raise BadInput(f"{others[0]} would be lost, since {folder} is replaced; choose another --out-dir.")
 
 
 def finished(args):

@@ -201,8 +201,21 @@ def squared(image):
     return ImageOps.pad(image, [max(image.size)] * 2, color=0)
 
 
+def shrink(square, size, path):
+    """A square of ink in size x size pixels, its lines as dark as they can be: uint8 (size, size).
+
+    Raises BadInput if they are so thin that nothing is left of them.
+    """
+    small = np.asarray(square.resize((size, size), Image.Resampling.BOX), np.float32)
+    if small.max() == 0:
+        raise BadInput(f"{path}: what is drawn is too thin or too small for a picture of its size.")
+    return np.uint8(255 * small / small.max())
+
+
 def image_size(path):
     """Width and height of an image, upright, which is not decoded. Raises BadInput as open_image does."""
+    if not os.path.isfile(path):
+        raise BadInput(f"{path} is missing; {HELP}.")
     try:
         with Image.open(path) as image:
             turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5  # by a quarter

@@ -11,7 +11,7 @@ to the square in their middle and brought to 32x32. An answers.csv (id,anomaly: 
 there is one, is only ever used to score.
 """
 
-from scaffold import HELP, BadInput, replacing, whole_rows
+from scaffold import HELP, BadInput, read_csv, replacing
 
 import numpy as np
 import pandas as pd
@@ -82,11 +82,7 @@ def load_answers(path, count):
     """
     if not path.is_file():
         raise BadInput(f"{path} is missing; give --answers a CSV file with id,anomaly, or leave it out.")
-    try:
-        with whole_rows(path):
-            table = pd.read_csv(path, encoding="utf-8-sig", index_col=False, compression=None)
-    except (UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise BadInput(f"{path} is no CSV file; expected the columns id,anomaly.") from error
+    table = read_csv(path)
     if not {"id", "anomaly"} <= set(table.columns):
         raise BadInput(f"{path} has the columns {', '.join(table.columns)}; expected id,anomaly.")
     table["id"] = pd.to_numeric(table.id, errors="coerce")

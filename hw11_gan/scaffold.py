@@ -24,12 +24,15 @@ FREE_FLAGS = {"data_dir", "out_dir", "resume", "devices"}  # may differ when a t
 os.environ.update(MPLBACKEND="agg", MATPLOTLIBRC=os.devnull)
 os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors are raised, too
-for _name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED", "TF_XLA_FLAGS"):
+for _name in [
+    *("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED", "TF_XLA_FLAGS"),
+    *("NUMPY_MADVISE_HUGEPAGE", "SKLEARN_WORKING_MEMORY"),  # no word but a number, else a traceback
+    *(name for name in os.environ if name.startswith("TQDM_") and name != "TQDM_DISABLE"),
+]:
     os.environ.pop(_name, None)
-if os.path.isfile("matplotlibrc"):  # of the current folder, which Matplotlib reads before all others
-    import matplotlib
-
-    matplotlib.rcdefaults()
+if os.path.exists("matplotlibrc"):  # of the current folder, which Matplotlib reads before all others
+    with contextlib.chdir(HERE.anchor):
+        import matplotlib  # noqa: F401
 for _number, _name in enumerate(("stdin", "stdout", "stderr")):
     if getattr(sys, _name) is None:  # closed by the shell: the next file opened would take its number
         os.dup2(os.open(os.devnull, os.O_RDWR), _number)
@@ -77,19 +80,22 @@ def explain(error):
         cause = error.strerror or text
         if re.search("No space left", text):
             cause = "No space left on device"
-        what = error.filename or "standard output or a file"
+        what = " ".join(os.fsdecode(error.filename or "standard output or a file").splitlines())
         return f"{what}: {cause}; choose another --data-dir or --out-dir.", 2
     raise error
 
 
-def _interrupted(kind, error, trace):
+def _not_imported(kind, error, trace):
     if issubclass(kind, KeyboardInterrupt):
         print(explain(error)[0], file=sys.stderr)
+    elif issubclass(kind, ModuleNotFoundError) and not (HERE / f"{error.name}.py").exists():
+        print(f"{error}: python -m pip install -r requirements.txt brings it.", file=sys.stderr)
+        sys.exit(2)
     else:
         sys.__excepthook__(kind, error, trace)
 
 
-sys.excepthook = _interrupted  # for Ctrl-C during the imports
+sys.excepthook = _not_imported  # Ctrl-C during the imports, and a library that is not installed
 
 
 def number(kind, low, high, exclusive=False):
@@ -120,6 +126,15 @@ def positive(high=1e30):
 
 def share(low=0, high=1):
     return number(float, low, high)
+
+
+def sentence(text):
+    """A type of a flag: text that is UTF-8, which an argument of a command line need not be."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise argparse.ArgumentTypeError(f"{text}: not UTF-8 text") from error
+    return text
 
 
 class Parser(argparse.ArgumentParser):
@@ -202,17 +217,32 @@ def lines_of_stdin(flag):
     return [line for line in lines if line.strip()]
 
 
-@contextlib.contextmanager
-def whole_rows(path):
-    """Around pandas.read_csv(path, index_col=False): BadInput where rows have more cells than the header."""
-    from pandas.errors import ParserWarning  # not every script reads a table
+def read_csv(path, encodings=("UTF-8-sig",), **settings):
+    """pandas.read_csv() of a text file, whatever its name is; integers of more than 64 bits stay text.
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", ParserWarning)
-        try:
-            yield
-        except ParserWarning as error:
-            raise BadInput(f"{path}: the rows have more cells than the header; {HELP}.") from error
+    Raises BadInput if the file is missing, is no such text, has no rows, or one longer than the header.
+    """
+    import pandas as pd  # not every script reads a table
+
+    if not path.is_file():
+        raise BadInput(f"{path} is missing; {HELP}.")
+    for encoding in encodings:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            try:
+                frame = pd.read_csv(path, encoding=encoding, index_col=False, compression=None, **settings)
+                break
+            except UnicodeDecodeError:
+                continue
+            except pd.errors.ParserWarning as error:
+                raise BadInput(f"{path}: the rows have more cells than the header; {HELP}.") from error
+            except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+                raise BadInput(f"{path}: {str(error).strip().splitlines()[0]}; {HELP}.") from error
+    else:
+        raise BadInput(f"{path} is not {' or '.join(encodings).replace('-sig', '')} text; {HELP}.")
+    if frame.empty:
+        raise BadInput(f"{path} has a header and no rows; {HELP}.")
+    return frame.astype({name: str for name in frame if frame[name].dtype.kind == "O"})
 
 
 @contextlib.contextmanager

@@ -12,11 +12,11 @@ of another size than most are resized to it, and modes are made one, with a line
 
 from collections import Counter
 
-from scaffold import HELP, BadInput, replacing, whole_rows
+from scaffold import HELP, BadInput, read_csv, replacing
 
 import numpy as np
 import pandas as pd
-from images import cut_out, image_files, image_size, numbered_files, open_image, read_images
+from images import cut_out, image_files, image_size, numbered_files, open_image, read_images, shrink
 from PIL import Image, ImageFilter
 from shapes import SHAPES, coloured_shapes, drawings, photographs, white_shapes
 
@@ -66,12 +66,10 @@ def load_answers(path, count, classes):
     """answers.csv -> labels int64 (count,), or None if there is no such file."""
     if not path.is_file():
         return None
-    try:
-        with whole_rows(path):
-            table = pd.read_csv(path, encoding="utf-8-sig", index_col=False)
-        table = table[["id", "label"]].apply(pd.to_numeric)
-    except (ValueError, KeyError) as error:
-        raise BadInput(f"{path} has no columns id and label of whole numbers; {HELP}.") from error
+    table = read_csv(path)
+    if not {"id", "label"} <= set(table):
+        raise BadInput(f"{path} has no columns id and label; {HELP}.")
+    table = table[["id", "label"]].apply(pd.to_numeric, errors="coerce")
     if list(table.id) != list(range(count)) or not table.label.isin(range(classes)).all():
         raise BadInput(
             f"{path}: expected the ids 0 to {count - 1} in order, and labels 0 to {classes - 1}; {HELP}."
@@ -112,8 +110,7 @@ def read_drawing(path):
     """
     drawing = cut_out(path, 1 / 4, "a drawing").resize((LARGE, LARGE), Image.Resampling.BOX)
     thick = drawing.filter(ImageFilter.MaxFilter(1 + 2 * (LARGE // 56)))  # thin lines survive the shrinking
-    small = np.asarray(thick.resize((OWN, OWN), Image.Resampling.BOX), np.float32)
-    return np.uint8(255 * small / small.max())[None, :, :, None]
+    return shrink(thick, OWN, path)[None, :, :, None]
 
 
 def class_names(pair, count):

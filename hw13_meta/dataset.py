@@ -7,11 +7,11 @@ zip file holds all of Omniglot; any number of alphabets, characters, drawings an
 Folders and files are read in the order of their names. A character is named by its path, "Greek/character01".
 """
 
-from scaffold import HELP, BadInput, replacing, whole_rows
+from scaffold import HELP, BadInput, read_csv, replacing
 
 import numpy as np
 import pandas as pd
-from images import SUFFIXES, image_files, open_image, read_images, read_ink, squared
+from images import SUFFIXES, image_files, open_image, read_images, read_ink, shrink, squared
 from PIL import Image, ImageDraw
 
 SIZE = 28  # pixels a side, of what the network sees
@@ -80,19 +80,12 @@ def read_own_drawing(path):
     Raises BadInput if nothing is drawn.
     """
     square = squared(Image.fromarray(read_ink(path, "a drawing").astype(np.uint8)))
-    small = np.asarray(square.resize((SIZE, SIZE), Image.Resampling.BOX), np.float32)
-    return np.uint8(255 * small / max(small.max(), 1))  # thin lines of a large image are as dark as others
+    return shrink(square, SIZE, path)
 
 
 def load_points(path):
     """Read a CSV with the columns x and y: float32 (n, 1) each, n at least 2. Raises BadInput."""
-    if not path.is_file():
-        raise BadInput(f"{path} is missing; {HELP}.")
-    try:
-        with whole_rows(path):
-            table = pd.read_csv(path, encoding="utf-8-sig", index_col=False, compression=None)
-    except (UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise BadInput(f"{path} is not a CSV, expected the columns x and y; {HELP}.") from error
+    table = read_csv(path)
     for column in ("x", "y"):
         if column not in table:
             raise BadInput(f"{path}: the column {column} is missing, expected x and y; {HELP}.")

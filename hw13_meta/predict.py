@@ -51,9 +51,12 @@ def main(argv=None):
     training = trained(args, "model.keras", "characters.csv", own_input=bool(points or own))["arguments"]
     start_keras(tensorflow=True)
     from scoring import SCORED, draw_wave, fit_wave, load_learner, play_episodes, read_drawings  # slow
+    from tasks import PHASES
 
     learner = load_learner(args.out_dir / "model.keras")
-    args.shots, args.steps = args.shots or training.get("shots", 1), args.steps or SCORED[learner.task]
+    if training.get("shots") not in range(1, 1001) or training.get("phase") not in PHASES:
+        raise BadInput(f"{args.out_dir / 'metrics.json'} is not what train.py wrote; run train.py again.")
+    args.shots, args.steps = args.shots or training["shots"], args.steps or SCORED[learner.task]
     if own and learner.task == "sine":
         raise BadInput(f"--drawings {args.drawings}: expected with a model of omniglot, this one is of sine.")
     if points and learner.task == "omniglot":
@@ -61,7 +64,7 @@ def main(argv=None):
     if own and len(own[0]) < 2:
         raise BadInput(f"{args.drawings} has one sub-folder, expected one for each of 2 characters or more.")
     if learner.task == "sine":
-        wave = args.seed, args.shots, training.get("phase", "2pi")
+        wave = args.seed, args.shots, training["phase"]
         return write_wave(args, *fit_wave(learner, points or draw_wave(*wave), args.steps))
     if own:
         return write_own(args, *own, read_drawings(learner, *own, args.steps))

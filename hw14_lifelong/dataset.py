@@ -18,8 +18,7 @@ from scaffold import HELP, BadInput, replacing
 import h5py
 import numpy as np
 import scipy.io
-from images import cut_out
-from PIL import Image
+from images import cut_out, shrink
 
 DIGITS = 10
 
@@ -145,9 +144,7 @@ def read_digit(path):
     What differs from the border's colour is ink. Its box is scaled to 20 pixels and laid into the middle.
     Raises BadInput if it cannot be decoded as an image, or is of one colour.
     """
-    square = cut_out(path, 1 / 3, "a digit")
-    digit = np.asarray(square.resize((20, 20), Image.Resampling.BOX), np.float32)
-    return np.pad(np.uint8(255 * digit / digit.max()), 4)
+    return np.pad(shrink(cut_out(path, 1 / 3, "a digit"), 20, path), 4)
 
 
 READERS = {"mnist": read_mnist, "svhn": read_svhn, "usps": read_usps}

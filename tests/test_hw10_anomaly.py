@@ -625,7 +625,7 @@ def test_files_that_are_no_arrays(hw10_light, tiny, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", ["no CSV file"]),
+        ("", ["No columns to parse"]),
         ("id,label\n1,0\n", ["columns id, label", "expected id,anomaly"]),
         ("id,anomaly\n1,0\n", ["has 1 ids", "1 to 20"]),
         ("id,anomaly\n" + "".join(f"{i},{i % 2}\n" for i in range(20)), ["each of 1 to 20"]),

@@ -543,7 +543,7 @@ SPOIL = {
     "not numbered": (renamed, ["test_data/0/00003.bmp", "last.bmp"], ["the name is no number"]),
     "a number missing": (renamed, ["test_data/0/00003.bmp", "00999.bmp"], ["expected the number"]),
     "answers cut": (rewritten, ["answers.csv", "id,label\n0,1\n"], ["ids 0 to 239"]),
-    "answers of words": (rewritten, ["answers.csv", "id,label\n0,cat\n"], ["whole numbers"]),
+    "answers of words": (rewritten, ["answers.csv", "id,label\n0,cat\n"], ["expected the ids"]),
     "an answer too large": (
         rewritten,
         ["answers.csv", "id,label\n" + "".join(f"{number},4\n" for number in range(240))],

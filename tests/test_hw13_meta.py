@@ -650,6 +650,10 @@ def test_predict_sorts_a_persons_own_drawings(hw13, tmp_path, whole_set, capsys)
 
     Image.new("L", (20, 20), 255).save(tmp_path / "mine" / "blank.png")
     refused("blank.png is of one colour")
+    specks = np.full((3000, 3000), 255, np.uint8)
+    specks[[10, 2990], [10, 2990]] = 0  # in a picture in which nothing is left of them
+    Image.fromarray(specks).save(tmp_path / "mine" / "blank.png")
+    refused("blank.png: what is drawn is too thin")
     (tmp_path / "mine" / "blank.png").rename(tmp_path / "mine" / "notes.txt")
     run_main(hw13.predict, "--drawings", tmp_path / "mine", "--out-dir", tmp_path)
     assert "notes.txt and the like are left out, 1 files" in capsys.readouterr().out
@@ -734,7 +738,7 @@ def test_bad_points_and_models(hw13, capsys, tmp_path, whole_set):
 
     refused("points.csv is missing")
     for text, words in {
-        "": ["not a CSV"],
+        "": ["No columns to parse"],
         "a,y\n1,2\n3,4\n": ["the column x is missing"],
         "x,y\n1,2,3\n3,4,5\n": ["more cells than the header"],
         "x,z\n1,2\n3,4\n": ["the column y is missing"],
@@ -761,6 +765,9 @@ def test_bad_points_and_models(hw13, capsys, tmp_path, whole_set):
     refused("--shots 9", "need 14 drawings", more=["--shots", "9", "--data-dir", whole_set])
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["scores"].keys() == {"transductive", "inductive"}
+    metrics["arguments"]["shots"] = "many"
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    refused("metrics.json is not what train.py wrote", more=["--data-dir", whole_set])
 
 
 # --- settings that reach the method -----------------------------------------

@@ -495,6 +495,10 @@ def test_own_digits_are_read_after_each_task_and_what_was_forgotten_is_shown(hw1
     assert (tmp_path / "own.png").is_file()
     hw14.predict.main(argv)
     assert (tmp_path / "forgotten.png").is_file()  # of svhn, when mnist was learnt
+    specks = np.full((3000, 3000), 255, np.uint8)
+    specks[[10, 2990], [10, 2990]] = 0  # in a picture in which nothing is left of them
+    Image.fromarray(specks).save(tmp_path / "one.png")
+    check_sentence(hw14, capsys, [*argv, *own], "one.png: what is drawn is too thin", script="predict")
     Image.new("L", (20, 20), 90).save(tmp_path / "one.png")
     check_sentence(hw14, capsys, [*argv, *own], "one.png is of one colour", script="predict")
     (tmp_path / "after-1.keras").unlink()

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import check_sentence
 from PIL import Image
@@ -123,6 +125,46 @@ def test_a_users_matplotlibrc(tmp_path, current):
     start("train.py", "--synthetic", "--epochs", "1", "--out-dir", tmp_path, **where)
     with Image.open(tmp_path / "learning_curve.png") as image:
         assert image.width > 500
+
+
+def test_a_matplotlibrc_that_is_no_text_and_numbers_that_are_none_in_the_environment(tmp_path):
+    (tmp_path / "matplotlibrc").write_bytes(b"\xff\xfe")
+    words = {"TQDM_NCOLS": "abc", "SKLEARN_WORKING_MEMORY": "abc", "NUMPY_MADVISE_HUGEPAGE": "abc"}
+    start("train.py", "--synthetic", "--epochs", "1", "--out-dir", "out", folder=tmp_path, **words)
+    assert (tmp_path / "out" / "learning_curve.png").is_file()
+
+
+def test_a_library_that_is_not_installed(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['pandas'] = None\n")
+    done = start("train.py", "--synthetic", "--out-dir", tmp_path, PYTHONPATH=str(tmp_path), status=2)
+    assert "pandas" in done.stderr
+    assert "requirements.txt" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "model.npz"])
+def test_a_pipe_in_place_of_a_file_is_refused(out, tmp_path, name):
+    shutil.copytree(out, tmp_path / "out")
+    (tmp_path / "out" / name).unlink()
+    os.mkfifo(tmp_path / "out" / name)
+    start("predict.py", "--synthetic", "--out-dir", tmp_path / "out", status=2)
+
+
+def test_a_folder_under_the_name_of_an_output_and_a_link_to_the_data_are_refused_at_once(tmp_path):
+    (tmp_path / "out" / "metrics.json").mkdir(parents=True)
+    argv = "train.py", "--synthetic", "--epochs", "1", "--out-dir"
+    assert "is a folder" in start(*argv, tmp_path / "out", status=2).stderr
+    (tmp_path / "data").mkdir()
+    (tmp_path / "synthetic").symlink_to(tmp_path / "data")
+    assert "is a link" in start(*argv, tmp_path, status=2).stderr
+    assert not any((tmp_path / "data").iterdir())
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.xz", "a.tar", "a.gz"])
+def test_a_csv_is_read_as_text_whatever_its_name_is(scaffold, tmp_path, name):
+    (tmp_path / name).write_text(f"x,y\n1,{'9' * 400}\n")
+    table = scaffold.read_csv(tmp_path / name)
+    assert list(table.x) == [1]
+    assert pd.to_numeric(table.y, errors="coerce").tolist() == [float("inf")]
 
 
 def test_a_users_keras_json_and_tensorflows_lines(tmp_path):
@@ -246,7 +288,7 @@ def test_a_folder_takes_the_place_of_the_older_one_as_a_whole_or_not_at_all(scaf
 
 
 def test_two_trainings_in_one_folder(records, tmp_path):
-    args = SimpleNamespace(out_dir=tmp_path / "out", data_dir=tmp_path, resume=False)
+    args = SimpleNamespace(out_dir=tmp_path / "out", data_dir=tmp_path, synthetic=False, resume=False)
     records.claim(args)
     other = os.open(args.out_dir, os.O_RDONLY)
     with pytest.raises(BlockingIOError):
@@ -260,20 +302,22 @@ def test_two_trainings_in_one_folder(records, tmp_path):
 def test_out_dir_is_data_dir(scaffold, records, tmp_path):
     (tmp_path / "labels.csv").write_text("mine")
     with pytest.raises(scaffold.BadInput, match="would be overwritten"):
-        records.claim(SimpleNamespace(out_dir=tmp_path / ".." / tmp_path.name, data_dir=tmp_path))
+        records.claim(
+            SimpleNamespace(out_dir=tmp_path / ".." / tmp_path.name, data_dir=tmp_path, synthetic=False)
+        )
     assert (tmp_path / "labels.csv").read_text() == "mine"
 
 
 def test_what_a_killed_training_left_goes_and_a_forgotten_checkpoint_stays(records, tmp_path, capsys):
     (tmp_path / "half-written-1-model.keras").write_text("half")
     (tmp_path / "checkpoint.npz").write_text("an hour")
-    first = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", resume=False)
+    first = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", synthetic=False, resume=False)
     records.claim(first)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"], "its data are not read yet"
     records.set_aside(first)
     assert [path.name for path in tmp_path.iterdir()] == ["earlier-checkpoint.npz"]
     assert "--resume" in capsys.readouterr().out
-    again = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", resume=True)
+    again = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", synthetic=False, resume=True)
     with pytest.raises(records.BadInput, match="rename earlier-checkpoint.npz to go on"):
         records.claim(again)
     (tmp_path / "earlier-checkpoint.npz").rename(tmp_path / "earlier-checkpoint_1.npz")
@@ -292,7 +336,7 @@ def test_what_a_killed_training_left_goes_and_a_forgotten_checkpoint_stays(recor
 
 def test_what_was_written_beside_a_checkpoint_goes_with_it(records, tmp_path):
     """Else --resume would go on from one training, and end with the model of another."""
-    args = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", resume=False)
+    args = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", synthetic=False, resume=False)
     for name in ("checkpoint.npz", "after-1.keras", "after-2.keras", "history.csv"):
         (tmp_path / name).write_text(name)
     records.set_aside(args, "after-*.keras")
@@ -307,7 +351,7 @@ def test_what_was_cut_short_among_made_up_data_goes(records, tmp_path):
     left = tmp_path / "synthetic" / "faces" / "half-written-1-00003.png"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"x")
-    records.claim(SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data"))
+    records.claim(SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", synthetic=False))
     assert not left.exists()
 
 
@@ -352,7 +396,7 @@ def test_a_file_system_without_locks(records, tmp_path, monkeypatch):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    records.claim(SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data"))
+    records.claim(SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", synthetic=False))
 
 
 def test_a_folder_whose_name_is_not_utf_8(records, tmp_path):
@@ -603,7 +647,7 @@ def test_what_a_killed_process_has_left(records, tmp_path):
         folder.mkdir(parents=True)
         (folder / "a.png").write_text("a")
     (out / "half-written-7-other").symlink_to(theirs)
-    records.claim(SimpleNamespace(out_dir=out, data_dir=tmp_path))
+    records.claim(SimpleNamespace(out_dir=out, data_dir=tmp_path, synthetic=False))
     assert [path.name for path in out.iterdir()] == ["images"]
     assert (out / "images" / "a.png").is_file()
     assert (theirs / "a.png").is_file()
