@@ -15,7 +15,7 @@ degrees Celsius; RH in %; RAINFALL in mm; WD_HR and WIND_DIREC in degrees; WIND_
 
 import glob
 
-from scaffold import HELP, BadInput, replacing, whole_rows
+from scaffold import HELP, BadInput, read_csv, replacing
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ ITEMS = (
 TARGET = ITEMS.index("PM2.5")
 HOURS = 9  # hours that a window shows; the tenth is the answer
 SPACING = 12  # hours from one test window to the next
+LARGEST = 1_000_000  # more than any reading in these units
 TEST_IDS = 240  # Kaggle scores exactly so many
 
 
@@ -155,35 +156,29 @@ def read_table(path, header):
     if not path.is_file():
         name = f"*{glob.escape(path.stem)}*"
         near = (*path.parent.glob(name), *path.parent.glob(f"*/{name}"))
-        found = sorted(other for other in near if other.is_file())
+        found = sorted(other for other in near if other.is_file() and other.suffix != ".py")
         instead = f", but there is {found[0]}: move it, or name its folder by --data-dir" if found else ""
         raise BadInput(f"{path} is missing{instead}; {HELP}.")
-    for encoding in ("utf-8-sig", "big5"):
-        try:
-            with whole_rows(path):
-                frame = pd.read_csv(
-                    path, header=header, dtype=str, encoding=encoding, keep_default_na=False, index_col=False
-                )
-        except UnicodeDecodeError:
-            continue
-        except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-            raise BadInput(f"{path}: {str(error).strip().splitlines()[0]}; {HELP}.") from error
-        if len(frame) == 0:
-            raise BadInput(f"{path} has a header and no rows; {HELP}.")
-        frame.index += 1 if header is None else 2
-        return frame
-    raise BadInput(f"{path} is neither Big5 nor UTF-8 text; {HELP}.")
+    frame = read_csv(path, ("UTF-8-sig", "Big5"), header=header, dtype=str, keep_default_na=False)
+    frame.index += 1 if header is None else 2
+    return frame
 
 
 def to_numbers(path, frame, first_column):
-    """Turn the columns from `first_column` on into float64, "NR" into 0."""
+    """Turn the columns from `first_column` on into float64, the "NR" of rainfall into 0.
+
+    The column before is the items' names. Raises BadInput where a cell is no number, or larger than any
+    reading, by which a sum of squares would overflow.
+    """
     text = frame.iloc[:, first_column:]
-    numbers = text.mask(text == "NR", "0").apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
-    if not np.isfinite(numbers).all():
-        row, column = np.argwhere(~np.isfinite(numbers))[0]
+    dry = (text == "NR").mul(frame.iloc[:, first_column - 1].str.strip() == "RAINFALL", axis=0)
+    numbers = text.mask(dry, "0").apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    wrong = np.argwhere(~(np.abs(numbers) <= LARGEST))  # NaN is not
+    if len(wrong):
+        row, column = wrong[0]
         raise BadInput(
             f"{path}: line {frame.index[row]}, column {first_column + column + 1}: "
-            f"{text.iat[row, column]!r} is not a number; {HELP}."
+            f"{text.iat[row, column]!r} is not a number from -{LARGEST:,} to {LARGEST:,}; {HELP}."
         )
     return numbers
 

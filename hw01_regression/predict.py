@@ -49,11 +49,16 @@ def main(argv=None):
 
 def predict_one(model, window, metrics):
     """Print PM2.5 of the hour after a window (1, 18, 9), and where nine of ten such hours lay in training."""
-    value = max(0.0, float(model.predict(window)[0]))
+    value = float(model.predict(window)[0])
+    if not np.isfinite(value):
+        raise BadInput("model.npz predicts what is not a number; run train.py again.")
+    value = max(0.0, value)
     try:
         bands = [band for band in metrics["intervals"] if band["up_to"] is None or value <= band["up_to"]]
-        low, high = (max(0.0, value + bands[0][name]) for name in ("low", "high"))
-    except (KeyError, IndexError, TypeError) as error:
+        low, high = (max(0.0, value + float(bands[0][name])) for name in ("low", "high"))
+        if not low <= high < np.inf:
+            raise ValueError("no interval")
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
         raise BadInput(
             "metrics.json has no intervals as train.py writes them; run train.py again."
         ) from error

@@ -53,7 +53,8 @@ class Learner:
                 after_epoch=lambda parameters: predictions.append(forward(parameters, x)),
             )
         if not np.isfinite(predictions[-1]).all():
-            raise BadInput(f"--learning-rate {args.learning_rate} is too large: the descent diverged.")
+            flags = f"--learning-rate {args.learning_rate}" + f" or --l2 {args.l2}" * (args.l2 > 0)
+            raise BadInput(f"{flags} is too large: the descent diverged.")
         return model, np.array(predictions)
 
     def leave_one_month_out(self, months):

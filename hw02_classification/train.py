@@ -122,7 +122,8 @@ def fit(args, columns, x, y, validation=None):
     name = "tree" if args.method == "best" else "epoch"
     history = pd.DataFrame(history, index=pd.RangeIndex(1, len(history) + 1, name=name))
     if not all(np.isfinite(value).all() for value in parameters.values()):
-        raise BadInput(f"--learning-rate {args.learning_rate} is too large: the descent diverged.")
+        flags = f"--learning-rate {args.learning_rate}" + f" or --l2 {args.l2}" * (args.l2 > 0)
+        raise BadInput(f"{flags} is too large: the descent diverged.")
     return Model(args.method, features, parameters), history
 
 

@@ -1,5 +1,6 @@
 """Homework 1: the oracle of each part against something smaller than itself, the claim, and bad input."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -363,9 +364,16 @@ def test_a_window_of_ones_own(hw01, whole_set, tmp_path, capsys):
         ([*rows, rows[0]], "no item twice"),
         ([row[:5] for row in rows], "4 hours in a row, expected 7 to 9"),
         ([[*row[:-1], "x"] for row in rows], "'x' is not a number"),
+        ([[*row[:-1], "1e308"] for row in rows], "'1e308' is not a number from -1,000,000"),
+        ([[*row[:-1], "NR"] for row in rows], "'NR' is not a number"),  # but for rain
     ):
         write(spoilt)
         check_sentence(hw01, capsys, [*argv, "--window", path], path, words, script="predict")
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    for bands in ([], [{"up_to": None, "low": 2, "high": 1}], [{"up_to": None, "low": 0, "high": 10**400}]):
+        write(rows)
+        (tmp_path / "metrics.json").write_text(json.dumps({**metrics, "intervals": bands}))
+        check_sentence(hw01, capsys, [*argv, "--window", path], "no intervals", script="predict")
     path.unlink()
     check_sentence(hw01, capsys, [*argv, "--window", path], "is missing", script="predict")
 
