@@ -10,7 +10,7 @@ Images are read in the order of labels.csv, never in that of the folder. Without
 count from 0. Any number of images, of categories, and any one size will do.
 """
 
-from scaffold import HELP, BadInput, replacing, whole_rows
+from scaffold import HELP, BadInput, read_csv, replacing
 
 import numpy as np
 import pandas as pd
@@ -64,21 +64,10 @@ def load_images(folder):
 
 def read_table(path, *columns):
     """Read a CSV that has at least these columns and a row."""
-    if not path.is_file():
-        raise BadInput(f"{path} is missing; {HELP}.")
-    try:
-        as_text = {"dtype": {"CategoryName": str}, "keep_default_na": False}  # also "01" and "null"
-        with whole_rows(path):
-            table = pd.read_csv(path, encoding="utf-8-sig", index_col=False, **as_text)
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path} is not UTF-8 text; {HELP}.") from error
-    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise BadInput(f"{path}: {str(error).strip().splitlines()[0]}; {HELP}.") from error
+    table = read_csv(path, dtype={"CategoryName": str}, keep_default_na=False)  # also "01" and "null"
     for column in columns:
         if column not in table:
             raise BadInput(f"{path}: the column {column} is missing, expected {', '.join(columns)}; {HELP}.")
-    if table.empty:
-        raise BadInput(f"{path} has a header and no rows; {HELP}.")
     return table
 
 

@@ -48,7 +48,9 @@ def main(argv=None):
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     metrics = trained(args, "images", own_input=bool(args.picture))
     learnt = metrics["arguments"]
-    if not isinstance(learnt.get("proxy"), list) or not isinstance(learnt.get("method"), str):
+    proxy = learnt.get("proxy")
+    named = isinstance(proxy, list) and proxy and all(isinstance(name, str) for name in proxy)
+    if not named or not isinstance(learnt.get("method"), str):
         raise BadInput(f"{args.out_dir / 'metrics.json'} is not of this chapter; run train.py again.")
     spare(args, [args.picture] if args.picture else [], "attacked.png", "picture.png")
     own = open_image(args.picture) if args.picture else None

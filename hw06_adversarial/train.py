@@ -18,7 +18,7 @@ from scaffold import BadInput, Parser, head, integer, number, run
 import numpy as np
 from dataset import load_images, make_synthetic, read_image_files, write_images
 from device import start_keras
-from records import claim, learning_curve, record
+from records import claim, learning_curve, record, spare_folder
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     claim(args)
+    spare_folder(args.out_dir / "images", r"\d+\.png")
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     images, labels, categories, names = load_images(data_dir)
     device = start_keras(args.seed, tensorflow=True)

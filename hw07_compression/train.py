@@ -25,7 +25,7 @@ from dataset import load_part, make_synthetic
 from device import start_keras
 from images import common_side, labelled_files
 from matplotlib.figure import Figure
-from records import claim, record, set_aside
+from records import claim, record, set_aside, spare
 
 KINDS = ("normal", "depthwise", "separable", "grouped")  # see architecture.py
 RANKS = ("scale", "norm", "magnitude")  # see pruning.py
@@ -89,6 +89,7 @@ def recipe(args):
 
 def main(argv=None):
     args = parse_args(argv)
+    spare(args, filter(None, [args.teacher]), "model.keras")
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     folder = data_dir / "food-11"
@@ -115,13 +116,12 @@ def main(argv=None):
     set_aside(args)
     began = time.perf_counter()
     steps, rows, folded, plan, bits = compress(args, teacher, size, classes, training, validation)
-    written = steps[-1]["bytes"]
     history = pd.DataFrame(rows, pd.RangeIndex(1, len(rows) + 1, name="epoch"), HISTORY)
     one_fit = float(history.seconds.sum())
     metrics = {
         "metric": "validation accuracy of the file",
         "score": steps[-1]["accuracy"],
-        "bytes": written,
+        "bytes": steps[-1]["bytes"],
         "bits": bits,
         "parameters": folded.count_params(),
         "multiply_adds": steps[-1]["multiply_adds"],
@@ -136,10 +136,10 @@ def main(argv=None):
         "learning_curve.png": plot_history(history, steps, STAGES),
     }
     metrics = record(args, metrics, files)
-    if written > args.limit:
+    if metrics["bytes"] > args.limit:
         sys.exit(
-            f"{args.out_dir / 'compressed.npz'} has {written} bytes with {bits} bits a weight, more than "
-            f"--limit {args.limit}; it is kept; take a smaller --width or a larger --prune."
+            f"{args.out_dir / 'compressed.npz'} has {metrics['bytes']} bytes with {bits} bits a weight, more "
+            f"than --limit {args.limit}; it is kept; take a smaller --width or a larger --prune."
         )
     return metrics
 
@@ -170,8 +170,8 @@ def plot_history(history, steps, stages):
             row["step"], (row["bytes"], row["accuracy"]), (4, 4), textcoords="offset points", fontsize=8
         )
     chain.set(xlabel="bytes", ylabel="validation accuracy")
-    for axes in (curves, chain):
-        axes.grid(alpha=0.3)
+    chain.grid(alpha=0.3)
+    curves.grid(alpha=0.3)
     curves.legend()
     return figure
 

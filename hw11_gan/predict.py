@@ -15,7 +15,7 @@ import numpy as np
 from dataset import load_faces
 from device import start_keras
 from PIL import Image
-from records import trained
+from records import spare_folder, trained
 from sheets import nearest, plot_rows, sheet, walk
 
 ROWS, STEPS = 6, 10  # of walk.png
@@ -34,6 +34,7 @@ def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     trained(args, "model.keras")
+    spare_folder(args.out_dir / "generated", r"\d+\.png")
     start_keras(tensorflow=True)
     from model import draw_noise, generate, load_generator  # with Keras, for which --help need not wait
 

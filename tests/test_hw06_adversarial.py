@@ -627,9 +627,20 @@ def test_predict_wants_the_pictures_of_train(hw06, crafted, whole_set, spoilt, t
     Image.new("RGB", (8, 8)).save(tmp_path / "out" / "images" / "003.png")
     write_metrics(hw06, tmp_path / "out", "images", proxy=["classifier.keras"], method="fgsm")
     check_sentence(hw06, capsys, argv, "is of other images", script="predict")
+    for proxy in ([3], []):
+        write_metrics(hw06, tmp_path / "out", "images", proxy=proxy, method="fgsm")
+        check_sentence(hw06, capsys, argv, "is not of this chapter", script="predict")
     for text in ("{", "[" * 100_000, '{"arguments": {}, "files": {}}'):
         (tmp_path / "out" / "metrics.json").write_text(text)
         check_sentence(hw06, capsys, argv, "metrics.json", script="predict")
+
+
+def test_a_persons_own_images_are_not_replaced(hw06, whole_set, tmp_path, capsys):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "holiday.jpg").write_bytes(b"mine")
+    argv = ["--data-dir", whole_set, "--out-dir", tmp_path]
+    check_sentence(hw06, capsys, argv, "holiday.jpg would be lost")
+    assert (tmp_path / "images" / "holiday.jpg").read_bytes() == b"mine"
 
 
 # --- the loss, and one's own picture --------------------------------------------

@@ -697,6 +697,8 @@ def test_teachers_that_cannot_teach(hw07, capsys, tmp_path, whole_set, teacher, 
 def test_a_teacher_that_is_missing(hw07, capsys, tmp_path, whole_set):
     argv = ["--data-dir", whole_set, "--out-dir", tmp_path, "--teacher", "nowhere.keras"]
     check_sentence(hw07, capsys, argv, "nowhere.keras is missing")
+    argv[-1] = tmp_path / "model.keras"  # of this chapter's own name
+    check_sentence(hw07, capsys, argv, "model.keras would be overwritten")
 
 
 def test_a_file_that_cannot_be_read(hw07, capsys, tmp_path, whole_set):

@@ -537,6 +537,9 @@ def test_a_training_in_two_parts_and_by_two_loops_is_one_training(hw11, tmp_path
     assert [len(files) for files in drawn] == [3, 60, 60]
     assert drawn[0] == drawn[1][:3]
     assert drawn[1] == drawn[2]
+    (whole / "generated" / "my face.png").write_bytes(b"mine")
+    argv = ["--synthetic", "--out-dir", whole]
+    check_sentence(hw11, capsys, argv, "my face.png would be lost", script="predict")
     with Image.open(whole / "faces.gif") as book, Image.open(whole / "samples" / "epoch_001.png") as first:
         assert book.n_frames == 2
         shown = np.asarray(book.convert("RGB").crop((0, 16, first.width, first.height + 16))).astype(float)
