@@ -69,7 +69,8 @@ def main(argv=None):
     found = mean_probabilities(models, images, args.tta)
     submission = pd.DataFrame({"Id": ids, "Category": found.argmax(axis=1)})
     if args.probabilities:
-        submission = submission.join(pd.DataFrame(found.round(4), columns=names), rsuffix=" (class)")
+        columns = [f"{name} (class)" if name in submission else name for name in names]
+        submission = pd.concat([submission, pd.DataFrame(found.round(4), columns=columns)], axis=1)
     with replacing(args.out_dir / "submission.csv") as path:
         submission.to_csv(path, index=False)
     print(f"{len(ids)} predictions   {args.out_dir / 'submission.csv'}")

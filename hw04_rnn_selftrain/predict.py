@@ -8,7 +8,7 @@
 The hand-in is <out-dir>/submission.csv: the header id,label and a row a test line, in their order.
 """
 
-from scaffold import Parser, lines_of_stdin, replacing, run
+from scaffold import Parser, lines_of_stdin, replacing, run, sentence
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,8 @@ SHOWN = 5  # words that moved the probability most
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "predict", "folder of testing_data.txt")
-    parser.add_argument("--text", nargs="+", help="your own sentences; - for a line each of standard input")
+    words = "your own sentences; - for a line each of standard input"
+    parser.add_argument("--text", nargs="+", type=sentence, help=words)
     return parser.parse(argv)
 
 

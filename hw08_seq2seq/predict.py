@@ -15,7 +15,7 @@ looked in a few sentences; of your own sentences, own.png alone.
 
 from pathlib import Path
 
-from scaffold import Parser, integer, lines_of_stdin, replacing, run
+from scaffold import Parser, integer, lines_of_stdin, replacing, run, sentence
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,8 @@ def parse_args(argv=None):
         help="sentences drawn from each network, to take the one most like all; 0: beam search alone",
     )
     parser.add_argument("--model", type=Path, nargs="+", help="models to average, else that of --out-dir")
-    parser.add_argument("--text", nargs="+", help="your own sentences; - for a line each of standard input")
+    words = "your own sentences; - for a line each of standard input"
+    parser.add_argument("--text", nargs="+", type=sentence, help=words)
     return parser.parse(argv)
 
 

@@ -67,6 +67,8 @@ class Corridor(gymnasium.Env):
 
 def make_world(name, render_mode=None):
     """Make one environment. Raises BadInput where there is none of that name, or none that we can play."""
+    if ":" in name:  # gymnasium would import the module before it
+        raise BadInput(f"--world {name} is a module's, expected one of gymnasium like {LANDER}; {HELP}.")
     try:
         if name == CORRIDOR:
             world = gymnasium.wrappers.TimeLimit(Corridor(render_mode), max_episode_steps=20)

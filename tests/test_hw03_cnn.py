@@ -589,6 +589,13 @@ def test_ones_own_picture(hw03, whole_set, tmp_path, capsys):
     table = hw03.predict.main([*flags, "--probabilities"])
     assert list(table.columns) == ["Id", "Category", *hw03.dataset.KINDS]
     np.testing.assert_allclose(table[list(hw03.dataset.KINDS)].sum(axis=1), 1, atol=0.001)
+    (tmp_path / "other").mkdir()
+    shutil.copy(tmp_path / "model.keras", tmp_path / "other")
+    names = ["Id", "Id (class)", "Category", *map(str, range(3, len(hw03.dataset.KINDS)))]
+    (tmp_path / "other" / "classes.txt").write_text("\n".join(names))
+    more = ["--model", str(tmp_path / "other" / "model.keras"), "--probabilities"]
+    assert hw03.predict.main([*flags, *more]).shape[1] == 2 + len(names)
+    hw03.predict.main([*flags, "--probabilities"])
     submission = (tmp_path / "submission.csv").read_bytes()
     Image.fromarray(patches(COLOURS, 90)).convert("L").resize((70, 200)).save(tmp_path / "my lunch.webp")
     capsys.readouterr()

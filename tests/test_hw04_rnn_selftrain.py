@@ -161,7 +161,12 @@ def test_own_sentences_are_read_in_the_files_style_and_their_words_weighed(
     check_sentence(hw04, capsys, [*argv, "--text", "-"], "not UTF-8", script="predict")
     hw04.predict.main([*argv, "--text", "hot " * 50])
     assert "the first 40 of 50 words" in capsys.readouterr().out
-    for wrong, words in (("", "is empty"), (" \n", "is empty"), ("x" * 10_001, "10,001 characters")):
+    for wrong, words in (
+        ("", "is empty"),
+        (" \n", "is empty"),
+        ("x" * 10_001, "10,001 characters"),
+        ("caf\udce9", "not UTF-8 text"),
+    ):
         check_sentence(hw04, capsys, [*argv, "--text", wrong], words, script="predict")
 
 

@@ -632,7 +632,7 @@ def test_own_sentences_are_translated_with_their_log_probability(
     assert len(hw08.predict.main([*argv, "--text", "-"])) == 1
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9")))
     check_sentence(hw08, capsys, [*argv, "--text", "-"], "not UTF-8", script="predict")
-    for wrong, words in (("", "is empty"), ("a" * 2001, "2,001 characters")):
+    for wrong, words in (("", "is empty"), ("a" * 2001, "2,001 characters"), ("\udce9", "not UTF-8 text")):
         check_sentence(hw08, capsys, [*argv, "--text", wrong], words, script="predict")
 
 

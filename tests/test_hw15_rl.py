@@ -472,7 +472,8 @@ def test_bad_flags(hw15, tmp_path, capsys, flag):
 BAD_WORLDS = {
     "Moon-v9": ["not in gymnasium", "LunarLander-v3"],
     "LunarLander-v2": ["not in gymnasium"],
-    "nomodule:Moon-v9": ["not in gymnasium"],
+    "nomodule:Moon-v9": ["is a module's", "LunarLander-v3"],
+    "json:CartPole-v1": ["is a module's"],
     "not a name": ["not in gymnasium"],
     "LunarLanderContinuous-v3": ["actions Box", "expected discrete"],
     "FrozenLake-v1": ["observations Discrete", "expected a vector"],
