@@ -97,7 +97,7 @@ def torch_step(pixels, bfloat16):
             fake = generator(torch.randn(len(pixels), NOISE)).float()
             of_generator = softplus(-discriminator(augment(fake)).float()).mean()
         optimizers[0].zero_grad()
-        of_generator.backward()
+        of_generator.backward(inputs=list(generator.parameters()))
         optimizers[0].step()
         with torch.no_grad():
             for mean, now in zip(averaged.parameters(), generator.parameters()):

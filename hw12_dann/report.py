@@ -260,7 +260,8 @@ def plot_sheet(photographs, pair, guesses):
         1 + edges.shape[1]: "drawings that are read as this class",
     }
     for column, heading in headings.items():
-        rows[0][column].set_title(heading, fontsize=7, loc="left", pad=1)
+        title = rows[0][column].set_title(heading, fontsize=7, loc="left", pad=1)
+        title.set_in_layout(False)  # it spans several columns
     return figure
 
 

@@ -106,7 +106,7 @@ def write_episodes(args, names, batch, read_as, scores, intervals):
                 for item in items
             ]
         )
-    titles = [f"{way + 1}: {name.split('/')[-1]}" for way, name in enumerate(names[0])]
+    titles = [f"{way + 1}: {' '.join(name.split('/'))}" for way, name in enumerate(names[0])]
     with replacing(args.out_dir / "episode.png") as path:
         draw_episode(titles, support.swapaxes(0, 1), queries).savefig(path)
     for kind, words in (

@@ -236,7 +236,7 @@ def plot_wave(folders):
         *(points[None, :, None], amplitude * np.sin(points - phase)[None, :, None]),
         *(grid[None, :, None], np.zeros((1, len(grid), 1), np.float32)),
     )
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     axes.plot(grid, amplitude * np.sin(grid - phase), "k--", label="the wave")
     for method, folder in folders.items():
@@ -245,7 +245,7 @@ def plot_wave(folders):
     axes.plot(batch.support_x[0, :, 0], batch.support_y[0, :, 0], "k^", label="points adapted to")
     axes.set(xlabel="x", ylabel="y")
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside upper center", ncols=3)
     return figure
 
 
