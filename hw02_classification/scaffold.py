@@ -80,7 +80,7 @@ def explain(error):
         cause = error.strerror or text
         if re.search("No space left", text):
             cause = "No space left on device"
-        what = " ".join(os.fsdecode(error.filename or "standard output or a file").splitlines())
+        what = " ".join(str(error.filename or "standard output or a file").splitlines())
         return f"{what}: {cause}; choose another --data-dir or --out-dir.", 2
     raise error
 

@@ -46,7 +46,7 @@ CHAPTERS = {
     "hw08_seq2seq": Growing("pairs of sentences", "training.txt", 18_000, 32, flags="--networks 1"),
     "hw10_anomaly": Growing("pictures", "train.npy", 40_000, 8),
     "hw11_gan": Growing("faces", "faces/*", 71_314, 10, flags="--feature-model none"),
-    "hw12_dann": Growing("drawings", "real_or_drawing/test_data/0/*", 100_000, 8),
+    "hw12_dann": Growing("drawings", "real_or_drawing/test_data/0/*", 100_000, 8, flags="--method dann"),
 }
 COLUMNS = ("chapter", "examples", "measured", "course", "epochs", "seconds an epoch here", "minutes", "GB")
 
