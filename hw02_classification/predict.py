@@ -9,9 +9,7 @@ person of one's own is a CSV file of a header and a row, with any of X_train's c
 their mean.
 """
 
-from pathlib import Path
-
-from scaffold import Parser, replacing, run
+from scaffold import Parser, file_path, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -24,7 +22,7 @@ SHOWN = 5  # columns that weigh most
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "predict", "folder of X_test")
-    parser.add_argument("--person", type=Path, help="CSV file of one person, whose probability is printed")
+    parser.add_argument("--person", type=file_path, help="CSV file of a person, whose probability is printed")
     parser.add_argument("--probabilities", action="store_true", help="a column more, the probability of 1")
     args = parser.parse(argv)
     if args.person:

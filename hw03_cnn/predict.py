@@ -10,9 +10,7 @@
 The hand-in is <out-dir>/submission.csv: the header Id,Category and a row a test image.
 """
 
-from pathlib import Path
-
-from scaffold import BadInput, Parser, replacing, run
+from scaffold import BadInput, Parser, file_path, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -27,11 +25,11 @@ LIKELIEST = 3  # classes of a picture that are printed
 def parse_args(argv=None):
     parser = Parser(__doc__, "predict", "folder that holds food-11")
     parser.add_argument(
-        "--model", type=Path, nargs="+", help="classifiers to take the mean of, else that of --out-dir"
+        "--model", type=file_path, nargs="+", help="classifiers to take the mean of, else that of --out-dir"
     )
     parser.add_argument("--tta", action="store_true", help="average over several versions of each image")
     parser.add_argument(
-        "--picture", type=Path, nargs="+", help="your own pictures, which are told and not handed in"
+        "--picture", type=file_path, nargs="+", help="your own pictures, which are told and not handed in"
     )
     parser.add_argument("--probabilities", action="store_true", help="hand in a column more for each class")
     args = parser.parse(argv)

@@ -13,9 +13,8 @@ index,file,true,predicted,probability.
 """
 
 import argparse
-from pathlib import Path
 
-from scaffold import HERE, BadInput, Parser, replacing, run
+from scaffold import HERE, BadInput, Parser, file_path, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -33,14 +32,14 @@ FILTERS = 8
 def parse_args(argv=None):
     parser = Parser(__doc__, "predict", "folder that holds food-11")
     parser.add_argument(
-        "--model", type=Path, help="a whole Keras classifier, else that of --out-dir, or homework 3's"
+        "--model", type=file_path, help="a whole Keras classifier, else that of --out-dir, or homework 3's"
     )
     parser.add_argument(
         "--pictures",
         type=numbers,
         help="indices among the sorted names of training/, else the course's four, or four spread evenly",
     )
-    parser.add_argument("--picture", type=Path, nargs="+", help="your own images instead")
+    parser.add_argument("--picture", type=file_path, nargs="+", help="your own images instead")
     parser.add_argument("--layer", help="whose filters, and Grad-CAM's; else the last convolution")
     parser.add_argument(
         "--filters", type=numbers, help=f"of the layer, else the {FILTERS} that respond most to the images"

@@ -12,9 +12,8 @@ Remove <out-dir>/report to measure all anew.
 """
 
 import time
-from pathlib import Path
 
-from scaffold import BadInput, Parser, replacing, run
+from scaffold import BadInput, Parser, file_path, replacing, run
 
 from dataset import make_synthetic
 from device import start_keras
@@ -25,10 +24,10 @@ from records import check_models, fingerprint, finished, publish, read_metrics
 def parse_args(argv=None):
     parser = Parser(__doc__, "report", "folder that holds food-11")
     parser.add_argument(
-        "--model", type=Path, help="a whole Keras classifier, else homework 3's, else this chapter's"
+        "--model", type=file_path, help="a whole Keras classifier, else homework 3's, else this chapter's"
     )
-    parser.add_argument("--imagenet", type=Path, help="a classifier for a second sheet, else the same")
-    parser.add_argument("--photographs", type=Path, nargs="+", help="of that sheet, else there is none")
+    parser.add_argument("--imagenet", type=file_path, help="a classifier for a second sheet, else the same")
+    parser.add_argument("--photographs", type=file_path, nargs="+", help="of that sheet, else there is none")
     return parser.parse(argv)
 
 

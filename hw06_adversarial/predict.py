@@ -14,9 +14,8 @@ picture.png instead.
 import gzip
 import io
 import tarfile
-from pathlib import Path
 
-from scaffold import BadInput, Parser, replacing, run
+from scaffold import BadInput, Parser, file_path, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -39,7 +38,7 @@ def parse_args(argv=None):
         help="the classifier: a name of keras.applications, or a .keras file, looked for in --data-dir too; "
         "else the proxy of train.py",
     )
-    parser.add_argument("--picture", type=Path, help="attack this picture of your own instead")
+    parser.add_argument("--picture", type=file_path, help="attack this picture of your own instead")
     return parser.parse(argv)
 
 

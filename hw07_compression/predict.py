@@ -7,9 +7,7 @@
 The hand-in is <out-dir>/submission.csv: the header Id,Category and a row a test image.
 """
 
-from pathlib import Path
-
-from scaffold import Parser, replacing, run
+from scaffold import Parser, file_path, replacing, run
 
 import pandas as pd
 from dataset import load_part
@@ -20,7 +18,7 @@ from records import check_models
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "predict", "folder that holds food-11")
-    parser.add_argument("--model", type=Path, help="the small file, else that of --out-dir")
+    parser.add_argument("--model", type=file_path, help="the small file, else that of --out-dir")
     return parser.parse(argv)
 
 

@@ -12,9 +12,8 @@ measure all anew.
 import json
 import shlex
 import shutil
-from pathlib import Path
 
-from scaffold import BadInput, Parser, replacing, run
+from scaffold import BadInput, Parser, file_path, replacing, run
 
 from dataset import load_part, make_synthetic
 from device import start_keras
@@ -24,7 +23,7 @@ from records import finished, measured_since, publish, read_metrics
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "report", "folder that holds food-11")
-    parser.add_argument("--teacher", type=Path, help="whole Keras classifier, else one is trained first")
+    parser.add_argument("--teacher", type=file_path, help="whole Keras classifier, else one is trained first")
     parser.add_argument("--full-precision", action="store_true", help="train in float32, not in bfloat16")
     parser.set_defaults(seeds=3)
     return parser.parse(argv)

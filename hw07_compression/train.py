@@ -15,9 +15,8 @@ every stage ends with its last epoch, and the bits are the most that fit --limit
 import sys
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from scaffold import BadInput, Parser, head, integer, number, positive, run, share
+from scaffold import BadInput, Parser, file_path, head, integer, number, positive, run, share
 
 import numpy as np
 import pandas as pd
@@ -53,7 +52,7 @@ RECIPES = {
 def parse_args(argv=None):
     parser = Parser(__doc__, "train", "folder that holds food-11", resume=True, devices=True)
     add = parser.add_argument
-    add("--teacher", type=Path, help="whole Keras classifier, else one is trained first")
+    add("--teacher", type=file_path, help="whole Keras classifier, else one is trained first")
     add("--from-teacher", action="store_true", help="the student begins as the teacher's copy, to be pruned")
     add("--temperature", type=positive(1e6), default=2.0, help="of distillation")
     add("--alpha", type=share(), default=0.9, help="share of distillation in the loss, 0: none")

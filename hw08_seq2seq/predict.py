@@ -13,9 +13,7 @@ source,reference,translation,score, the score being the sentence's BLEU@1; atten
 looked in a few sentences; of your own sentences, own.png alone.
 """
 
-from pathlib import Path
-
-from scaffold import Parser, integer, lines_of_stdin, replacing, run, sentence
+from scaffold import Parser, file_path, integer, lines_of_stdin, replacing, run, sentence
 
 import numpy as np
 import pandas as pd
@@ -43,7 +41,7 @@ def parse_args(argv=None):
         default=SAMPLES,
         help="sentences drawn from each network, to take the one most like all; 0: beam search alone",
     )
-    parser.add_argument("--model", type=Path, nargs="+", help="models to average, else that of --out-dir")
+    parser.add_argument("--model", type=file_path, nargs="+", help="models to average, else --out-dir's")
     words = "your own sentences; - for a line each of standard input"
     parser.add_argument("--text", nargs="+", type=sentence, help=words)
     return parser.parse(argv)

@@ -9,9 +9,7 @@ embedding.png, every image's point by t-SNE in its group's colour, and those of 
 labels, if it has some.
 """
 
-from pathlib import Path
-
-from scaffold import BadInput, Parser, replacing, run
+from scaffold import BadInput, Parser, file_path, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -23,7 +21,7 @@ from records import trained
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "predict", "folder of trainX.npy")
-    parser.add_argument("--picture", type=Path, help="a picture of one's own, or a folder of pictures")
+    parser.add_argument("--picture", type=file_path, help="a picture of one's own, or a folder of pictures")
     return parser.parse(argv)
 
 

@@ -9,9 +9,7 @@ numbers, and first_twenty.png, the first twenty images with the names of what th
 an answers.csv the accuracy is printed.
 """
 
-from pathlib import Path
-
-from scaffold import BadInput, Parser, replacing, run
+from scaffold import BadInput, Parser, file_path, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -26,7 +24,7 @@ SHOWN = 20  # images in first_twenty.png, as in the course
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "predict", "folder of the pairs")
-    parser.add_argument("--picture", type=Path, nargs="+", help="your own drawings, any size")
+    parser.add_argument("--picture", type=file_path, nargs="+", help="your own drawings, any size")
     return parser.parse(argv)
 
 

@@ -15,6 +15,7 @@ import warnings
 from scaffold import SYSTEM_FILES, BadInput, remove, replacing
 
 warnings.filterwarnings("ignore", "Glyph")  # a character that the font has not is drawn as a box
+warnings.filterwarnings("ignore", "constrained_layout not applied")  # of very many lines
 
 
 def claim(args):

@@ -27,6 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors are raised, too
 for _name in [
     *("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED", "TF_XLA_FLAGS"),
     *("NUMPY_MADVISE_HUGEPAGE", "SKLEARN_WORKING_MEMORY"),  # no word but a number, else a traceback
+    *("JOBLIB_MULTIPROCESSING", "JOBLIB_START_METHOD"),
     *(name for name in os.environ if name.startswith("TQDM_") and name != "TQDM_DISABLE"),
 ]:
     os.environ.pop(_name, None)
@@ -128,6 +129,14 @@ def share(low=0, high=1):
     return number(float, low, high)
 
 
+def file_path(text):
+    """A type of a flag: a path, in which ~ is the user's own folder, which not every shell puts in."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"{text}: nobody has that name here") from error
+
+
 def sentence(text):
     """A type of a flag: text that is UTF-8, which an argument of a command line need not be."""
     try:
@@ -159,8 +168,8 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
         self.script, self.length = script, epochs
-        self.add_argument("--data-dir", type=Path, default=HERE / "data", help=data)
-        self.add_argument("--out-dir", type=Path, default=HERE / "out", help="folder to write to")
+        self.add_argument("--data-dir", type=file_path, default=HERE / "data", help=data)
+        self.add_argument("--out-dir", type=file_path, default=HERE / "out", help="folder to write to")
         self.add_argument("--synthetic", action="store_true", help="use a small made-up data set")
         if script == "train":
             self.add_argument("--seed", type=integer(0, 2**31 - 1), default=0, help="of all that is random")

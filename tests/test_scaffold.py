@@ -129,7 +129,8 @@ def test_a_users_matplotlibrc(tmp_path, current):
 
 def test_a_matplotlibrc_that_is_no_text_and_numbers_that_are_none_in_the_environment(tmp_path):
     (tmp_path / "matplotlibrc").write_bytes(b"\xff\xfe")
-    words = {"TQDM_NCOLS": "abc", "SKLEARN_WORKING_MEMORY": "abc", "NUMPY_MADVISE_HUGEPAGE": "abc"}
+    names = "TQDM_NCOLS", "SKLEARN_WORKING_MEMORY", "NUMPY_MADVISE_HUGEPAGE", "JOBLIB_MULTIPROCESSING"
+    words = dict.fromkeys(names, "abc")
     start("train.py", "--synthetic", "--epochs", "1", "--out-dir", "out", folder=tmp_path, **words)
     assert (tmp_path / "out" / "learning_curve.png").is_file()
 
@@ -157,6 +158,13 @@ def test_a_folder_under_the_name_of_an_output_and_a_link_to_the_data_are_refused
     (tmp_path / "synthetic").symlink_to(tmp_path / "data")
     assert "is a link" in start(*argv, tmp_path, status=2).stderr
     assert not any((tmp_path / "data").iterdir())
+
+
+def test_a_tilde_that_no_shell_has_put_in(tmp_path):
+    argv = "train.py", "--synthetic", "--epochs", "1", "--out-dir=~/out"
+    start(*argv, folder=tmp_path, HOME=str(tmp_path))
+    assert (tmp_path / "out" / "metrics.json").is_file()
+    assert "nobody has that name" in start(*argv[:-1], "--out-dir=~nobody-here/out", status=2).stderr
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.xz", "a.tar", "a.gz"])
