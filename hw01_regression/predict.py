@@ -9,9 +9,7 @@ own is a CSV file without a header, a row an item as in test.csv but without the
 that it lacks are taken at their mean in training; PM2.5 must be there.
 """
 
-from pathlib import Path
-
-from scaffold import BadInput, Parser, replacing, run
+from scaffold import BadInput, Parser, file_path, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -22,7 +20,7 @@ from records import trained
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "predict", "folder of test.csv")
-    parser.add_argument("--window", type=Path, help="CSV file of one window, whose next hour is printed")
+    parser.add_argument("--window", type=file_path, help="CSV file of one window, whose next hour is printed")
     return parser.parse(argv)
 
 

@@ -5,7 +5,7 @@ from functools import partial
 from scaffold import BadInput
 
 import numpy as np
-from dataset import SPACING, hours_within
+from dataset import LARGEST, SPACING, hours_within
 from gradient_descent import bilinear, bilinear_gradient, linear, linear_gradient, minimise
 from model import Model
 from tqdm import tqdm
@@ -52,7 +52,7 @@ class Learner:
                 average=recipe.average,
                 after_epoch=lambda parameters: predictions.append(forward(parameters, x)),
             )
-        if not np.isfinite(predictions[-1]).all():
+        if not (np.abs(predictions) <= LARGEST**2).all():  # NaN is not
             flags = f"--learning-rate {args.learning_rate}" + f" or --l2 {args.l2}" * (args.l2 > 0)
             raise BadInput(f"{flags} is too large: the descent diverged.")
         return model, np.array(predictions)

@@ -378,6 +378,14 @@ def test_a_window_of_ones_own(hw01, whole_set, tmp_path, capsys):
     check_sentence(hw01, capsys, [*argv, "--window", path], "is missing", script="predict")
 
 
+def test_a_descent_that_diverged_is_not_saved(hw01, whole_set, tmp_path, capsys):
+    argv = ["--data-dir", whole_set, "--method", "linear", "--features", "PM2.5", "--epochs", "1"]
+    for rate in ("12", "100", "1e6"):
+        flags = [*argv, "--learning-rate", rate, "--out-dir", tmp_path]
+        check_sentence(hw01, capsys, flags, "is too large: the descent diverged")
+    assert not (tmp_path / "metrics.json").exists()
+
+
 def test_a_training_that_diverged_says_so(hw01, whole_set, tmp_path, capsys):
     argv = ["--data-dir", str(whole_set), "--out-dir", str(tmp_path), "--method", "adagrad"]
     hw01.train.main([*argv, "--epochs", "3", "--learning-rate", "100"])
