@@ -10,16 +10,14 @@ the image; pictures.png, the SHOWN least and most anomalous, above what the netw
 nearest training image if it gives back none; histogram.png of the scores.
 """
 
-from pathlib import Path
-
-from scaffold import BadInput, Parser, number, replacing, run
+from scaffold import BadInput, Parser, file_path, number, replacing, run
 
 import numpy as np
 import pandas as pd
 from dataset import as_floats, load_answers, load_images
 from device import start_keras
 from matplotlib.figure import Figure
-from records import trained
+from records import spare, trained
 from train import RECIPES, suits
 
 SHOWN = 5  # images of each kind
@@ -27,7 +25,7 @@ SHOWN = 5  # images of each kind
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "predict", "folder of train.npy, test.npy")
-    parser.add_argument("--answers", type=Path, help="CSV file with id,anomaly of the test, only to score")
+    parser.add_argument("--answers", type=file_path, help="CSV file with id,anomaly of the test, to score by")
     parser.add_argument("--threshold", type=number(float, -1e12, 1e12), help="anomalous from this score on")
     return parser.parse(argv)
 
@@ -35,6 +33,7 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
+    spare(args, filter(None, [args.answers]), "submission.csv")
     metrics = trained(args, "model.keras", "codes.npz")
     method, score, seed = (metrics["arguments"].get(name) for name in ("method", "score", "seed"))
     network = RECIPES[method].network if method in list(RECIPES) else None

@@ -8,9 +8,7 @@ and why is it the ROC-AUC that is asked for? A row is train.main() run with some
 are kept, so an interrupted report goes on. Remove <out-dir>/report to measure all anew.
 """
 
-from pathlib import Path
-
-from scaffold import BadInput, Parser, replacing, run
+from scaffold import BadInput, Parser, file_path, replacing, run
 
 from dataset import load_answers, load_images, make_synthetic
 from device import start_keras
@@ -20,7 +18,7 @@ from records import finished, measured_since, publish, read_metrics
 def parse_args(argv=None):
     parser = Parser(__doc__, "report", "folder of train.npy, test.npy")
     parser.add_argument(
-        "--answers", type=Path, help="CSV file with id,anomaly; else answers.csv of --data-dir"
+        "--answers", type=file_path, help="CSV file with id,anomaly; else answers.csv of --data-dir"
     )
     parser.set_defaults(seeds=3)
     return parser.parse(argv)

@@ -13,14 +13,13 @@ images that were held out, which needs no answers: see against_training in scori
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
-from scaffold import BadInput, Parser, head, integer, run
+from scaffold import BadInput, Parser, file_path, head, integer, run
 
 import numpy as np
 from dataset import CHUNK, as_floats, load_answers, load_images, make_synthetic
 from device import start_keras
-from records import claim, learning_curve, record, set_aside
+from records import claim, learning_curve, record, set_aside, spare
 
 SCORES = ("error", "elbo", "neighbours", "mahalanobis", "mixture", "rotation", "comparison", "fine-tuned")
 
@@ -54,7 +53,7 @@ def parse_args(argv=None):
     parser.add_argument(
         "--code-size", type=integer(1, 10_000), default=64, help="numbers in an autoencoder's code"
     )
-    parser.add_argument("--answers", type=Path, help="CSV file with id,anomaly of the test, only to score")
+    parser.add_argument("--answers", type=file_path, help="CSV file with id,anomaly of the test, to score by")
     args = parser.parse(argv, lambda args: RECIPES[args.method])
     recipe = RECIPES[args.method]
     if not suits(args.score, recipe.network):
@@ -79,6 +78,7 @@ def suits(score, network):
 
 def main(argv=None):
     args = parse_args(argv)
+    spare(args, filter(None, [args.answers]), "history.csv")
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     training, test, anomaly = load_data(data_dir, args)

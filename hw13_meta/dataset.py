@@ -31,6 +31,10 @@ def load_characters(folder):
     folders = sorted(path for path in root.glob("*/*") if path.is_dir() and not hidden(path, root))
     if not folders:
         raise BadInput(f"{root} holds no <alphabet>/<character> folders; {HELP}.")
+    try:
+        "".join(map(str, folders)).encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{root} holds a folder whose name is not UTF-8; rename it.") from error
     files = {f"{folder.parent.name}/{folder.name}": image_files(folder) for folder in folders}
     drawings = read_images([file for found in files.values() for file in found], read_drawing, "drawings")
     ends = np.cumsum([len(found) for found in files.values()])[:-1]

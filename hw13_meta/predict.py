@@ -12,15 +12,15 @@ Of a person's own folder each sub-folder is a character to adapt to, and the dra
 Sine: curve.csv and curve.png, the wave before adaptation, after one step and after --steps.
 """
 
-from pathlib import Path
-
-from scaffold import BadInput, Parser, integer, replacing, run
+from scaffold import BadInput, Parser, file_path, integer, replacing, run
 
 import pandas as pd
 from dataset import TEST_SEED, load_characters, load_own_drawings, load_points
 from device import start_keras
 from matplotlib.figure import Figure
 from records import plain, spare, trained
+
+ROWS, COLUMNS = 20, 10  # of a figure, on either side
 
 
 def parse_args(argv=None):
@@ -35,8 +35,8 @@ def parse_args(argv=None):
     parser.add_argument("--shots", type=integer(1, 1000), help="items to adapt to, else as train.py did")
     parser.add_argument("--queries", type=integer(1, 1000), default=5, help="omniglot: drawings to read")
     parser.add_argument("--steps", type=integer(1, 100), help="of adaptation; 10, or of sine 1, unless given")
-    parser.add_argument("--drawings", type=Path, help="omniglot: folder of your own drawings to read")
-    parser.add_argument("--points", type=Path, help="sine: CSV with columns x and y; else a wave is drawn")
+    parser.add_argument("--drawings", type=file_path, help="omniglot: folder of your own drawings to read")
+    parser.add_argument("--points", type=file_path, help="sine: CSV with columns x, y; else a wave is drawn")
     args = parser.parse(argv)
     args.episodes = args.episodes or (10 if args.synthetic else 600)
     return args
@@ -45,6 +45,7 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
+    spare(args, filter(None, [args.points]), "curve.csv", "curve.png")
     points = load_points(args.points) if args.points else None
     spare(args, args.drawings.glob("*") if args.drawings else [], "own.png")
     own = load_own_drawings(args.drawings) if args.drawings else None
@@ -106,7 +107,7 @@ def write_episodes(args, names, batch, read_as, scores, intervals):
                 for item in items
             ]
         )
-    titles = [f"{way + 1}: {' '.join(name.split('/'))}" for way, name in enumerate(names[0])]
+    titles = [plain(f"{way + 1}: {' '.join(name.split('/'))}") for way, name in enumerate(names[0])]
     with replacing(args.out_dir / "episode.png") as path:
         draw_episode(titles, support.swapaxes(0, 1), queries).savefig(path)
     for kind, words in (
@@ -142,8 +143,10 @@ def draw_episode(titles, support, queries):
     """A row a character; left its support, in blue frames, right what was read, as a figure.
 
     titles: of the characters; support: of each, images (n, 28, 28) or (n, 28, 28, 1); queries: of each, a
-    list of (image, title, colour).
+    list of (image, title, colour). ROWS x COLUMNS of each are shown.
     """
+    titles = titles[:ROWS]
+    support, queries = ([row[:COLUMNS] for row in side[:ROWS]] for side in (support, queries))
     left, right = max(map(len, support)), max(map(len, queries))
     figure = Figure(figsize=(1.4 * (left + right), 1.45 * len(titles)), layout="constrained")
     for title, shown, read, row in zip(

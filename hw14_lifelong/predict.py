@@ -8,9 +8,7 @@ Written to <out-dir>: predictions.csv with task,id,label, the id counting a task
 order of its file; forgotten.png, images that were read right until the next task was learnt.
 """
 
-from pathlib import Path
-
-from scaffold import BadInput, Parser, replacing, run
+from scaffold import BadInput, Parser, file_path, replacing, run
 
 import numpy as np
 import pandas as pd
@@ -23,11 +21,12 @@ from scipy.special import softmax
 from tasks import expand, load_tasks, only_permuted, permutation, permute, reshape, snapshot
 
 SHOWN = 10  # images of a row of forgotten.png
+MOST = 20  # rows of a figure
 
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "predict", "folder of the tasks' files")
-    parser.add_argument("--picture", type=Path, nargs="+", help="images of a digit each, any size")
+    parser.add_argument("--picture", type=file_path, nargs="+", help="images of a digit each, any size")
     return parser.parse(argv)
 
 
@@ -73,7 +72,7 @@ def read_tests(args, models, tasks):
         table.to_csv(path, index=False)
     if rows:
         with replacing(args.out_dir / "forgotten.png") as path:
-            draw_forgotten(rows).savefig(path)
+            draw_forgotten(rows[:MOST]).savefig(path)
     else:  # no figure of an earlier training stays
         (args.out_dir / "forgotten.png").unlink(missing_ok=True)
     print(f"{len(table)} predictions   {args.out_dir / 'predictions.csv'}")
@@ -97,24 +96,32 @@ def draw_forgotten(rows):
 def read_own(args, models, images):
     """Print how a person's own digits were read after each task; write own.png. Returns a table."""
     found = {stage: softmax(logits_of(model, images), axis=1) for stage, model in models.items()}
-    figure = Figure(figsize=(2 + 2 * len(models), 1.8 * len(images)), layout="constrained")
-    grid = figure.subplots(len(images), 1 + len(models), squeeze=False)
     rows = []
-    for index, (path, image, cells) in enumerate(zip(args.picture, images, grid)):
+    for index, path in enumerate(args.picture):
         words = []
-        cells[0].imshow(image, cmap="gray", vmin=0, vmax=255)
-        cells[0].set(xticks=[], yticks=[], title=plain(path.name))
-        for axes, (stage, probabilities) in zip(cells[1:], found.items()):
+        for stage, probabilities in found.items():
             digit = int(np.argmax(probabilities[index]))
             words.append(f"{stage} {digit} ({probabilities[index, digit]:.2f})")
             rows.append((path.name, stage, digit, probabilities[index, digit]))
-            axes.bar(range(DIGITS), probabilities[index])
-            axes.set(title=stage, xticks=range(DIGITS), ylim=(0, 1))
         print(f"{path}: {', '.join(words)}")
     with replacing(args.out_dir / "own.png") as path:
-        figure.savefig(path)
+        draw_own([one.name for one in args.picture[:MOST]], images, found).savefig(path)
     print(f"{len(images)} digits   {args.out_dir / 'own.png'}")
     return pd.DataFrame(rows, columns=["image", "after", "digit", "probability"])
+
+
+def draw_own(names, images, found):
+    """A row for each digit's name: the image, and the probabilities after each stage, {stage: (n, 10)}."""
+    stages = list(found)[-MOST:]
+    figure = Figure(figsize=(2 + 2 * len(stages), 1.8 * len(names)), layout="constrained")
+    grid = figure.subplots(len(names), 1 + len(stages), squeeze=False)
+    for index, (name, cells) in enumerate(zip(names, grid)):
+        cells[0].imshow(images[index], cmap="gray", vmin=0, vmax=255)
+        cells[0].set(xticks=[], yticks=[], title=plain(name))
+        for axes, stage in zip(cells[1:], stages):
+            axes.bar(range(DIGITS), found[stage][index])
+            axes.set(title=stage, xticks=range(DIGITS), ylim=(0, 1))
+    return figure
 
 
 def load_model(path, shape):

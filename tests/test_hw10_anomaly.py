@@ -645,6 +645,14 @@ def test_answers_that_cannot_be_used(hw10_light, tiny, tmp_path, capsys, text, w
     check_sentence(hw10_light, capsys, missing, "none.csv is missing")
 
 
+def test_answers_under_the_name_of_an_output_are_not_replaced(hw10_light, tiny, tmp_path, capsys):
+    folder = tiny()
+    for name, script in (("history.csv", "train"), ("submission.csv", "predict")):
+        (tmp_path / name).write_text("id,anomaly\n")
+        argv = [*flags(folder, tmp_path), "--answers", tmp_path / name]
+        check_sentence(hw10_light, capsys, argv, f"{name} would be overwritten", script=script)
+
+
 def test_answers_are_put_in_the_order_of_their_ids(hw10_light, tmp_path):
     path = tmp_path / "answers.csv"
     path.write_text("anomaly,id\n1,3\n0,1\n0,4\n1,2\n")

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import shutil
 
 import numpy as np
@@ -657,6 +658,9 @@ def test_predict_sorts_a_persons_own_drawings(hw13, tmp_path, whole_set, capsys)
     (tmp_path / "mine" / "blank.png").rename(tmp_path / "mine" / "notes.txt")
     run_main(hw13.predict, "--drawings", tmp_path / "mine", "--out-dir", tmp_path)
     assert "notes.txt and the like are left out, 1 files" in capsys.readouterr().out
+    (tmp_path / "curve.csv").write_text("x,y\n1,2\n3,4\n")
+    argv = ["--points", tmp_path / "curve.csv", "--out-dir", tmp_path]
+    check_sentence(hw13, capsys, argv, "curve.csv would be overwritten", script="predict")
     shutil.rmtree(tmp_path / "mine" / "lies")
     refused("one sub-folder", "2 characters or more")
     (tmp_path / "mine" / "what.png").unlink()
@@ -721,6 +725,9 @@ def test_bad_files(hw13, capsys, tmp_path, whole_set):
     for spoilt in (b"no picture", b"", whole[: len(whole) // 2]):
         drawing.write_bytes(spoilt)
         check_sentence(hw13, capsys, argv, drawing, "cannot be decoded as an image")
+    other = (root / "Arcs").rename(root / os.fsdecode(b"\xff"))
+    check_sentence(hw13, capsys, argv, root, "name is not UTF-8")
+    other.rename(root / "Arcs")
     shutil.rmtree(drawing.parent)
     drawing.parent.mkdir()
     check_sentence(hw13, capsys, argv, drawing.parent, "holds no images")
