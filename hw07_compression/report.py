@@ -1,6 +1,7 @@
 """Answer the report questions of homework 7: every table and figure of README.md.
 
     python hw07_compression/report.py --teacher hw03_cnn/out/model.keras    into results/: two hours
+    python hw07_compression/report.py --other hw03_cnn/data/cifar10 --other-teacher cifar10.keras   its chain
     python hw07_compression/report.py --synthetic                           into out/results/
 
 What does each step of the chain cost? What is a teacher worth, how many channels can go, which convolution
@@ -24,9 +25,14 @@ from records import finished, measured_since, publish, read_metrics
 def parse_args(argv=None):
     parser = Parser(__doc__, "report", "folder that holds food-11")
     parser.add_argument("--teacher", type=file_path, help="whole Keras classifier, else one is trained first")
+    parser.add_argument("--other", type=file_path, help="folder of another set, for the chain alone")
+    parser.add_argument("--other-teacher", type=file_path, help="whole Keras classifier of that set")
     parser.add_argument("--full-precision", action="store_true", help="train in float32, not in bfloat16")
     parser.set_defaults(seeds=3)
-    return parser.parse(argv)
+    args = parser.parse(argv)
+    if bool(args.other) != bool(args.other_teacher):
+        parser.error("--other, --other-teacher: expected both or neither")
+    return args
 
 
 def look(args):
@@ -67,7 +73,7 @@ def main(argv=None):
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     results.mkdir(parents=True, exist_ok=True)
 
-    def trained(name, flags, seed=0, start=None):
+    def trained(name, flags, seed=0, start=None, data_dir=data_dir):
         """train.main() with these flags, on top of the student in `start`; (its folder, its metrics)."""
         out = args.trainings / f"{name}_{seed}"
         argv = [*shlex.split(flags), "--data-dir", data_dir, "--out-dir", out, "--seed", seed]
@@ -92,6 +98,11 @@ def main(argv=None):
     chain, metrics = trained("default", flags)
     strong = args.teacher or chain / "teacher.keras"
     files = of_files(chain, metrics["plan"], data_dir / "food-11" / "validation")
+
+    others = []  # steps of the chain on another set
+    if args.other:
+        copied = f"{teacher_flags(args.other_teacher)} --from-teacher"
+        others = trained("other", copied, data_dir=args.other)[1]["steps"]
 
     alone = "--alpha 0"
     copies = {
@@ -132,6 +143,9 @@ def main(argv=None):
     rows += [["architecture", name, *of_runs(runs)] for name, runs in kinds.items()]
     rows += files
 
+    with replacing(results / "other_set.csv") as path:
+        cells = [[step["step"], *costs(step), f"{step['accuracy']:.4f}"] for step in others]
+        pd.DataFrame(cells, columns=["step", *COLUMNS[2:5], "accuracy"]).to_csv(path, index=False)
     with replacing(results / "curves.png") as path:
         plot_curves(pruned, files).savefig(path)
     publish(results, pd.DataFrame(rows, columns=COLUMNS), read_metrics(chain))

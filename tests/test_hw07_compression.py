@@ -787,3 +787,9 @@ def test_a_channel_that_hardly_varies_is_folded_as_it_was(hw07):
     before = hw07.model.logits_of(student, images)
     found = hw07.model.logits_of(hw07.model.fold(student, plan), images)
     np.testing.assert_allclose(found, before, atol=1e-3 * np.abs(before).max())
+
+
+def test_another_set_of_the_report_needs_its_teacher(load_chapter):
+    chapter = load_chapter("hw07_compression", "report")
+    with pytest.raises(chapter.scaffold.BadInput, match="expected both or neither"):
+        chapter.report.parse_args(["--other", "cifar10"])
