@@ -260,8 +260,8 @@ def plot_sheet(photographs, pair, guesses):
         1 + edges.shape[1]: "drawings that are read as this class",
     }
     for column, heading in headings.items():
-        title = rows[0][column].set_title(heading, fontsize=7, loc="left", pad=1)
-        title.set_in_layout(False)  # it spans several columns
+        axes = rows[0][column]  # the heading of several columns, so no title of this one
+        axes.text(0, 1.04, heading, transform=axes.transAxes, fontsize=7, in_layout=False)
     return figure
 
 
