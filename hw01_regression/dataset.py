@@ -178,7 +178,7 @@ def to_numbers(path, frame, first_column):
         row, column = wrong[0]
         raise BadInput(
             f"{path}: line {frame.index[row]}, column {first_column + column + 1}: "
-            f"{text.iat[row, column]!r} is not a number from -{LARGEST:,} to {LARGEST:,}; {HELP}."
+            f"{text.iat[row, column][:50]!r} is not a number from -{LARGEST:,} to {LARGEST:,}; {HELP}."
         )
     return numbers
 

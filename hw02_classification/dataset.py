@@ -132,7 +132,7 @@ def read_numbers(path):
         found = sorted(other for other in near if other.is_file())
         instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
         raise BadInput(f"{path} is missing{instead}; {HELP}.")
-    frame = read_csv(path, skipinitialspace=True, low_memory=False)
+    frame = read_csv(path, skipinitialspace=True)
     for name in frame.columns:
         numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
         usable = np.abs(numbers) <= np.finfo(np.float32).max  # NaN is not
@@ -140,7 +140,7 @@ def read_numbers(path):
             row = int(np.argmin(usable))
             raise BadInput(
                 f"{path}: line {row + 2}, column {name!r}: "
-                f"{str(frame[name].iloc[row])!r} is not a number; {HELP}."
+                f"{str(frame[name].iloc[row])[:50]!r} is not a number; {HELP}."
             )
     return frame
 

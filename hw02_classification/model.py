@@ -137,7 +137,7 @@ def load_model(path):
             *(arrays.pop(name) for name in STATISTICS),
         )
         model = Model(method, features, arrays)
-        fits = np.isfinite(model.log_odds(features.usual[None])).all()
+        fits = np.isfinite(model.log_odds(np.ones((1, len(features.columns)), np.float32))).all()
     except Exception:  # a damaged archive has many ways to say so
         fits = False
     if not fits:

@@ -67,7 +67,8 @@ def main(argv=None):
     found = mean_probabilities(models, images, args.tta)
     submission = pd.DataFrame({"Id": ids, "Category": found.argmax(axis=1)})
     if args.probabilities:
-        columns = [f"{name} (class)" if name in submission else name for name in names]
+        taken = [*submission, *(f"{name} (class)" for name in submission)]
+        columns = [f"{name} (class)" if name in taken else name for name in names]
         submission = pd.concat([submission, pd.DataFrame(found.round(4), columns=columns)], axis=1)
     with replacing(args.out_dir / "submission.csv") as path:
         submission.to_csv(path, index=False)

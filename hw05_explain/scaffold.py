@@ -18,6 +18,10 @@ HERE = Path(__file__).resolve().parent
 HELP = f"see {HERE.name}/README.md, or try --synthetic"
 SYSTEM_FILES = ("thumbs.db", "desktop.ini")  # and all that begins with a dot: no user put them there
 LARGE_FLAGS = ("batch_size", "image_size", "width", "units", "code_size", "count", "examples")  # need memory
+LIBRARIES = {  # by the names that they are imported by; see requirements.txt
+    *("numpy", "pandas", "matplotlib", "sklearn", "skimage", "scipy", "h5py", "tqdm", "keras", "tensorflow"),
+    *("PIL", "gensim", "sacrebleu", "gymnasium"),
+}
 FREE_FLAGS = {"data_dir", "out_dir", "resume", "devices"}  # may differ when a training goes on
 
 # The user's settings change no result, nor does a notebook's MPLBACKEND; of keras.json see device.py.
@@ -27,13 +31,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors are raised, too
 for _name in [
     *("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED", "TF_XLA_FLAGS"),
     *("NUMPY_MADVISE_HUGEPAGE", "SKLEARN_WORKING_MEMORY"),  # no word but a number, else a traceback
-    *("JOBLIB_MULTIPROCESSING", "JOBLIB_START_METHOD"),
+    *("JOBLIB_MULTIPROCESSING", "JOBLIB_START_METHOD", "LOKY_MAX_DEPTH", "SKLEARN_PAIRWISE_DIST_CHUNK_SIZE"),
     *(name for name in os.environ if name.startswith("TQDM_") and name != "TQDM_DISABLE"),
 ]:
     os.environ.pop(_name, None)
 if os.path.exists("matplotlibrc"):  # of the current folder, which Matplotlib reads before all others
     with contextlib.chdir(HERE.anchor):
-        import matplotlib  # noqa: F401
+        import matplotlib
+
+    matplotlib.rcdefaults()  # in a notebook it was imported before
 for _number, _name in enumerate(("stdin", "stdout", "stderr")):
     if getattr(sys, _name) is None:  # closed by the shell: the next file opened would take its number
         os.dup2(os.open(os.devnull, os.O_RDWR), _number)
@@ -89,8 +95,8 @@ def explain(error):
 def _not_imported(kind, error, trace):
     if issubclass(kind, KeyboardInterrupt):
         print(explain(error)[0], file=sys.stderr)
-    elif issubclass(kind, ModuleNotFoundError) and not (HERE / f"{error.name}.py").exists():
-        print(f"{error}: python -m pip install -r requirements.txt brings it.", file=sys.stderr)
+    elif issubclass(kind, ModuleNotFoundError) and str(error.name).partition(".")[0] in LIBRARIES:
+        print(f"{error}: {sys.executable} -m pip install -r requirements.txt brings it.", file=sys.stderr)
         sys.exit(2)
     else:
         sys.__excepthook__(kind, error, trace)
@@ -131,10 +137,13 @@ def share(low=0, high=1):
 
 def file_path(text):
     """A type of a flag: a path, in which ~ is the user's own folder, which not every shell puts in."""
+    path = Path(text)
+    if text[:1] != "~" or os.path.lexists(path.parts[0]):  # an own file may be called so
+        return path
     try:
-        return Path(text).expanduser()
+        return path.expanduser()
     except RuntimeError as error:
-        raise argparse.ArgumentTypeError(f"{text}: nobody has that name here") from error
+        raise argparse.ArgumentTypeError(f"{text}: there is no such user, or no folder of theirs") from error
 
 
 def sentence(text):
@@ -198,6 +207,9 @@ class Parser(argparse.ArgumentParser):
             self.set_defaults(**{name: value for name, value in defaults.items() if name in flags})
         args = self.parse_args(argv)
         Parser.made_up = args.synthetic
+        made = args.out_dir / "synthetic"
+        if args.synthetic and made.is_symlink():
+            raise BadInput(f"{made} is a link, whose files would be overwritten; remove it.")
         if self.script == "report":  # what learnt from made-up data, or in a trial, is no row of the tables
             kind = "-synthetic" * args.synthetic + "-trial" * (getattr(args, self.length) is not None)
             args.trainings = args.out_dir / f"report{kind}"
@@ -235,11 +247,12 @@ def read_csv(path, encodings=("UTF-8-sig",), **settings):
 
     if not path.is_file():
         raise BadInput(f"{path} is missing; {HELP}.")
+    settings = {"index_col": False, "compression": None, "low_memory": False, **settings}
     for encoding in encodings:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             try:
-                frame = pd.read_csv(path, encoding=encoding, index_col=False, compression=None, **settings)
+                frame = pd.read_csv(path, encoding=encoding, **settings)
                 break
             except UnicodeDecodeError:
                 continue

@@ -73,7 +73,7 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     claim(args)
-    spare_folder(args.out_dir / "images", r"\d+\.png")
+    spare_folder(args.out_dir / "images", r"[0-9]{3,}\.png")
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     images, labels, categories, names = load_images(data_dir)
     device = start_keras(args.seed, tensorflow=True)

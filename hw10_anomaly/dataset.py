@@ -92,7 +92,7 @@ def load_answers(path, count):
     anomaly = pd.to_numeric(words, errors="coerce").astype(float)
     wrong = np.flatnonzero(~anomaly.isin([0, 1]))
     if len(wrong):
-        raise BadInput(f"{path}: id {wrong[0] + 1} has {words.iloc[wrong[0]]}; expected 0 or 1.")
+        raise BadInput(f"{path}: id {wrong[0] + 1} has {str(words.iloc[wrong[0]])[:50]}; expected 0 or 1.")
     if anomaly.nunique() == 1:
         raise BadInput(f"{path} says {anomaly.iloc[0]:g} of every image; expected some of both.")
     return anomaly.to_numpy(np.int64)

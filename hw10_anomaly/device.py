@@ -57,11 +57,13 @@ def start_keras(seed=None, full_precision=True, tensorflow=False, share=ALONE):
                 keras.distribution.initialize()  # before any computation
             cards = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
             keras.random.uniform((), dtype="float32")
-    except (ValueError, AttributeError, TypeError, OSError) as error:  # of what keras.json holds
+    except (ValueError, AttributeError, TypeError, IsADirectoryError) as error:  # of what keras.json holds
         raise BadInput(
             f"Keras does not start ({error}); if ~/.keras/keras.json was edited, remove it."
         ) from error
     except ModuleNotFoundError as error:
+        if backend == "tensorflow":  # not chosen, but ours: see LIBRARIES
+            raise
         raise BadInput(f"KERAS_BACKEND={backend}: {error}; install it, or unset the variable.") from error
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     keras.config.set_floatx("float32")  # whatever ~/.keras/keras.json says

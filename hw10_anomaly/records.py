@@ -27,8 +27,6 @@ def claim(args):
     if os.path.realpath(folder) == os.path.realpath(args.data_dir):
         raise BadInput(f"--out-dir {folder} is --data-dir, whose files would be overwritten; choose another.")
     folder.mkdir(parents=True, exist_ok=True)
-    if args.synthetic and (folder / "synthetic").is_symlink():
-        raise BadInput(f"{folder / 'synthetic'} is a link, whose files would be overwritten; remove it.")
     for name in ("metrics.json", "history.csv", "learning_curve.png", "model.keras", "model.npz"):
         if (folder / name).is_dir():
             raise BadInput(f"{folder / name} is a folder, expected a file; choose another --out-dir.")
@@ -243,8 +241,10 @@ def spare(args, paths, *outputs):
 
 def spare_folder(folder, pattern):
     """Raise BadInput if a folder that is to be replaced holds files of names that no script here gives."""
-    others = [path for path in sorted(folder.glob("[!.]*")) if not re.fullmatch(pattern, path.name)]
-    others = [path for path in others if path.name.lower() not in SYSTEM_FILES]
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"{folder} is no folder, expected to write one there; choose another --out-dir.")
+    found = [path for path in sorted(folder.glob("[!.]*")) if path.name.lower() not in SYSTEM_FILES]
+    others = [path for path in found if not re.fullmatch(pattern, path.name) or not path.is_file()]
     if others:
         raise BadInput(f"{others[0]} would be lost, since {folder} is replaced; choose another --out-dir.")
 

@@ -34,7 +34,7 @@ def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
     trained(args, "model.keras")
-    spare_folder(args.out_dir / "generated", r"\d+\.png")
+    spare_folder(args.out_dir / "generated", r"[0-9]{5,}\.png")
     start_keras(tensorflow=True)
     from model import draw_noise, generate, load_generator  # with Keras, for which --help need not wait
 

@@ -32,7 +32,7 @@ def load_characters(folder):
     if not folders:
         raise BadInput(f"{root} holds no <alphabet>/<character> folders; {HELP}.")
     try:
-        "".join(map(str, folders)).encode()
+        "".join(str(path.relative_to(root)) for path in folders).encode()
     except UnicodeEncodeError as error:
         raise BadInput(f"{root} holds a folder whose name is not UTF-8; rename it.") from error
     files = {f"{folder.parent.name}/{folder.name}": image_files(folder) for folder in folders}

@@ -55,7 +55,8 @@ def main(argv=None):
     from tasks import PHASES
 
     learner = load_learner(args.out_dir / "model.keras")
-    if training.get("shots") not in range(1, 1001) or training.get("phase") not in PHASES:
+    shots, phase = training.get("shots"), training.get("phase")
+    if type(shots) is not int or not 1 <= shots <= 1000 or phase not in list(PHASES):
         raise BadInput(f"{args.out_dir / 'metrics.json'} is not what train.py wrote; run train.py again.")
     args.shots, args.steps = args.shots or training["shots"], args.steps or SCORED[learner.task]
     if own and learner.task == "sine":

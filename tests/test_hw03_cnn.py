@@ -594,7 +594,7 @@ def test_ones_own_picture(hw03, whole_set, tmp_path, capsys):
     names = ["Id", "Id (class)", "Category", *map(str, range(3, len(hw03.dataset.KINDS)))]
     (tmp_path / "other" / "classes.txt").write_text("\n".join(names))
     more = ["--model", str(tmp_path / "other" / "model.keras"), "--probabilities"]
-    assert hw03.predict.main([*flags, *more]).shape[1] == 2 + len(names)
+    assert hw03.predict.main([*flags, *more]).columns.nunique() == 2 + len(names)
     hw03.predict.main([*flags, "--probabilities"])
     submission = (tmp_path / "submission.csv").read_bytes()
     Image.fromarray(patches(COLOURS, 90)).convert("L").resize((70, 200)).save(tmp_path / "my lunch.webp")

@@ -157,6 +157,7 @@ def test_a_folder_under_the_name_of_an_output_and_a_link_to_the_data_are_refused
     (tmp_path / "data").mkdir()
     (tmp_path / "synthetic").symlink_to(tmp_path / "data")
     assert "is a link" in start(*argv, tmp_path, status=2).stderr
+    assert "is a link" in start("report.py", "--synthetic", "--out-dir", tmp_path, status=2).stderr
     assert not any((tmp_path / "data").iterdir())
 
 
@@ -164,7 +165,7 @@ def test_a_tilde_that_no_shell_has_put_in(tmp_path):
     argv = "train.py", "--synthetic", "--epochs", "1", "--out-dir=~/out"
     start(*argv, folder=tmp_path, HOME=str(tmp_path))
     assert (tmp_path / "out" / "metrics.json").is_file()
-    assert "nobody has that name" in start(*argv[:-1], "--out-dir=~nobody-here/out", status=2).stderr
+    assert "there is no such user" in start(*argv[:-1], "--out-dir=~nobody-here/out", status=2).stderr
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.xz", "a.tar", "a.gz"])
