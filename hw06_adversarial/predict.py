@@ -51,7 +51,7 @@ def main(argv=None):
     named = isinstance(proxy, list) and proxy and all(isinstance(name, str) for name in proxy)
     if not named or not isinstance(learnt.get("method"), str):
         raise BadInput(f"{args.out_dir / 'metrics.json'} is not of this chapter; run train.py again.")
-    spare(args, [args.picture] if args.picture else [], "attacked.png", "picture.png")
+    spare(args, [args.picture], "attacked.png", "picture.png")
     own = open_image(args.picture) if args.picture else None
     images, labels, categories, names = load_images(data_dir)
     attacked = read_image_files(args.out_dir / "images", names) if own is None else images

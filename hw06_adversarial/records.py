@@ -233,8 +233,11 @@ def check_models(args, paths, own_input=False):
 
 
 def spare(args, paths, *outputs):
-    """Raise BadInput if one of a person's own files is to be overwritten: of these names, in --out-dir."""
-    for path in paths or ():
+    """Raise BadInput if one of a person's own files is to be overwritten: of these names, in --out-dir.
+
+    paths: what flags were given, None among them where one was not.
+    """
+    for path in filter(None, paths or ()):
         if os.path.realpath(path.parent) == os.path.realpath(args.out_dir) and any(map(path.match, outputs)):
             raise BadInput(f"{path} would be overwritten; choose another --out-dir.")
 

@@ -88,7 +88,7 @@ def recipe(args):
 
 def main(argv=None):
     args = parse_args(argv)
-    spare(args, filter(None, [args.teacher]), "model.keras")
+    spare(args, [args.teacher], "model.keras")
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     folder = data_dir / "food-11"

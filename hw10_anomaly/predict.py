@@ -33,7 +33,7 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    spare(args, filter(None, [args.answers]), "submission.csv")
+    spare(args, [args.answers], "submission.csv")
     metrics = trained(args, "model.keras", "codes.npz")
     method, score, seed = (metrics["arguments"].get(name) for name in ("method", "score", "seed"))
     network = RECIPES[method].network if method in list(RECIPES) else None

@@ -78,7 +78,7 @@ def suits(score, network):
 
 def main(argv=None):
     args = parse_args(argv)
-    spare(args, filter(None, [args.answers]), "history.csv")
+    spare(args, [args.answers], "history.csv")
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     training, test, anomaly = load_data(data_dir, args)

@@ -45,7 +45,7 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    spare(args, filter(None, [args.points]), "curve.csv", "curve.png")
+    spare(args, [args.points], "curve.csv", "curve.png")
     points = load_points(args.points) if args.points else None
     spare(args, args.drawings.glob("*") if args.drawings else [], "own.png")
     own = load_own_drawings(args.drawings) if args.drawings else None
@@ -58,7 +58,7 @@ def main(argv=None):
     shots, phase = training.get("shots"), training.get("phase")
     if type(shots) is not int or not 1 <= shots <= 1000 or phase not in list(PHASES):
         raise BadInput(f"{args.out_dir / 'metrics.json'} is not what train.py wrote; run train.py again.")
-    args.shots, args.steps = args.shots or training["shots"], args.steps or SCORED[learner.task]
+    args.shots, args.steps = args.shots or shots, args.steps or SCORED[learner.task]
     if own and learner.task == "sine":
         raise BadInput(f"--drawings {args.drawings}: expected with a model of omniglot, this one is of sine.")
     if points and learner.task == "omniglot":
@@ -66,7 +66,7 @@ def main(argv=None):
     if own and len(own[0]) < 2:
         raise BadInput(f"{args.drawings} has one sub-folder, expected one for each of 2 characters or more.")
     if learner.task == "sine":
-        wave = args.seed, args.shots, training["phase"]
+        wave = args.seed, args.shots, phase
         return write_wave(args, *fit_wave(learner, points or draw_wave(*wave), args.steps))
     if own:
         return write_own(args, *own, read_drawings(learner, *own, args.steps))

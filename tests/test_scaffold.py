@@ -297,7 +297,7 @@ def test_a_folder_takes_the_place_of_the_older_one_as_a_whole_or_not_at_all(scaf
 
 
 def test_two_trainings_in_one_folder(records, tmp_path):
-    args = SimpleNamespace(out_dir=tmp_path / "out", data_dir=tmp_path, synthetic=False, resume=False)
+    args = SimpleNamespace(out_dir=tmp_path / "out", data_dir=tmp_path, resume=False)
     records.claim(args)
     other = os.open(args.out_dir, os.O_RDONLY)
     with pytest.raises(BlockingIOError):
@@ -311,22 +311,20 @@ def test_two_trainings_in_one_folder(records, tmp_path):
 def test_out_dir_is_data_dir(scaffold, records, tmp_path):
     (tmp_path / "labels.csv").write_text("mine")
     with pytest.raises(scaffold.BadInput, match="would be overwritten"):
-        records.claim(
-            SimpleNamespace(out_dir=tmp_path / ".." / tmp_path.name, data_dir=tmp_path, synthetic=False)
-        )
+        records.claim(SimpleNamespace(out_dir=tmp_path / ".." / tmp_path.name, data_dir=tmp_path))
     assert (tmp_path / "labels.csv").read_text() == "mine"
 
 
 def test_what_a_killed_training_left_goes_and_a_forgotten_checkpoint_stays(records, tmp_path, capsys):
     (tmp_path / "half-written-1-model.keras").write_text("half")
     (tmp_path / "checkpoint.npz").write_text("an hour")
-    first = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", synthetic=False, resume=False)
+    first = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", resume=False)
     records.claim(first)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"], "its data are not read yet"
     records.set_aside(first)
     assert [path.name for path in tmp_path.iterdir()] == ["earlier-checkpoint.npz"]
     assert "--resume" in capsys.readouterr().out
-    again = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", synthetic=False, resume=True)
+    again = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", resume=True)
     with pytest.raises(records.BadInput, match="rename earlier-checkpoint.npz to go on"):
         records.claim(again)
     (tmp_path / "earlier-checkpoint.npz").rename(tmp_path / "earlier-checkpoint_1.npz")
@@ -345,7 +343,7 @@ def test_what_a_killed_training_left_goes_and_a_forgotten_checkpoint_stays(recor
 
 def test_what_was_written_beside_a_checkpoint_goes_with_it(records, tmp_path):
     """Else --resume would go on from one training, and end with the model of another."""
-    args = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", synthetic=False, resume=False)
+    args = SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", resume=False)
     for name in ("checkpoint.npz", "after-1.keras", "after-2.keras", "history.csv"):
         (tmp_path / name).write_text(name)
     records.set_aside(args, "after-*.keras")
@@ -360,7 +358,7 @@ def test_what_was_cut_short_among_made_up_data_goes(records, tmp_path):
     left = tmp_path / "synthetic" / "faces" / "half-written-1-00003.png"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"x")
-    records.claim(SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", synthetic=False))
+    records.claim(SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data"))
     assert not left.exists()
 
 
@@ -405,7 +403,7 @@ def test_a_file_system_without_locks(records, tmp_path, monkeypatch):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    records.claim(SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data", synthetic=False))
+    records.claim(SimpleNamespace(out_dir=tmp_path, data_dir=tmp_path / "data"))
 
 
 def test_a_folder_whose_name_is_not_utf_8(records, tmp_path):
@@ -656,7 +654,7 @@ def test_what_a_killed_process_has_left(records, tmp_path):
         folder.mkdir(parents=True)
         (folder / "a.png").write_text("a")
     (out / "half-written-7-other").symlink_to(theirs)
-    records.claim(SimpleNamespace(out_dir=out, data_dir=tmp_path, synthetic=False))
+    records.claim(SimpleNamespace(out_dir=out, data_dir=tmp_path))
     assert [path.name for path in out.iterdir()] == ["images"]
     assert (out / "images" / "a.png").is_file()
     assert (theirs / "a.png").is_file()
