@@ -65,7 +65,8 @@ def run(main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     elif sentence:
         with contextlib.suppress(OSError):
-            print(sentence, file=sys.stderr)
+            printable = sentence.encode(errors="backslashreplace").decode()  # names need not be UTF-8
+            print(printable, file=sys.stderr)
     sys.exit(status)
 
 
