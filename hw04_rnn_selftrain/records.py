@@ -113,7 +113,7 @@ def learning_curve(history, panels, marks=None, **settings):
         axes.set(xlabel=history.index.name, ylabel=ylabel, **settings)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
-        axes.legend()
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)  # not on the curves
     return figure
 
 
