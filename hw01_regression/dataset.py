@@ -13,8 +13,6 @@ Units: PM2.5 and PM10 in ug/m3; NO, NO2, NOx, O3 and SO2 in ppb; CH4, CO, NMHC a
 degrees Celsius; RH in %; RAINFALL in mm; WD_HR and WIND_DIREC in degrees; WIND_SPEED and WS_HR in m/s.
 """
 
-import glob
-
 from scaffold import HELP, BadInput, read_csv, replacing
 
 import numpy as np
@@ -153,12 +151,6 @@ def hours_within(windows, hours):
 
 def read_table(path, header):
     """Read a CSV as text, UTF-8 or Big5; the index is the line number in the file, from 1."""
-    if not path.is_file():
-        name = f"*{glob.escape(path.stem)}*"
-        near = (*path.parent.glob(name), *path.parent.glob(f"*/{name}"))
-        found = sorted(other for other in near if other.is_file() and other.suffix != ".py")
-        instead = f", but there is {found[0]}: move it, or name its folder by --data-dir" if found else ""
-        raise BadInput(f"{path} is missing{instead}; {HELP}.")
     frame = read_csv(path, ("UTF-8-sig", "Big5"), header=header, dtype=str, keep_default_na=False)
     frame.index += 1 if header is None else 2
     return frame

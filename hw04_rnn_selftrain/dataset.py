@@ -14,7 +14,7 @@ Lines end in LF or CRLF. An empty line in training_nolabel.txt says nothing and 
 
 import re
 
-from scaffold import HELP, BadInput, replacing
+from scaffold import HELP, BadInput, missing, replacing
 
 import numpy as np
 
@@ -99,9 +99,7 @@ def load_test(folder):
 def read_lines(path):
     """The lines of a UTF-8 file without their ends. Only LF ends one: a tweet may hold other controls."""
     if not path.is_file():
-        found = sorted(other for other in path.parent.glob(f"**/*{path.stem}*") if other.is_file())
-        instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
-        raise BadInput(f"{path} is missing{instead}; {HELP}.")
+        raise missing(path)
     data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     if not data.strip():
         raise BadInput(f"{path} is empty; {HELP}.")

@@ -17,7 +17,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from scaffold import HELP, BadInput, replacing
+from scaffold import HELP, BadInput, missing, replacing
 
 import numpy as np
 from bleu import characters
@@ -106,9 +106,7 @@ def read_object(path):
 def read_text(path):
     """Read UTF-8 text, with or without a byte order mark. Raises BadInput if that cannot be."""
     if not path.is_file():
-        found = sorted(other for other in path.parent.glob(f"**/*{path.stem}*") if other.is_file())
-        instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
-        raise BadInput(f"{path} is missing{instead}; {HELP}.")
+        raise missing(path)
     raw = path.read_bytes()
     try:
         return raw.decode("utf-8-sig")

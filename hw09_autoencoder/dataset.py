@@ -9,7 +9,7 @@ of trainX.npy or valX.npy may stand a folder trainX/ or valX/ of image files, in
 Images of another size are cut to the square in their middle and brought to 32x32.
 """
 
-from scaffold import HELP, BadInput, replacing
+from scaffold import HELP, BadInput, missing, replacing
 
 import numpy as np
 from images import image_files, open_image, read_images
@@ -82,9 +82,7 @@ def load_labels(path, count):
 
 def load_array(path):
     if not path.is_file():
-        found = sorted(other for other in path.parent.glob(f"**/*{path.stem}*.npy") if other.is_file())
-        instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
-        raise BadInput(f"{path} is missing{instead}; {HELP}.")
+        raise missing(path)
     try:
         array = np.load(path, allow_pickle=False)
     except PermissionError:

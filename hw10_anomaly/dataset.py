@@ -11,7 +11,7 @@ to the square in their middle and brought to 32x32. An answers.csv (id,anomaly: 
 there is one, is only ever used to score.
 """
 
-from scaffold import HELP, BadInput, read_csv, replacing
+from scaffold import HELP, BadInput, missing, read_csv, replacing
 
 import numpy as np
 import pandas as pd
@@ -33,9 +33,7 @@ def load_images(path):
         paths = image_files(path.with_suffix(""))
         return np.stack(read_images(paths, lambda file: resized(open_image(file, side=SIZE)), "images"))
     if not path.is_file():
-        found = sorted(other for other in path.parent.glob(f"**/*{path.stem}*.npy") if other.is_file())
-        instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
-        raise BadInput(f"{path} is missing{instead}; {HELP}.")
+        raise missing(path)
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
     except PermissionError:

@@ -239,6 +239,17 @@ def lines_of_stdin(flag):
     return [line for line in lines if line.strip()]
 
 
+def missing(path):
+    """The BadInput of a file that is not there; it names one of a longer name, there or in a folder there."""
+    near = sorted(
+        other
+        for other in (*path.parent.glob("[!.]*"), *path.parent.glob("[!.]*/[!.]*"))
+        if path.stem.lower() in other.name.lower() and other.suffix.endswith(path.suffix) and other.is_file()
+    )
+    instead = f", but there is {near[0]}: rename it, or name its folder by --data-dir" if near else ""
+    return BadInput(f"{path} is missing{instead}; {HELP}.")
+
+
 def read_csv(path, encodings=("UTF-8-sig",), **settings):
     """pandas.read_csv() of a text file, whatever its name is; integers of more than 64 bits stay text.
 
@@ -247,7 +258,7 @@ def read_csv(path, encodings=("UTF-8-sig",), **settings):
     import pandas as pd  # not every script reads a table
 
     if not path.is_file():
-        raise BadInput(f"{path} is missing; {HELP}.")
+        raise missing(path)
     settings = {"index_col": False, "compression": None, "low_memory": False, **settings}
     for encoding in encodings:
         with warnings.catch_warnings():

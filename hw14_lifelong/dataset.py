@@ -13,7 +13,7 @@ Any number of images will do. What is made of them is in tasks.py.
 
 from contextlib import contextmanager
 
-from scaffold import HELP, BadInput, replacing
+from scaffold import HELP, BadInput, missing, replacing
 
 import h5py
 import numpy as np
@@ -87,11 +87,7 @@ def grey_levels(path, values, lowest):
 def opened(path, reader):
     """What the reader makes of a file, closed at the end. Raises BadInput when it is missing or broken."""
     if not path.is_file():
-        found = sorted(
-            other for other in path.parent.rglob(f"*{path.suffix}") if path.stem in other.name.lower()
-        )
-        instead = f", but there is {found[0]}: rename it, or name its folder by --data-dir" if found else ""
-        raise BadInput(f"{path} is missing{instead}; {HELP}.")
+        raise missing(path)
     try:
         file = reader(path)
     except PermissionError:

@@ -168,6 +168,20 @@ def test_a_tilde_that_no_shell_has_put_in(tmp_path):
     assert "there is no such user" in start(*argv[:-1], "--out-dir=~nobody-here/out", status=2).stderr
 
 
+@pytest.mark.parametrize("other", ["Train (1).csv", "new/train.csv", "new/my_train.csv"])
+def test_a_missing_file_names_one_of_a_longer_name(scaffold, tmp_path, other):
+    for name in ("train.py", ".train.csv", "test.csv", "a/b/train.csv"):  # no such file, or too far away
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(scaffold.BadInput, match=r"train\.csv is missing; see"):
+        scaffold.read_csv(tmp_path / "train.csv")
+    (tmp_path / "new").mkdir()
+    (tmp_path / other).touch()
+    with pytest.raises(scaffold.BadInput) as error:
+        scaffold.read_csv(tmp_path / "train.csv")
+    assert f"is missing, but there is {tmp_path / other}: rename it" in str(error.value)
+
+
 @pytest.mark.parametrize("name", ["a.zip", "a.xz", "a.tar", "a.gz"])
 def test_a_csv_is_read_as_text_whatever_its_name_is(scaffold, tmp_path, name):
     (tmp_path / name).write_text(f"x,y\n1,{'9' * 400}\n")
