@@ -1,4 +1,4 @@
-"""Distillation: learn what the teacher holds for likely, and not the right answer alone.
+"""Distillation: learn the teacher's probabilities, and not the label alone.
 
     loss = (1 - alpha) H(label, student) + alpha T^2 KL(teacher at T || student at T)
 
@@ -8,7 +8,7 @@ gradient. Hinton, Vinyals and Dean, https://arxiv.org/abs/1503.02531.
 The teacher has to look at the very pixels that the student sees, and long: Beyer et al., "A good teacher is
 patient and consistent", https://arxiv.org/abs/2106.05237. Each image is shown in VIEWS versions, one an epoch
 in turn: cropped, flipped or not, and in long trainings some with a box of another image (Yun et al., CutMix,
-https://arxiv.org/abs/1905.04899). The teacher is asked once about each version.
+https://arxiv.org/abs/1905.04899). The teacher classifies each version once.
 """
 
 import keras
@@ -70,20 +70,20 @@ class Views(keras.utils.PyDataset):
         self.images, self.labels, self.batch_size, self.seed = images, labels, batch_size, seed
         self.one_hot = np.eye(classes, dtype=np.float32)
         self.border = round(BORDER * images.shape[1])
-        self.teacher, self.asked, self.mixed = teacher, False, mixed
+        self.teacher, self.labelled, self.mixed = teacher, False, mixed
         self.targets = np.zeros((views, len(labels), classes), np.float32)
         self.start(0)
 
     def label_with_teacher(self):
-        """Let the teacher say what it holds of every version, if there is one and it has not yet."""
-        if self.asked or self.teacher is None:
+        """Take the teacher's logits of every version, if there is a teacher and it has not been done."""
+        if self.labelled or self.teacher is None:
             return
         for view in tqdm(range(len(self.targets)), "the teacher labels", leave=False, ncols=80, disable=None):
             self.start(view)
             for first in range(0, len(self.labels), AT_ONCE):
                 indices = np.arange(first, min(first + AT_ONCE, len(self.labels)))
-                self.targets[view, indices] = logits(self.teacher, self.shown(indices))
-        self.asked = True
+                self.targets[view, indices] = logits(self.teacher, self.augmented(indices))
+        self.labelled = True
 
     def start(self, epoch):
         """Take up an epoch: its version of every image, and its order."""
@@ -101,7 +101,7 @@ class Views(keras.utils.PyDataset):
     def on_epoch_end(self):
         self.start(self.epoch + 1)
 
-    def shown(self, indices):
+    def augmented(self, indices):
         """The images of some indices as this epoch shows them: a box of the partner's, a crop, a flip."""
         side, border = self.images.shape[1], self.border
         left, top, right, bottom = self.boxes[indices].T[:, :, None]
@@ -119,7 +119,7 @@ class Views(keras.utils.PyDataset):
         )
         return np.where(self.flipped[indices, None, None, None], images[:, :, ::-1], images)
 
-    def named(self, indices):
+    def mixed_labels(self, indices):
         """Their labels, float32 (b, classes): the partner has the share of the crop that the box fills."""
         box, crop = self.boxes[indices].T, self.crops[indices].T
         seen = (np.minimum(box[2:], crop[2:]) - np.maximum(box[:2], crop[:2])).clip(0).prod(axis=0)
@@ -132,8 +132,8 @@ class Views(keras.utils.PyDataset):
 
     def __getitem__(self, number):
         indices = self.order[number * self.batch_size : (number + 1) * self.batch_size]
-        targets = [self.named(indices), self.targets[self.view, indices]]
-        return self.shown(indices), np.concatenate(targets, axis=1)
+        targets = [self.mixed_labels(indices), self.targets[self.view, indices]]
+        return self.augmented(indices), np.concatenate(targets, axis=1)
 
 
 def squares(rng, sides, low, high):

@@ -35,14 +35,14 @@ def parse_args(argv=None):
     return args
 
 
-def look(args):
+def check_inputs(args):
     """Whether the files are there; made-up files are not missing."""
     for part in () if args.synthetic else ("training", "validation"):
         image_files(args.data_dir / "food-11" / part)
 
 
 if __name__ == "__main__":  # --help, wrong flags and files need not wait for the imports below
-    run(lambda: look(parse_args()))
+    run(lambda: check_inputs(parse_args()))
     run(start_keras)
 
 import keras

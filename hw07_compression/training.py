@@ -74,11 +74,11 @@ def fit(args, stage, model, views, validation):
         views.label_with_teacher()
         views.start(len(checkpoint.rows))
         some = np.linspace(0, len(validation[1]) - 1, min(WATCHED, len(validation[1]))).astype(int)
-        watched, right = validation[0][some], views.one_hot[validation[1][some]]
-        meant = logits(views.teacher, watched) if views.teacher else np.zeros_like(right)
+        images, labels = validation[0][some], views.one_hot[validation[1][some]]
+        teacher_logits = logits(views.teacher, images) if views.teacher else np.zeros_like(labels)
         model.fit(
             views,
-            validation_data=(divisible(watched), divisible(np.concatenate([right, meant], axis=1))),
+            validation_data=(divisible(images), divisible(np.concatenate([labels, teacher_logits], axis=1))),
             validation_batch_size=len(divisible(range(500))),
             initial_epoch=len(checkpoint.rows),
             epochs=epochs,

@@ -300,7 +300,7 @@ def test_a_version_is_the_image_cropped_and_flipped(hw07):
     images = np.zeros((64, 16, 16, 3), np.uint8)  # all alike, so that a box of another one changes nothing
     images[..., 0], images[..., 1] = 8 * np.arange(16)[:, None], 8 * np.arange(16)
     views = hw07.distillation.Views(images, np.zeros(64, int), 1, 64, 0, mixed=0.5)
-    rows, columns = np.moveaxis(views.shown(np.arange(64))[..., :2].astype(int), -1, 0)
+    rows, columns = np.moveaxis(views.augmented(np.arange(64))[..., :2].astype(int), -1, 0)
     down = (rows[:, 10, 8] - rows[:, 5, 8]) / 40  # input pixels an output pixel
     assert 0.55 < down.min() < 0.7 < 1.1 < down.max() < 1.25
     across = (columns[:, 8, 10] - columns[:, 8, 5]) / 40
@@ -316,7 +316,7 @@ def test_a_box_of_another_image_brings_its_share_of_the_label(hw07):
     images = np.zeros((count, 32, 32, 3), np.uint8) + (np.arange(count) % 2 * 250)[:, None, None, None]
     views = hw07.distillation.Views(images.astype(np.uint8), np.arange(count) % 2, 2, 64, 0, mixed=0.5)
     indices = np.random.default_rng(0).permutation(count)
-    bright, named = views.shown(indices).mean(axis=(1, 2, 3)) / 250, views.named(indices)
+    bright, named = views.augmented(indices).mean(axis=(1, 2, 3)) / 250, views.mixed_labels(indices)
     np.testing.assert_allclose(named.sum(axis=1), 1, rtol=1e-6)
     assert 30 < (named.max(axis=1) < 1).sum() < 70  # half of the partners are of the same class
     np.testing.assert_allclose(np.median(np.abs(bright - named[:, 1])), 0, atol=0.01)
