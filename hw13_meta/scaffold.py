@@ -112,7 +112,7 @@ def number(kind, low, high, exclusive=False):
     def convert(text):
         most = f"{high:,}" if kind is int else f"{high:g}"
         expected = f"{low:,} to {most}" if high < 1e6 else f"at least {low:,} and at most {most}"
-        expected = expected.replace("at least", "more than" if exclusive else "at least")
+        expected = f"more than {low:,} and at most {most}" if exclusive else expected
         try:
             value = kind(text)
         except ValueError:
@@ -185,7 +185,7 @@ class Parser(argparse.ArgumentParser):
             self.add_argument("--seed", type=integer(0, 2**31 - 1), default=0, help="of all that is random")
             self.add_argument(f"--{epochs}", type=integer(), help="how long to train")
             self.add_argument("--batch-size", type=integer(), help="examples of a step")
-            self.add_argument("--learning-rate", type=positive(), help="at its highest")
+            self.add_argument("--learning-rate", type=positive(), help="peak learning rate")
         if script == "report":
             self.add_argument("--seeds", type=integer(1, 100), default=1, help="trainings a row: 0, 1, ...")
             self.add_argument(f"--{epochs}", type=integer(), help="a trial: so many in every training")
