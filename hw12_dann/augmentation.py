@@ -20,7 +20,7 @@ class Augmentation:
     scales: tuple  # (smallest, largest)
     shifts: tuple  # of the side, either way
     mirror: bool
-    colours: bool  # strong views: inverted and stretched
+    colours: bool  # in strong augmentations: inverted and stretched
     fill: str  # of what comes in from outside: affine_transform's fill_mode, with zeros for "constant"
 
     def weak(self, images, generator):

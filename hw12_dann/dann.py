@@ -18,7 +18,7 @@ import keras
 from device import replicas
 from keras import losses, ops
 
-MEMORY = 0.99  # of the teacher
+EMA_DECAY = 0.99  # of the teacher
 STEEPNESS = 10.0  # gamma of the paper
 
 
@@ -53,7 +53,7 @@ class DomainAdversary(keras.Model):
     steps : of the whole training, what progress is measured by
     strength : lambda, a number, or None for the schedule; at 0 the discriminator only watches
 
-    The attribute `believes` says whether the step learns from pseudo-labels; compile() after it has changed.
+    use_pseudo_labels, an attribute: whether the step learns from them; compile() after it has changed.
     """
 
     def __init__(
@@ -73,22 +73,22 @@ class DomainAdversary(keras.Model):
             copy.set_weights(part.get_weights())
             copy.trainable = False
         self.augmentation, self.steps, self.strength = augmentation, steps, strength
-        self.believes = False
+        self.use_pseudo_labels = False
         self.generator = keras.random.SeedGenerator(seed)
         self.step = self.add_weight((), "zeros", trainable=False, name="step")
         names = ["label_loss", "source_accuracy", "domain_loss", "domain_accuracy"]
         self.means = {name: keras.metrics.Mean(name=name) for name in [*names, "pseudo_loss"]}
 
     def call(self, inputs, training=False):
-        """(source, target, pseudo), (n, ...) twice and (n,) -> logits (n, classes) of the source and, of the
-        target's strong views, (n, classes) or None; and the domain logits (2 n, 1) of source and target."""
+        """(source, target, pseudo), (n, ...) twice and (n,) -> logits (n, classes) of the source; of the
+        strongly augmented target (n, classes), or None; and the domain logits (2 n, 1) of both."""
         source, target, _ = inputs
-        views = [self.augmentation.weak(target, self.generator)]
-        if self.believes:
-            views.append(self.augmentation.strong(target, self.generator))
+        augmented = [self.augmentation.weak(target, self.generator)]
+        if self.use_pseudo_labels:
+            augmented.append(self.augmentation.strong(target, self.generator))
         features = self.extractor(self.augmentation.weak(source, self.generator), training=training)
-        others = self.extractor(ops.concatenate(views), training=training)  # (n or 2 n, d)
-        weak, *strong = ops.split(others, len(views))
+        others = self.extractor(ops.concatenate(augmented), training=training)  # (n or 2 n, d)
+        weak, *strong = ops.split(others, len(augmented))
         both = ops.cast(ops.concatenate([features, weak]), "float32")
         if self.strength == 0:
             both = ops.stop_gradient(both)
@@ -114,18 +114,18 @@ class DomainAdversary(keras.Model):
             "domain_accuracy": ops.mean((domains > 0) == (is_target > 0)),
         }
         loss = label_loss + domain_loss
-        if self.believes:
+        if self.use_pseudo_labels:
             found["pseudo_loss"] = pseudo_loss(x[2], strong)
             loss = loss + found["pseudo_loss"]
         for name, value in found.items():
             self.means[name].update_state(value)
-        self.teach()
+        self.update_teacher()
         self.step.assign_add(1.0)
         return loss / replicas()  # TensorFlow adds up the losses of the devices that share a batch
 
-    def teach(self):
+    def update_teacher(self):
         """The teacher's weights are the moving average of the student's; in the first steps their mean."""
-        memory = ops.minimum(MEMORY, self.step / (self.step + 1))
+        memory = ops.minimum(EMA_DECAY, self.step / (self.step + 1))
         for copy, part in zip(self.teacher, (self.extractor, self.predictor)):
             for kept, weight in zip(copy.weights, part.weights):
                 kept.assign(memory * kept + (1 - memory) * weight)

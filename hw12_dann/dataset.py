@@ -113,7 +113,7 @@ def read_drawing(path):
     return shrink(thick, OWN, path)[None, :, :, None]
 
 
-def class_names(pair, count):
+def names_of_classes(pair, count):
     """What the labels are called in a pair of domains with so many classes."""
     numbers = [str(number) for number in range(count)]
     return NAMES.get(count, numbers) if pair == "real_or_drawing" else numbers

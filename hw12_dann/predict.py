@@ -13,7 +13,7 @@ from scaffold import BadInput, Parser, file_path, replacing, run
 
 import numpy as np
 import pandas as pd
-from dataset import class_names, load_answers, load_target, read_drawing
+from dataset import load_answers, load_target, names_of_classes, read_drawing
 from device import start_keras
 from edges import as_target
 from matplotlib.figure import Figure
@@ -43,15 +43,15 @@ def main(argv=None):
 
     model = load_model(args.out_dir / "model.keras")
     target = as_target(images, model.input_shape[1:], edges=not arguments.get("no_edges"))
-    guesses, _ = outputs_of(model, target)  # log-probabilities
-    classes = guesses.shape[1]
+    log_probabilities, _ = outputs_of(model, target)
+    classes = log_probabilities.shape[1]
     if own:
-        return name_own(args, guesses, class_names(pair, classes))
-    label = guesses.argmax(axis=1)
+        return name_own(args, log_probabilities, names_of_classes(pair, classes))
+    label = log_probabilities.argmax(axis=1)
     table = pd.DataFrame({"id": np.arange(len(label)), "label": label})
     with replacing(args.out_dir / "submission.csv") as path:
         table.to_csv(path, index=False)
-    names = [class_names(pair, classes)[number] for number in label[:SHOWN]]
+    names = [names_of_classes(pair, classes)[number] for number in label[:SHOWN]]
     with replacing(args.out_dir / "first_twenty.png") as path:
         plot_images(images[:SHOWN], names).savefig(path)
     print(f"{', '.join(names)}\n{len(table)} predictions   {args.out_dir / 'submission.csv'}")
@@ -73,12 +73,12 @@ def name_own(args, log_probabilities, names):
 def plot_images(images, names):
     """Images uint8 (n, h, w, c) in rows of ten, each under its name, as a figure."""
     figure = Figure(figsize=(10, 2.6), layout="constrained")
-    axes = figure.subplots(2, SHOWN // 2).ravel()
-    for index in axes:
-        index.axis("off")
-    for index, image, name in zip(axes, images, names):
-        index.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
-        index.set_title(plain(name))
+    grid = figure.subplots(2, SHOWN // 2).ravel()
+    for axes in grid:
+        axes.axis("off")
+    for axes, image, name in zip(grid, images, names):
+        axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+        axes.set_title(plain(name))
     return figure
 
 

@@ -12,7 +12,7 @@ are kept, so an interrupted report goes on. Remove <out-dir>/report to measure a
 
 from scaffold import BadInput, Parser, replacing, run
 
-from dataset import class_names, load_source, load_target, make_synthetic
+from dataset import load_source, load_target, make_synthetic, names_of_classes
 from device import start_keras
 from edges import CANNY, GRADIENTS
 from records import finished, measured_since, publish, read_metrics
@@ -98,8 +98,8 @@ def main(argv=None):
             count = EMBEDDED // 10 if args.epochs else EMBEDDED
             plot_features(shown, pair, pairs[pair], count).savefig(path, dpi=80)
     with replacing(results / "sheet.png") as path:
-        guesses = np.load(folders[DRAWN, "pseudo-labels"][0] / "guesses.npy")
-        plot_sheet(load_source(data_dir / DRAWN)[0], pairs[DRAWN], guesses).savefig(path, dpi=80)
+        predicted = np.load(folders[DRAWN, "pseudo-labels"][0] / "guesses.npy")
+        plot_sheet(load_source(data_dir / DRAWN)[0], pairs[DRAWN], predicted).savefig(path, dpi=80)
     with replacing(results / "by_class.csv") as path:
         by_class(folders, pairs[HEADLINE][3]).to_csv(path, index_label="class")
     unlabelled = [folders[HEADLINE, method] for method in UNLABELLED]
@@ -159,14 +159,14 @@ def signs_of(args, pair, folder, seeds):
 
     seeds: the folders of its method's trainings, its own among them.
     """
-    metrics, guesses = read_metrics(folder), np.load(folder / "guesses.npy")
-    agreement = [np.mean(guesses == np.load(one / "guesses.npy")) for one in seeds if one != folder]
+    metrics, predicted = read_metrics(folder), np.load(folder / "guesses.npy")
+    agreement = [np.mean(predicted == np.load(one / "guesses.npy")) for one in seeds if one != folder]
     return {
         "the accuracy itself": metrics["score"],
         "accuracy on the source": metrics["source_accuracy"],
         "error of the discriminator": 1 - metrics["domain_accuracy"],
         "confidence": metrics["target_confidence"],
-        "share of the rarest class": min(metrics["target_counts"]) / len(guesses),
+        "share of the rarest class": min(metrics["target_counts"]) / len(predicted),
         "agreement with the method's other seeds": np.mean(agreement) if agreement else 1.0,
         "reverse validation": reverse_validation(args, pair, folder),
     }
@@ -180,14 +180,14 @@ def summary(folders):
         values = [found[name] for found in runs]
         return f"{np.mean(values):.3f}" + f" ± {np.std(values):.3f}" * (len(values) > 1)
 
-    guesses = np.stack([np.load(folder / "guesses.npy") for folder in folders])  # (seeds, m)
+    predicted = np.stack([np.load(folder / "guesses.npy") for folder in folders])  # (seeds, m)
     counts = np.array([found["target_counts"] for found in runs])
     return {
         "target_accuracy": cell("score"),
         "source_accuracy": cell("source_accuracy"),
         "domain_accuracy": cell("domain_accuracy"),
         "confidence": cell("target_confidence"),
-        "seeds_agree": f"{np.mean((guesses == guesses[0]).all(axis=0)):.3f}" * (len(runs) > 1),
+        "seeds_agree": f"{np.mean((predicted == predicted[0]).all(axis=0)):.3f}" * (len(runs) > 1),
         "rarest": f"{(counts.min(axis=1) / counts.sum(axis=1)).mean():.3f}",
         "seconds": f"{np.median([found['seconds']['processor'] for found in runs]):.0f}",
         "seeds": len(runs),
@@ -217,7 +217,7 @@ def plot_features(runs, name_of_pair, pair, count):
     rng = np.random.default_rng(0)
     some, others = (rng.permutation(len(x))[:count] for x in (source, target))
     is_target = np.arange(len(some) + len(others)) >= len(some)
-    names = class_names(name_of_pair, labels.max() + 1)
+    names = names_of_classes(name_of_pair, labels.max() + 1)
     figure = Figure(figsize=(8.5, 7), layout="constrained")
     for row, (method, folders) in zip(figure.subplots(len(runs), 2, squeeze=False), runs.items()):
         model = load_model(folders[0] / "model.keras")  # with the target's batch normalisation
@@ -240,15 +240,15 @@ def plot_features(runs, name_of_pair, pair, count):
     return figure
 
 
-def plot_sheet(photographs, pair, guesses):
+def plot_sheet(photographs, pair, predicted):
     """A row a class: a photograph, all variants of its edges, and drawings that are read as its class."""
     edges, labels, drawings, _ = pair
-    names = class_names(DRAWN, labels.max() + 1)
+    names = names_of_classes(DRAWN, labels.max() + 1)
     figure = Figure(figsize=(8, 0.56 * len(names)), layout="constrained")
     rows = figure.subplots(len(names), 1 + edges.shape[1] + SHOWN)
     for label, row in enumerate(rows):
         first = np.flatnonzero(labels == label)[0]
-        found = drawings[guesses == label][:SHOWN]
+        found = drawings[predicted == label][:SHOWN]
         for axes in row:
             axes.axis("off")
         for axes, image in zip(row, [photographs[first], *edges[first], *found]):

@@ -115,14 +115,14 @@ def main(argv=None, loaded=None):
     _, logs = apply(model.teacher, of_source, images)
     source_accuracy = float(np.mean(logs.argmax(axis=1) == their_labels))
     whole, logs = apply(model.teacher, target, target)
-    guesses = logs.argmax(axis=1)
+    predicted = logs.argmax(axis=1)
     metrics = {
         "metric": "accuracy on the target" if known else "accuracy on held-out images of the source",
-        "score": float(np.mean(guesses[rows] == answers[rows])) if known else source_accuracy,
+        "score": float(np.mean(predicted[rows] == answers[rows])) if known else source_accuracy,
         "source_accuracy": source_accuracy,
         "domain_accuracy": float(history.domain_accuracy.iloc[-1]),
         "target_confidence": float(np.exp(logs.max(axis=1)).mean()),
-        "target_counts": np.bincount(guesses, minlength=classes).tolist(),
+        "target_counts": np.bincount(predicted, minlength=classes).tolist(),
         "parameters": parameters,
         "seconds": {
             "one_fit": one_fit,
@@ -133,7 +133,7 @@ def main(argv=None, loaded=None):
     lines = {"source_accuracy": "accuracy on the source", "domain_accuracy": "accuracy of the discriminator"}
     files = {
         "model.keras": whole.save,
-        "guesses.npy": lambda path: np.save(path, guesses),
+        "guesses.npy": lambda path: np.save(path, predicted),
         "history.csv": history,
         "learning_curve.png": learning_curve(history, {"share": lines}, ylim=(0, 1)),
     }

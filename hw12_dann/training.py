@@ -61,10 +61,10 @@ def fit(args, model, training):
         checkpoint.restore(variables)
     pairs = Pairs(*training, args.batch_size // 2, args.seed)
     begin = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: pairs.begin(epoch, believed(args, model, training, epoch))
+        on_epoch_begin=lambda epoch, logs: pairs.begin(epoch, pseudo_labels_of(args, model, training, epoch))
     )
-    for believes, end in ((False, first_with_labels(args)), (True, args.epochs)):
-        model.believes = believes
+    for use_pseudo_labels, end in ((False, first_with_labels(args)), (True, args.epochs)):
+        model.use_pseudo_labels = use_pseudo_labels
         model.compile(model.optimizer, jit_compile=False)  # the step is another one
         model.fit(
             pairs,
@@ -90,7 +90,7 @@ def first_with_labels(args):
     return round(args.pseudo_labels_from * args.epochs) if args.method == "pseudo-labels" else args.epochs
 
 
-def believed(args, model, training, epoch):
+def pseudo_labels_of(args, model, training, epoch):
     """The target's pseudo-labels in an epoch, from 0 on: int32 (m,), -1 for none."""
     _, labels, target = training
     first, shares = first_with_labels(args), np.bincount(labels) / len(labels)

@@ -169,13 +169,13 @@ def test_the_loss_of_pseudo_labels_is_of_those_that_are_there(hw12):
 
 def test_pseudo_labels_are_learnt_from_strong_views_when_they_are_believed(hw12):
     found = {}
-    for believes in (False, True):
+    for use_pseudo_labels in (False, True):
         model = on_vectors(hw12, 0.0, steps=100)
-        model.believes = believes
+        model.use_pseudo_labels = use_pseudo_labels
         model.compile(model.optimizer, jit_compile=False)
         (source, labels), (target, _) = clouds(64, 0.0, 0), clouds(64, (0.0, 9.0), 1)
         model.fit((source, target, np.ones(64, np.int32)), labels, batch_size=16, epochs=25, verbose=0)
-        found[believes] = accuracy(model, target, 1)
+        found[use_pseudo_labels] = accuracy(model, target, 1)
         assert float(model.means["pseudo_loss"].result()) < 0.2
     assert found[True] == 1
     assert found[False] < 0.9
@@ -265,13 +265,13 @@ def test_pseudo_labels_come_late_and_are_more_each_epoch(hw12, pair):
     args = hw12.train.parse_args([*FEW, "--epochs", "8", "--pseudo-labels-from", "0.75"])
     model = hw12.training.build(args, source.shape[2:], (source, labels, target))
     counts = [
-        int((hw12.training.believed(args, model, (source, labels, target), epoch) >= 0).sum())
+        int((hw12.training.pseudo_labels_of(args, model, (source, labels, target), epoch) >= 0).sum())
         for epoch in range(8)
     ]
     assert counts[:6] == [0] * 6
     assert 0 < counts[6] < counts[7] <= len(target)
     dann = hw12.train.parse_args([*FEW[:-2], "--method", "dann", "--epochs", "8"])
-    assert (hw12.training.believed(dann, model, (source, labels, target), 7) == -1).all()
+    assert (hw12.training.pseudo_labels_of(dann, model, (source, labels, target), 7) == -1).all()
     usual = [hw12.train.parse_args(flags).pseudo_labels_from for flags in ([], ["--no-edges"])]
     assert usual == [0.75, 0.5]
 
@@ -728,7 +728,7 @@ def test_pseudo_labels_are_the_teachers(hw12, pair, monkeypatch):
     monkeypatch.setattr(hw12.training, "whole_model", lambda *parts: asked.append(parts))
     logs, features = np.zeros((len(target), labels.max() + 1)), np.ones((len(target), 4), np.float32)
     monkeypatch.setattr(hw12.training, "outputs_of", lambda model, images: (logs, features))
-    hw12.training.believed(args, model, (source, labels, target), 3)
+    hw12.training.pseudo_labels_of(args, model, (source, labels, target), 3)
     ((extractor, predictor),) = asked
     assert extractor is model.teacher[0]
     assert predictor is model.teacher[1]
@@ -746,7 +746,7 @@ class Marked:
 
 def test_which_network_sees_which_view(hw12):
     model = on_vectors(hw12, 0.0, steps=10)
-    model.augmentation, model.believes = Marked(), True
+    model.augmentation, model.use_pseudo_labels = Marked(), True
     (source, _), (target, _) = clouds(6, 0.0, 0), clouds(6, 3.0, 1)
     logits, strong, domains = model((source, target, none(6)), training=True)
 
