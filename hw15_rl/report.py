@@ -34,7 +34,7 @@ from environment import CORRIDOR, FINAL_SEEDS, LANDER, make_world
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from matplotlib.figure import Figure
 from model import build_model, numpy_policy
-from rollout import Players
+from rollout import Collector
 from training import FINAL_EPISODES
 
 STEPS = 500_000  # of each training but the default's
@@ -173,7 +173,7 @@ def speed(name, runs, count=32, steps=300, rounds=5):
     rng, worlds = np.random.default_rng(0), [make_world(name) for _ in range(count)]
     size, actions = worlds[0].observation_space.shape[0], int(worlds[0].action_space.n)
     policy = numpy_policy(build_model(name, size, actions))
-    players = Players(worlds, range(count), {"policy": 0.0, "environment": 0.0})
+    collector = Collector(worlds, range(count), {"policy": 0.0, "environment": 0.0})
     vector = SyncVectorEnv([lambda: make_world(name)] * count, autoreset_mode=AutoresetMode.SAME_STEP)
     vector.reset(seed=0)
 
@@ -189,7 +189,7 @@ def speed(name, runs, count=32, steps=300, rounds=5):
         "the same in gymnasium's SyncVectorEnv": lambda: [
             vector.step(rng.integers(0, actions, count)) for _ in range(steps)
         ],
-        "the environments with the policy": lambda: players.collect(policy, steps, rng),
+        "the environments with the policy": lambda: collector.collect(policy, steps, rng),
     }
     times = {row: [] for row in runners}
     for _ in range(rounds):

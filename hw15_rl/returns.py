@@ -1,6 +1,6 @@
 """The heart of the homework: how good was an action? Five answers, the rungs of a ladder.
 
-Each function takes one trajectory, n steps on end of one episode, and gives each of its actions its credit:
+Each function takes one trajectory, n steps on end of one episode, and returns each action's advantage:
 
     rewards   float (n,)
     values    float (n + 1,), what the value network expects from each observation on; values[n] is that of

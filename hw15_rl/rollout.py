@@ -34,7 +34,7 @@ class Trajectory:
         return self.terminated or truncated
 
 
-class Players:
+class Collector:
     """Environments that play on and on, with sampled actions.
 
     seconds is a dict, to which is added what choosing ("policy") and stepping ("environment") took.
@@ -86,7 +86,7 @@ class Players:
         """Give the policy with a stopwatch; what the block took besides goes to the environment."""
         chosen = 0.0
 
-        def watched(seen):
+        def timed_policy(seen):
             nonlocal chosen
             before = time.perf_counter()
             logits = policy(seen)
@@ -94,7 +94,7 @@ class Players:
             return logits
 
         started = time.perf_counter()
-        yield watched
+        yield timed_policy
         self.seconds["policy"] += chosen
         self.seconds["environment"] += time.perf_counter() - started - chosen
 

@@ -6,8 +6,8 @@
     python hw15_rl/train.py --resume                go on after the last finished update
 
 The score is the mean return of 200 episodes that the saved model plays with its most probable actions. The
-model that is saved is the best of up to 20 evaluations during training, at least 50,000 steps apart, on other
-episodes; it learns from others.
+model that is saved is the best of up to 21 evaluations on other episodes: one after the first update, the
+others at least 50,000 steps apart. It learns from others again.
 """
 
 import time
@@ -27,8 +27,8 @@ from returns import generalised_advantage, minus_baseline, n_step, reward_to_go,
 class Recipe:
     """What a --method is made of. It takes iterations * steps steps in all environments together."""
 
-    credit: Callable  # of returns.py
-    whole: bool = False  # the credit needs whole episodes: a rollout is one of each environment, not `steps`
+    advantage_of: Callable  # of returns.py
+    whole: bool = False  # the advantage needs whole episodes: a rollout is one of each environment
     critic: bool = True  # there is a value network to train
     clipped: bool = False  # see updates.py
     epochs: int = 1  # passes over a rollout
@@ -40,12 +40,12 @@ class Recipe:
     gamma: float = 0.99
 
 
-# A whole episode's credit is too noisy for short cuts: one step of descent from all steps of a rollout.
+# A whole episode's return is too noisy for short cuts: one step of descent from all steps of a rollout.
 MONTE_CARLO = Recipe(whole_episode, whole=True, environments=8, batch_size=100_000, learning_rate=0.005)
 RECIPES = {
     "reinforce": replace(MONTE_CARLO, critic=False),
-    "reward-to-go": replace(MONTE_CARLO, credit=reward_to_go, critic=False),
-    "baseline": replace(MONTE_CARLO, credit=minus_baseline),
+    "reward-to-go": replace(MONTE_CARLO, advantage_of=reward_to_go, critic=False),
+    "baseline": replace(MONTE_CARLO, advantage_of=minus_baseline),
     "actor-critic": Recipe(n_step),
     "ppo": Recipe(
         generalised_advantage,

@@ -1,4 +1,4 @@
-"""The training loop: rollouts, updates, looks at the greedy policy, and what --resume goes on from.
+"""The training loop: rollouts, updates, evaluations of the greedy policy, and what --resume goes on from.
 
 Where the episodes stood is not in checkpoint.npz: a training that goes on begins new ones, with other seeds.
 """
@@ -13,11 +13,11 @@ import pandas as pd
 from checkpoint import Checkpoint
 from environment import FINAL_SEEDS, SELECTION_SEEDS, TRAINING_SEEDS, make_world
 from model import build_model, load_model, numpy_policy
-from rollout import Players, play
+from rollout import Collector, play
 from tqdm import tqdm
 from updates import Learner, clipped_loss, policy_gradient_loss
 
-EVALUATIONS = 20  # looks at the policy during a training, beside the first
+EVALUATIONS = 20  # of the policy during a training, beside the first
 LEAST_STEPS = 50_000  # between two of them
 EVALUATION_EPISODES = 40  # of each evaluation
 FINAL_EPISODES = 200
@@ -90,20 +90,21 @@ def fit(args, chosen, learner):
     done, started = len(progress.rows), time.perf_counter() - progress.last("seconds")
     rng = np.random.default_rng([args.seed, done])
     seeds = rng.integers(TRAINING_SEEDS, 2**31, args.environments)
-    players = Players([make_world(args.world) for _ in seeds], seeds, progress.seconds)
-    judges = [make_world(args.world) for _ in range(EVALUATION_EPISODES)]
+    collector = Collector([make_world(args.world) for _ in seeds], seeds, progress.seconds)
+    selection_worlds = [make_world(args.world) for _ in range(EVALUATION_EPISODES)]
     steps_each = max(1, chosen.steps // args.environments)
     budget = args.iterations * steps_each * args.environments
     interval = max(LEAST_STEPS, budget // EVALUATIONS)
     bar = tqdm(initial=progress.last("steps"), total=budget, unit=" steps", ncols=80, disable=None)
     while progress.last("steps") < budget:
         policy = numpy_policy(learner.model)
-        rollout = (
-            players.collect_whole(policy, rng) if chosen.whole else players.collect(policy, steps_each, rng)
-        )
+        if chosen.whole:
+            rollout = collector.collect_whole(policy, rng)
+        else:
+            rollout = collector.collect(policy, steps_each, rng)
 
         collected = time.perf_counter()
-        batch = learner.batch(rollout, chosen.credit, args.gamma, args.gae_lambda)
+        batch = learner.batch(rollout, chosen.advantage_of, args.gamma, args.gae_lambda)
         left = 1 - progress.last("steps") / budget
         rate, entropy_weight = args.learning_rate * left, args.entropy_weight * left
         losses = learner.update(batch, chosen.epochs, args.batch_size, rate, entropy_weight, rng)
@@ -114,24 +115,24 @@ def fit(args, chosen, learner):
             )
         progress.seconds["update"] += time.perf_counter() - collected
 
-        returns, steps = players.report()
+        returns, steps = collector.report()
         before, steps = progress.last("steps"), progress.last("steps") + steps
-        looks = before == 0 or steps // interval > before // interval or steps >= budget
-        if looks:
-            looked = time.perf_counter()
-            progress.evaluation, _ = evaluate(numpy_policy(learner.model), judges, SELECTION_SEEDS)
+        due = before == 0 or steps // interval > before // interval or steps >= budget
+        if due:
+            evaluation_started = time.perf_counter()
+            progress.evaluation, _ = evaluate(numpy_policy(learner.model), selection_worlds, SELECTION_SEEDS)
             if progress.evaluation >= progress.best:
                 progress.best = progress.evaluation
                 with replacing(model_file) as path:
                     learner.model.save(path)
-            progress.seconds["evaluation"] += time.perf_counter() - looked
+            progress.seconds["evaluation"] += time.perf_counter() - evaluation_started
 
         progress.note(steps, returns, losses, time.perf_counter() - started)
         checkpoint.state = {name: value for name, value in vars(progress).items() if name != "rows"}
         checkpoint.save(variables(learner))
         bar.update(steps - before)
         bar.set_description(f"return {progress.last('mean_return'):.0f}")
-        if looks:
+        if due:
             tqdm.write(progress.line())
     return progress.history(), progress.seconds
 

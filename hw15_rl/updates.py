@@ -14,7 +14,7 @@ REWARD_SCALE = 0.01  # of the rewards that the value network learns: a landing i
 
 
 def policy_gradient_loss(log_probability, old_log_probability, advantages, clip):
-    """Its gradient is the policy gradient: credit times the gradient of log pi(a|s) (Williams 1992)."""
+    """Its gradient is the policy gradient: advantage times the gradient of log pi(a|s) (Williams 1992)."""
     return -tf.reduce_mean(log_probability * advantages)
 
 
@@ -49,9 +49,9 @@ class Learner:
 
         table = tf.TensorSpec((None, model.input_shape[1]), tf.float32)
         whole, real = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None,), tf.float32)
-        picks, scalar = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((), tf.float32)
+        minibatch_indices, scalar = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((), tf.float32)
 
-        @tf.function(input_signature=[table, whole, real, real, real, picks, scalar])
+        @tf.function(input_signature=[table, whole, real, real, real, minibatch_indices, scalar])
         def minibatch_updates(observations, actions, old, advantages, targets, minibatches, entropy_weight):
             batch, sums = (observations, actions, old, advantages, targets), tf.zeros(3)
             for rows in minibatches:
@@ -69,7 +69,7 @@ class Learner:
 
         self.minibatch_updates, self.policy_and_value = minibatch_updates, policy_and_value
 
-    def batch(self, trajectories, credit, gamma, gae_lambda):
+    def batch(self, trajectories, advantage_of, gamma, gae_lambda):
         """Credit every action of a rollout, with a function of returns.py.
 
         Returns observations float32 (n, d), actions int32 (n,), float32 (n,) log-probabilities, advantages,
@@ -86,7 +86,8 @@ class Learner:
                 expected[-1] = 0.0
             actions = np.array(trajectory.actions, np.int32)
             old = log_probabilities[np.arange(start, stop), actions]
-            parts.append((seen[start:stop], actions, old, *credit(rewards, expected, gamma, gae_lambda)))
+            advantages_and_targets = advantage_of(rewards, expected, gamma, gae_lambda)
+            parts.append((seen[start:stop], actions, old, *advantages_and_targets))
             start = stop + 1
         observations, actions, old, advantages, targets = (np.concatenate(part) for part in zip(*parts))
         return (
@@ -106,8 +107,9 @@ class Learner:
         minibatches = -(-size // batch_size)
         rows = [np.resize(rng.permutation(size), minibatches * min(batch_size, size)) for _ in range(epochs)]
         self.optimizer.learning_rate = learning_rate
-        picks = np.concatenate(rows).reshape(epochs * minibatches, -1).astype(np.int32)
-        return self.minibatch_updates(*batch, picks, tf.constant(entropy_weight, tf.float32)).numpy()
+        minibatch_indices = np.concatenate(rows).reshape(epochs * minibatches, -1).astype(np.int32)
+        weight = tf.constant(entropy_weight, tf.float32)
+        return self.minibatch_updates(*batch, minibatch_indices, weight).numpy()
 
     def norms(self):
         """The length of each weight, to see that all are numbers."""

@@ -229,12 +229,12 @@ def test_rollouts_lose_and_repeat_nothing(hw15_light, whole):
     """The trajectories of several rollouts, put together again, are the episodes that were played."""
     seconds = {"policy": 0.0, "environment": 0.0}
     worlds = [hw15_light.environment.make_world("Corridor-v0") for _ in range(3)]
-    players, rng = hw15_light.rollout.Players(worlds, [0, 1, 2], seconds), np.random.default_rng(0)
-    collect = players.collect_whole if whole else lambda *args: players.collect(args[0], 7, args[1])
+    collector, rng = hw15_light.rollout.Collector(worlds, [0, 1, 2], seconds), np.random.default_rng(0)
+    collect = collector.collect_whole if whole else lambda *args: collector.collect(args[0], 7, args[1])
     rollouts = [collect(lambda seen: np.zeros((len(seen), 2)), rng) for _ in range(50)]
     pieces = [piece for rollout in rollouts for piece in rollout]
-    returns, steps = players.report()
-    assert players.report() == ([], 0)
+    returns, steps = collector.report()
+    assert collector.report() == ([], 0)
     assert steps == sum(len(piece.actions) for piece in pieces)
     for piece in pieces:  # what was reached follows from where it was and what was done
         assert len(piece.observations) == len(piece.actions) + 1
@@ -249,18 +249,18 @@ def test_rollouts_lose_and_repeat_nothing(hw15_light, whole):
         assert [sum(len(piece.actions) for piece in rollout) for rollout in rollouts] == [3 * 7] * 50
         assert max(returns) <= 100  # the best, from place 3: no reward is counted twice
         total = sum(rewards_of(piece) for piece in pieces)
-        assert sum(returns) + sum(players.so_far) == pytest.approx(total)
+        assert sum(returns) + sum(collector.so_far) == pytest.approx(total)
         assert len([piece for piece in pieces if piece.terminated]) <= len(returns)
     assert min(seconds.values()) > 0
 
 
 def test_a_cut_episode_goes_on_where_it_stopped(hw15_light):
-    players = hw15_light.rollout.Players(
+    collector = hw15_light.rollout.Collector(
         [hw15_light.environment.make_world("Corridor-v0")], [0], {"policy": 0.0, "environment": 0.0}
     )
     rng, before = np.random.default_rng(0), None  # with this seed no episode meets its time limit
     for _ in range(200):
-        for piece in players.collect(lambda seen: np.zeros((len(seen), 2)), 3, rng):
+        for piece in collector.collect(lambda seen: np.zeros((len(seen), 2)), 3, rng):
             if before and not before.terminated:
                 np.testing.assert_array_equal(piece.observations[0], before.observations[-1])
             before = piece
@@ -294,9 +294,9 @@ def test_a_seed_repeats_an_evaluation_exactly_and_the_film_shows_it(hw15_light):
 
 def test_training_choice_and_score_see_other_episodes(hw15, tmp_path, monkeypatch):
     seen = {"train": [], "play": []}
-    players, play = hw15.training.Players, hw15.training.play
+    collector, play = hw15.training.Collector, hw15.training.play
     monkeypatch.setattr(
-        hw15.training, "Players", lambda e, seeds, t: seen["train"].extend(seeds) or players(e, seeds, t)
+        hw15.training, "Collector", lambda e, seeds, t: seen["train"].extend(seeds) or collector(e, seeds, t)
     )
     monkeypatch.setattr(
         hw15.training, "play", lambda p, e, seeds: seen["play"].append(set(seeds)) or play(p, e, seeds)
@@ -351,7 +351,7 @@ def test_a_training_that_was_killed_goes_on(hw15, tmp_path, monkeypatch, where):
         if where == "np.savez":
             patch.setattr(hw15.checkpoint.np, "savez", killer(np.savez, 4))
         elif where == "start":
-            patch.setattr(hw15.training, "Players", killer(hw15.training.Players, 1))
+            patch.setattr(hw15.training, "Collector", killer(hw15.training.Collector, 1))
         else:
             home = {"save": hw15.checkpoint.Checkpoint, "play": hw15.training}[where]
             patch.setattr(home, where, killer(getattr(home, where), {"save": 4, "play": 2}[where]))
@@ -369,12 +369,12 @@ def test_a_training_that_was_killed_goes_on(hw15, tmp_path, monkeypatch, where):
 
 def test_the_learning_rate_falls_to_nothing_and_resuming_brings_new_episodes(hw15, tmp_path, monkeypatch):
     rates, seen = [], []
-    improve, players = hw15.updates.Learner.update, hw15.training.Players
+    improve, collector = hw15.updates.Learner.update, hw15.training.Collector
     monkeypatch.setattr(
         hw15.updates.Learner, "update", lambda self, *args: rates.append(args[3]) or improve(self, *args)
     )
     monkeypatch.setattr(
-        hw15.training, "Players", lambda e, seeds, t: seen.append(set(seeds)) or players(e, seeds, t)
+        hw15.training, "Collector", lambda e, seeds, t: seen.append(set(seeds)) or collector(e, seeds, t)
     )
     argv = [*TRIAL, "--iterations", "4", "--out-dir", str(tmp_path)]
     with monkeypatch.context() as patch:
@@ -411,7 +411,7 @@ def test_a_checkpoint_holds_weights_and_optimiser(hw15, tmp_path):
 def test_the_best_model_is_kept(hw15, tmp_path, monkeypatch):
     scores = iter([(5.0, 0.0), (9.0, 0.0), (9.0, 0.0), (7.0, 0.0), (1.0, 0.0), (3.0, 0.0), (0.0, 0.0)])
     kept = []
-    monkeypatch.setattr(hw15.training, "LEAST_STEPS", 1)  # looks after every update
+    monkeypatch.setattr(hw15.training, "LEAST_STEPS", 1)  # evaluations after every update
     monkeypatch.setattr(hw15.training, "evaluate", lambda *args: next(scores))
     monkeypatch.setattr(
         hw15.checkpoint.Checkpoint,
