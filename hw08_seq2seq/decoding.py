@@ -16,7 +16,7 @@ from model import load_models
 
 ALPHA = 2.0  # exponent of the length in beam search's score, chosen on the course's validation.txt
 TEMPERATURE = 0.85  # of what is drawn; chosen there, too
-SEARCHED = 0.1  # weight of beam search's sentence, relative to all samples together
+BEAM_WEIGHT = 0.1  # of beam search's sentence, relative to all samples together
 SENTENCES = 128  # decoded at a time
 
 
@@ -87,7 +87,7 @@ class Decoding:
     """How sentences are translated: by beam search, and with samples by minimum Bayes risk.
 
     beam: hypotheses of beam search; 1 is greedy. samples: sentences that each network draws; 0: beam search
-    alone. Else its best is among those that are compared, too, with the weight of SEARCHED of the samples.
+    alone. Else its best is among those that are compared, too, and weighs BEAM_WEIGHT times all samples.
     """
 
     def __init__(self, translator, beam, samples=0, temperature=TEMPERATURE):
@@ -122,7 +122,7 @@ class Decoding:
             for words, ids in zip(drawn, sampler.predict_on_batch((source, np.stack(chances)))):
                 words += map(self.chinese.decode, ids)
         return [
-            least_risk([words, *samples], [SEARCHED * len(samples), *[1] * len(samples)])
+            least_risk([words, *samples], [BEAM_WEIGHT * len(samples), *[1] * len(samples)])
             if samples
             else words
             for words, samples in zip(best, drawn)

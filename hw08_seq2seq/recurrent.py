@@ -10,7 +10,7 @@ Additive attention asks which words of the sentence matter for the next one.
 
 Training and decoding take the same step, DecoderCell. With teacher forcing the decoder is always fed the
 right last word, and never learns what to do after a wrong one of its own. Scheduled sampling (Bengio et al.
-2015) tosses a coin for every word: the right one, or the most probable one of the model itself. The
+2015) draws for every word which is fed: the right one, or the most probable one of the model itself. The
 probability of the right one falls during the training, by one of train.py's SCHEDULES.
 """
 
@@ -74,7 +74,7 @@ class DecoderCell(keras.layers.Layer):
 class ScheduledSamplingCell(keras.layers.Layer):
     """A cell around the decoder's, whose input is the true last word or the most probable one by itself.
 
-    Its input is the right word's embedding and a coin, (n, u + 1); its state is the embedding of the model's
+    Its input is the right word's embedding and a mask, (n, u + 1); its state is the embedding of the model's
     own last word, then the decoder's.
     """
 
@@ -82,7 +82,7 @@ class ScheduledSamplingCell(keras.layers.Layer):
         super().__init__(**kwargs)
         self.cell, self.most_probable = cell, most_probable
         self.state_size, self.output_size = [cell.output_size, *cell.state_size], cell.output_size
-        self.teaching = self.add_weight(
+        self.teacher_forcing = self.add_weight(
             shape=(), initializer="ones", trainable=False, autocast=False, name="teaching"
         )
         self.seeds = keras.random.SeedGenerator()
@@ -91,14 +91,14 @@ class ScheduledSamplingCell(keras.layers.Layer):
         """Nothing to do: the cell inside makes its weights when it is first called."""
 
     def draw_mask(self, embedded):
-        """(n, t, u) -> (n, t, u + 1): a coin more, 1 for the right word."""
-        coins = keras.random.uniform(ops.shape(embedded[..., :1]), seed=self.seeds)
-        return ops.concatenate([embedded, ops.cast(coins < self.teaching, embedded.dtype)], axis=-1)
+        """(n, t, u) -> (n, t, u + 1): with a mask, 1 for the right word."""
+        draws = keras.random.uniform(ops.shape(embedded[..., :1]), seed=self.seeds)
+        return ops.concatenate([embedded, ops.cast(draws < self.teacher_forcing, embedded.dtype)], axis=-1)
 
     def call(self, inputs, state):
-        right, coin = inputs[:, :-1], inputs[:, -1:]
+        target, mask = inputs[:, :-1], inputs[:, -1:]
         own, *state = state
-        output, state = self.cell(coin * right + (1 - coin) * own, state)
+        output, state = self.cell(mask * target + (1 - mask) * own, state)
         return output, [self.most_probable(output), *state]
 
 
@@ -166,7 +166,7 @@ class Recurrent(Translator):
 
 
 class ScheduledSampling(keras.callbacks.Callback):
-    """Set the model's `teaching` before every batch, by a schedule: a function of what is done, 0 to 1."""
+    """Set the model's `teacher_forcing` before every batch, by a schedule: a function of the share done."""
 
     def __init__(self, schedule, epochs, batches):
         super().__init__()
@@ -177,4 +177,4 @@ class ScheduledSampling(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         done = (self.epoch * self.batches + batch) / self.steps
-        self.model.sampling_cell.teaching.assign(self.schedule(done))
+        self.model.sampling_cell.teacher_forcing.assign(self.schedule(done))

@@ -55,7 +55,7 @@ WAYS = {  # of decoding: the beam, and the samples
     f"{train.SAMPLES} samples": (train.BEAM, train.SAMPLES),
 }
 ALPHAS = (0.0, 0.5, 1.0, 1.5, 2.0)
-SAMPLES = (8, 24)
+SAMPLE_COUNTS = (8, 24)
 TEMPERATURES = (0.5, 0.85, 1.0)
 TRAININGS = {  # of a single network of the default's kind
     "characters, 32 epochs with R-Drop": "--model transformer",
@@ -69,8 +69,8 @@ EXAMPLES = (  # the course's
     "he is tall .",
     "did he go to see mary ?",
 )
-GOOD, BAD = 3, 3  # examples more, from the first SEARCHED pairs of testing.txt
-SEARCHED = 300
+GOOD, BAD = 3, 3  # examples more, from the first EXAMPLE_POOL pairs of testing.txt
+EXAMPLE_POOL = 300
 SHOWN = 3  # in attention.png
 
 
@@ -122,7 +122,7 @@ def main(argv=None):
     for name, alpha in itertools.product(folders, ALPHAS):
         scores, _ = scored(decodings(name, train.BEAM), parts["validation"], alpha=alpha)
         rows.append(["length", f"{name}, alpha {alpha:g}", *means(scores), "", ""])
-    for temperature, samples in itertools.product(TEMPERATURES, SAMPLES):
+    for temperature, samples in itertools.product(TEMPERATURES, SAMPLE_COUNTS):
         scores, decoding = scored(
             decodings(default.model, train.BEAM, samples, temperature)[:1], parts["validation"]
         )
@@ -182,7 +182,7 @@ def write_examples(results, decoding, parts):
     model = decoding.translator
     vocabularies = Vocabulary(model.english), Vocabulary(model.chinese)
     known = {name: [" ".join(pair.english) for pair in pairs] for name, pairs in parts.items()}
-    searched = parts["testing"][:SEARCHED]
+    searched = parts["testing"][:EXAMPLE_POOL]
     table = compare(searched, decoding.translate(vocabularies[0].encode([pair.english for pair in searched])))
     fresh = table[~table.source.isin(known["training"]) & (table.reference.str.len() >= 6)]
     chosen = [

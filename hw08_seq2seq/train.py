@@ -106,7 +106,8 @@ def main(argv=None):
         training, validation = in_characters(training), in_characters(validation)
         chinese = chinese_vocabulary(training)
     device = start_keras(args.seed, share=(args.devices, args.batch_size))
-    from training import build, decode_and_score, fit, without_training
+    from decoding import Decoding
+    from training import build, fit, score, without_training
 
     models = build(args, english, chinese)
     parameters = sum(model.count_params() for model in models)
@@ -122,7 +123,7 @@ def main(argv=None):
     history = fit(args, models, SCHEDULES[args.schedule], training, validation, (english, chinese))
     model = without_training(models)
     fitted, one_fit = time.perf_counter(), float(history.seconds.sum())
-    scores = decode_and_score(model, validation, BEAM, SAMPLES)
+    scores = score(Decoding(model, BEAM, SAMPLES), validation)
     metrics = {
         "metric": "validation BLEU@1",
         "score": scores["BLEU@1"],

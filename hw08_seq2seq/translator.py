@@ -44,7 +44,7 @@ class Translator(keras.Model):
         return embedding(words) * self.units**0.5
 
     def logits(self, outputs):
-        """(..., units) -> (..., Chinese tokens): how alike is it to each token's embedding?"""
+        """(..., units) -> (..., Chinese tokens): by the product with each token's embedding, and a bias."""
         return ops.matmul(outputs, ops.transpose(self.target_embedding.embeddings)) + self.bias
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -59,8 +59,8 @@ class Translator(keras.Model):
         if training:
             loss += self.smoothing * (-ops.mean(log_probability, axis=-1) - loss)
         if training and self.r_drop:
-            p, q = ops.split(log_probability, 2, axis=0)
-            divergence = ops.sum((ops.exp(p) - ops.exp(q)) * (p - q), axis=-1) / 2
+            log_p, log_q = ops.split(log_probability, 2, axis=0)
+            divergence = ops.sum((ops.exp(log_p) - ops.exp(log_q)) * (log_p - log_q), axis=-1) / 2
             # Of both passes together, as in the paper, where the cross-entropy is the sum of two, too.
             loss += self.r_drop / 2 * ops.concatenate([divergence, divergence])
         real = ops.cast(y != PAD, loss.dtype)

@@ -312,7 +312,7 @@ def test_with_no_teaching_a_decoder_is_fed_its_own_words(hw08, kind):
     target = np.array([[1, 4, 5, 6, 7]] * 5, np.int32)
     taught = np.asarray(model((source, target)))
     np.testing.assert_allclose(model((source, target), training=True), taught, atol=1e-5)  # teaching is 1
-    model.sampling_cell.teaching.assign(0.0)
+    model.sampling_cell.teacher_forcing.assign(0.0)
     logits = np.asarray(model((source, target), training=True))
     assert abs(logits - taught).max() > 0.01
     own = np.insert(logits.argmax(axis=-1)[:, :-1], 0, 1, axis=1).astype(np.int32)
@@ -322,7 +322,7 @@ def test_with_no_teaching_a_decoder_is_fed_its_own_words(hw08, kind):
 
 def test_half_of_the_coins_and_the_weaning(hw08):
     model = build(hw08, "attention", sampled=True)
-    model.sampling_cell.teaching.assign(0.5)
+    model.sampling_cell.teacher_forcing.assign(0.5)
     tossed = np.asarray(model.sampling_cell.draw_mask(np.ones((50, 40, 3), np.float32)))
     assert tossed.shape == (50, 40, 4)
     assert tossed[..., 3].mean() == pytest.approx(0.5, abs=0.05)
@@ -330,9 +330,9 @@ def test_half_of_the_coins_and_the_weaning(hw08):
     weaning.set_model(model)
     weaning.on_epoch_begin(2)
     weaning.on_train_batch_begin(0)
-    assert float(model.sampling_cell.teaching) == pytest.approx(0.5)
+    assert float(model.sampling_cell.teacher_forcing) == pytest.approx(0.5)
     weaning.on_train_batch_begin(1)
-    assert float(model.sampling_cell.teaching) == pytest.approx(0.45)
+    assert float(model.sampling_cell.teacher_forcing) == pytest.approx(0.45)
 
 
 # --- decoding ---------------------------------------------------------------
@@ -746,7 +746,7 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(hw08, small, t
     assert list(histories[1].epoch) == [1, 2, 3]
     pd.testing.assert_frame_equal(*(history.drop(columns=["seconds", "processor"]) for history in histories))
     model = (tmp_path / "killed" / "model.keras", small)
-    assert hw08.model.load_model(*model).sampling_cell.teaching < 0.1
+    assert hw08.model.load_model(*model).sampling_cell.teacher_forcing < 0.1
 
 
 @pytest.mark.full
@@ -957,7 +957,7 @@ def test_the_sentence_that_was_searched_weighs_as_a_tenth_of_those_that_were_dra
     assert len(calls) == 3
     for texts, weights in calls:
         assert len(texts) == 1 + 2 * 5  # five by each network
-        assert weights == pytest.approx([hw08.decoding.SEARCHED * 10, *[1] * 10])
+        assert weights == pytest.approx([hw08.decoding.BEAM_WEIGHT * 10, *[1] * 10])
 
 
 def test_each_network_draws_sentences_of_its_own(hw08, monkeypatch):
