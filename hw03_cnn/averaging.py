@@ -46,12 +46,12 @@ def probabilities(model, images, tta=False):
     images first, as one trained on crops does, at SIZES; of another model shifted to the four corners.
     """
     if not tta:
-        views = [(model, images)]
+        versions = [(model, images)]
     elif resized := at_other_sizes(model, SIZES):
-        views = [(other, version) for other in resized for version in (images, images[:, :, ::-1])]
+        versions = [(other, version) for other in resized for version in (images, images[:, :, ::-1])]
     else:
-        views = [(model, version) for version in shifted(images)]
-    outputs = (other.predict(version, batch_size=500, verbose=0) for other, version in views)
+        versions = [(model, version) for version in shifted(images)]
+    outputs = (other.predict(version, batch_size=500, verbose=0) for other, version in versions)
     total = sum(map(normalised, outputs))
     return total / total.sum(axis=1, keepdims=True)
 

@@ -96,11 +96,11 @@ def whitening_kernel(images, patch, stride):
     images uint8 (N, n, n, 3) -> float32 (patch, patch, 3, filters): ReLU then keeps both signs. Coates and Ng
     2011; page 3 of Jordan's "94% on CIFAR-10 in 3.29 seconds".
     """
-    views = np.lib.stride_tricks.sliding_window_view(images, (patch, patch), axis=(1, 2))
-    views = views[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
+    windows = np.lib.stride_tricks.sliding_window_view(images, (patch, patch), axis=(1, 2))
+    windows = windows[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
     rng = np.random.default_rng(0)
-    indices = tuple(rng.integers(0, length, PATCHES) for length in views.shape[:3])
-    patches = views[indices].reshape(PATCHES, -1) / 127.5 - 1
+    indices = tuple(rng.integers(0, length, PATCHES) for length in windows.shape[:3])
+    patches = windows[indices].reshape(PATCHES, -1) / 127.5 - 1
     variances, components = np.linalg.eigh(patches.T @ patches / PATCHES)
     kept = (8 * patch + 8) // 2
     kernel = components[:, ::-1][:, :kept] / np.sqrt(variances[::-1][:kept] + VARIANCE)
@@ -221,7 +221,7 @@ def load_classifier(path):
         raise ValueError("it has several inputs or outputs")
     if len(model.input_shape) != 4 or len(model.output_shape) != 2:
         raise ValueError(f"it takes {model.input_shape} and gives {model.output_shape}")
-    (_, height, width, channels), _ = model.input_shape, model.output_shape
+    _, height, width, channels = model.input_shape
     if height is None or height != width or channels != 3:
         raise ValueError(f"it takes {model.input_shape}")
     model.compile(jit_compile=False)

@@ -87,14 +87,15 @@ class Student(keras.Model):
     def __init__(self, network, teacher):
         super().__init__()
         self.network = network
-        self.teach = lambda images: ops.softmax(teacher(images, training=False))  # Keras does not see into it
+        # In a function, so that Keras does not train or save it.
+        self.teacher_probabilities = lambda images: ops.softmax(teacher(images, training=False))
 
     def call(self, images, training=False):
         return self.network(images, training=training)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         if training:
-            y = (1 - TEACHER) * y + TEACHER * ops.stop_gradient(self.teach(x))
+            y = (1 - TEACHER) * y + TEACHER * ops.stop_gradient(self.teacher_probabilities(x))
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
 

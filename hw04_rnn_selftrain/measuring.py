@@ -1,4 +1,4 @@
-"""What the report measures of a model, and two peers that are no networks."""
+"""What the report measures of a model, and TF-IDF with logistic regression to compare it with."""
 
 from model import load_model, network_of, ngram_logits, read
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -12,7 +12,7 @@ THROUGHPUTS = {  # flags of throughput.py
 }
 
 
-def positive(model_file, sentences, part=None):
+def predict_positive(model_file, sentences, part=None):
     """Which of sentences, a list of N str, a model takes for positive: bool (N,).
 
     part: "network" or "ngrams", one of the two whose mean it is, by itself.

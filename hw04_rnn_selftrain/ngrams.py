@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 BUCKETS = 2**18  # of each of the two kinds
 PENALTIES = (0.1, 0.3, 1.0, 3.0)  # scikit-learn's C: small is strong
-FEW = 10  # labels of a class: too few to choose a penalty by
+MIN_LABELS = 10  # of each class, to choose a penalty by
 AT_ONCE = 1024  # tweets
 WIDTH = 512  # a multiple of it: shapes are few, each of which JAX compiles anew
 KINDS = [
@@ -63,7 +63,7 @@ def fit_ngrams(sentences, labels):
         halves.append(sparse.diags(1 / np.sqrt(count)) @ half)
     features = sparse.hstack(halves, format="csr") @ sparse.diags(inverse)
     logistic = LogisticRegression(max_iter=1000)
-    if np.bincount(labels).min() >= FEW:
+    if np.bincount(labels).min() >= MIN_LABELS:
         tenth = StratifiedShuffleSplit(1, test_size=max(2, len(labels) // 10), random_state=0)
         search = GridSearchCV(logistic, {"C": PENALTIES}, scoring="neg_log_loss", cv=tenth, refit=False)
         logistic.set_params(**search.fit(features, labels).best_params_)

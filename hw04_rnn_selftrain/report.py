@@ -33,7 +33,7 @@ import numpy as np
 import pandas as pd
 import train
 from matplotlib.figure import Figure
-from measuring import THROUGHPUTS, positive, probabilities, tf_idf
+from measuring import THROUGHPUTS, predict_positive, probabilities, tf_idf
 from model import load_model, network_of
 from timing import speeds
 
@@ -84,7 +84,7 @@ def main(argv=None):
             gain = np.subtract(found[f"{name}, self-training"], found[f"{name}, labels alone"])
             rows.append(["labels", f"{count} labels, gain, {name}", *summary(gain)])
         if count < most:
-            rows += [["precision", *row] for row in precision(trials, folders, count)]
+            rows += [["precision", *row] for row in pseudo_label_accuracy(trials, folders, count)]
     first, with_most = trials[0], folders
     for name, flags in OTHER_WAYS.items():
         folder = first.trained(f"--labelled {counts[-1]} {flags}")
@@ -159,7 +159,7 @@ class Trial:
     def share_right(self, model_file, part=None):
         """The share of the held-back tweets that a model, or a part of it, takes for what they are."""
         sentences, labels = self.test
-        return np.mean(positive(model_file, sentences, part) == (labels == 1))
+        return np.mean(predict_positive(model_file, sentences, part) == (labels == 1))
 
     def fitted(self, fit, count):
         """What fit(sentences, labels) makes of the same labels, without the network."""
@@ -167,8 +167,8 @@ class Trial:
         return fit([self.sentences[index] for index in indices], self.labels[indices])
 
 
-def precision(trials, folders, count):
-    """Yield how often the pseudo labels of a round are right: the labels that were put away tell."""
+def pseudo_label_accuracy(trials, folders, count):
+    """Yield the accuracy of each round's pseudo labels, on the lines whose true labels were put away."""
     checked = []
     for trial, folder in zip(trials, folders):
         _, _, put_away = train.split(trial.labels, trial.seed, count)

@@ -47,7 +47,7 @@ def load_classifier(path):
     return model
 
 
-def look(model, images, name, filters, count):
+def predict_and_activate(model, images, name, filters, count):
     """What the model makes of images uint8 (n, s, s, 3).
 
     Returns the classes that the model predicts (n,); and of the layer of this name, or if None of those at
@@ -70,7 +70,7 @@ def look(model, images, name, filters, count):
 
 
 def explain(model, images, classes, seen, seen_by=None):
-    """Why these classes (n,)? seen: as look() returns it. seen_by: the name of Grad-CAM's layer, or None.
+    """Why these classes (n,)? seen: what predict_and_activate() returns. seen_by: Grad-CAM's layer, or None.
 
     Returns {name of a method: maps (n, s, s)}, what the filters of each layer look for (filters, s, s, 3),
     and the probabilities of the classes (n,).

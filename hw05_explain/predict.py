@@ -71,7 +71,7 @@ def main(argv=None, checked=False):
         check_models(args, [path], own_input=bool(args.picture))
     files, labels, chosen = choose(args, data_dir)
     start_keras(tensorflow=True)
-    from explain import SIGNED, explain, load_classifier, look  # with TensorFlow, --help need not wait for it
+    from explain import SIGNED, explain, load_classifier, predict_and_activate  # with TensorFlow
 
     model = load_classifier(path)
     names = class_names(path.parent, model.output_shape[1])
@@ -81,7 +81,7 @@ def main(argv=None, checked=False):
         )
     true_names = [] if labels is None else class_names(data_dir / "food-11", len(names))
     images = read_squares([files[number] for number in chosen], model.input_shape[1])
-    predicted, seen = look(model, images, args.layer, args.filters, FILTERS)
+    predicted, seen = predict_and_activate(model, images, args.layer, args.filters, FILTERS)
     layer, responses, filters = seen[-1]
     print(f"images {', '.join(map(str, chosen))}   model {path}, layer {layer.name}", flush=True)
 

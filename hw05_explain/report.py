@@ -104,15 +104,15 @@ def main(argv=None):
         ("sheet", "thumbnail", THUMBNAIL),
         ("filters", "filters", WIDTH),
     ):
-        shrink(small / f"{name}.png", results / f"{new}.jpg", width)
+        save_small(small / f"{name}.png", results / f"{new}.jpg", width)
     if args.photographs or args.synthetic:
         photographs = [str(path) for path in args.photographs or paths[:4]]
         predict.main([*argv, "--model", str(args.imagenet or explained), "--picture", *photographs])
-        shrink(small / "sheet.png", results / "photographs.jpg", WIDTH)
+        save_small(small / "sheet.png", results / "photographs.jpg", WIDTH)
     publish(results, pd.DataFrame(rows, columns=columns), weakest(read_metrics(small), model, runs))
 
 
-def shrink(picture, small, width):
+def save_small(picture, small, width):
     """Write a PNG as a JPEG so many pixels wide, so that a page loads fast."""
     with Image.open(picture) as image, replacing(small) as path:
         resized = image.convert("RGB").resize((width, round(width * image.height / image.width)))

@@ -32,7 +32,8 @@ def elbo(images, drawn, mean, log_variance):
 class Sampling(keras.layers.Layer):
     """(mean, log_variance), (n, code) each -> codes (n, code): drawn in training, the mean itself otherwise.
 
-    In training it adds the divergence to the loss, on the squared error's scale: 2 NOISE times as much.
+    It adds the divergence to the loss, in training and in evaluation, on the squared error's scale: 2 NOISE
+    times as much.
     """
 
     def __init__(self, seed=None, **keywords):

@@ -4,8 +4,8 @@
 |-----------|--------------------------------------------------------------------------|--------------------|
 | kid       | squared maximum mean discrepancy, kernel (x.y / d + 1)^3, unbiased       | Binkowski 2018     |
 | fid       | Frechet distance of two normal distributions                             | Heusel et al. 2017 |
-| collapse  | mean distance of two generated images, as a share of two true images'|                    |
-|           | share of generated images with another nearer than a fifth of that     |                    |
+| collapse  | mean distance of two generated images, as a share of two true images'    |                    |
+|           | share of generated images with another nearer than a fifth of that       |                    |
 
 The last two are for collapse: they look at generated images among themselves. The nearest of 500 true faces
 is at some three fifths of the mean distance.

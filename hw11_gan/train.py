@@ -14,9 +14,9 @@ and faces.gif shows them one after the other. Nothing is chosen during a trainin
 
 import time
 
-from scaffold import BadInput, Parser, head, integer, number, run
+from scaffold import HELP, BadInput, Parser, head, integer, number, run
 
-from dataset import HELP, load_faces, make_synthetic
+from dataset import load_faces, make_synthetic
 from device import start_keras
 from recipes import CRITICS, recipe_of
 from records import claim, learning_curve, record, set_aside

@@ -173,7 +173,7 @@ def write_wave(args, points, x, curves, errors):
     with replacing(args.out_dir / "curve.csv") as path:
         table.to_csv(path, index=False)
     with replacing(args.out_dir / "curve.png") as path:
-        draw_wave(points, table).savefig(path)
+        plot_wave(points, table).savefig(path)
     words = ", ".join(f"{error:.4f} after {steps}" for steps, error in errors.items())
     print(
         f"mean squared error at the {len(points[0])} points by steps: {words}   {args.out_dir / 'curve.csv'}"
@@ -181,7 +181,7 @@ def write_wave(args, points, x, curves, errors):
     return table
 
 
-def draw_wave(points, table):
+def plot_wave(points, table):
     """The points and a curve for each number of steps, as a figure."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()

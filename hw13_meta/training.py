@@ -1,4 +1,4 @@
-"""The training loop: batches of tasks, looks at tasks held out, and what --resume goes on from.
+"""The training loop: batches of tasks, evaluations at tasks held out, and what --resume goes on from.
 
 Which tasks come between two rows of the history depends on the seed and the row alone.
 """
@@ -17,8 +17,8 @@ from scoring import SCORED, Evaluator, interval
 from tasks import Characters, Episodes, Waves
 from tqdm import tqdm
 
-LOOKS = 20  # rows of the history, at most
-LOOK_TASKS, SCORE_TASKS = 60, 600
+EVALUATIONS = 20  # rows of the history, at most
+EVALUATION_TASKS, SCORE_TASKS = 60, 600
 SYNTHETIC_TASKS = 10  # in place of both
 QUERIES = {"sine": 100, "omniglot": 5}  # of a test task; of a class
 STEPS = {"sine": (1, 5, 10), "omniglot": (1, 5, 10)}  # of adaptation, that are scored
@@ -58,16 +58,16 @@ def samplers(args, seen, unseen):
 
 
 def fit(args, trainer, seen, training, test_sampler):
-    """Train, with --resume from the last row on. Returns the history, a row at each of LOOKS marks."""
+    """Train, with --resume from the last row on. Returns the history, a row at each of EVALUATIONS marks."""
     checkpoint = Checkpoint(args, seen.values())
     if args.resume:
         checkpoint.restore(trainer.variables)
     rows = checkpoint.rows
-    looks = min(LOOKS, max(4, args.iterations // 100))  # each costs as much as a dozen updates
-    marks = np.unique(np.linspace(0, args.iterations, looks + 1).astype(int)).tolist()
-    tasks = SYNTHETIC_TASKS if args.synthetic else LOOK_TASKS
+    evaluations = min(EVALUATIONS, max(4, args.iterations // 100))  # each costs as much as a dozen updates
+    marks = np.unique(np.linspace(0, args.iterations, evaluations + 1).astype(int)).tolist()
+    tasks = SYNTHETIC_TASKS if args.synthetic else EVALUATION_TASKS
     test_tasks = test_sampler.draw(np.random.default_rng(TEST_SEED + 1), tasks)
-    evaluator = Evaluator(trainer.learner, [SCORED[args.task]], looks * tasks, views=1)
+    evaluator = Evaluator(trainer.learner, [SCORED[args.task]], evaluations * tasks, views=1)
     bar = tqdm(initial=marks[len(rows)], total=args.iterations, unit=" batches", ncols=80, disable=None)
     for row in range(len(rows), len(marks) - 1):
         rng, losses, began = np.random.default_rng([args.seed, row]), [], time.perf_counter()

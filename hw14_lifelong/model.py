@@ -2,7 +2,7 @@
 
 | network for | shapes                                                                         | parameters |
 |-------------|--------------------------------------------------------------------------------|-----------:|
-| images    | (32, 32, 3) -> (16, 16, 16) -> (8, 8, 32) -> (4, 4, 64) -> 128 -> logits (10,) |    156,074 |
+| images      | (32, 32, 3) -> (16, 16, 16) -> (8, 8, 32) -> (4, 4, 64) -> 128 -> logits (10,) |    156,074 |
 | permuted    | (28, 28, 1) -> 784 -> 400 -> 400 -> logits (10,)                               |    478,410 |
 
 ReLU in between; the convolutions are 3x3 with stride 2. There is no batch normalisation: its running means

@@ -104,13 +104,13 @@ def reshape(images, grey):
     As in the course, small images get a black margin; a USPS digit stays a fifth smaller than one of MNIST.
     """
     if images.ndim == 4:
-        return shrink(images) if grey else images
+        return to_grey_28(images) if grey else images
     margin = ((28 if grey else 32) - images.shape[1]) // 2
     padded = np.pad(images, ((0, 0), (margin, margin), (margin, margin)))[..., None]
     return padded if grey else np.repeat(padded, 3, axis=-1)
 
 
-def shrink(images):
+def to_grey_28(images):
     """uint8 (n, 32, 32, 3) -> grey (n, 28, 28, 1), each pixel the mean of the area that it covers."""
     small = [Image.fromarray(image).convert("L").resize((28, 28), Image.Resampling.BOX) for image in images]
     return np.stack([np.asarray(image) for image in small])[..., None]

@@ -66,7 +66,7 @@ def fit(args, model, tasks):
         checkpoint.restore(variables)
     progress = Progress(checkpoint.rows, **checkpoint.state)
     if not progress.accuracy:
-        look_at_tests(model, tasks, progress)
+        evaluate_on_tests(model, tasks, progress)
     stages = stages_of(args, tasks)
     for epoch in range(len(progress.history), args.epochs * len(stages)):
         stage, epoch_of_stage = stages[epoch // args.epochs], epoch % args.epochs
@@ -94,7 +94,7 @@ def fit(args, model, tasks):
         progress.history.append(row)
         print(line(f"epoch {epoch + 1}/{args.epochs * len(stages)}, {stage.name}", row), flush=True)
         if epoch_of_stage == args.epochs - 1:
-            look_at_tests(model, tasks, progress)
+            evaluate_on_tests(model, tasks, progress)
             if stage is not stages[-1]:
                 with replacing(args.out_dir / snapshot(stage.number)) as path:
                     model.save(path)
@@ -171,7 +171,7 @@ def consolidate(args, model, penalty, stage):
     penalty.add(importance, decay, latest=args.method != "ewc")
 
 
-def look_at_tests(model, tasks, progress):
+def evaluate_on_tests(model, tasks, progress):
     """Add a row to the matrices: cross-entropy and accuracy on each task's test part."""
     found = [(logits_of(model, task.test[0]), task.test[1]) for task in tasks]
     progress.cross_entropy.append([mean_cross_entropy(*pair) for pair in found])
