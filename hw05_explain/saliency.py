@@ -64,8 +64,8 @@ def integrated_gradients(model, images, classes, steps=WAY):
 def grad_cam(model, images, classes, layer=None):
     """Where the last convolution sees what speaks for the class: float32 (n, h, w), 0 or more.
 
-    The maps A_k (n, r, c), of another layer if one is named, are summed with the weights a_k = mean of
-    d score / d A_k over the positions; what is left below 0 speaks against the class and is cut off. Raises
+    The maps A_m (n, r, c), of another layer if one is named, are summed with the weights alpha_m = mean of
+    d score / d A_m over the positions; what is left below 0 speaks against the class and is cut off. Raises
     BadInput where the model has no convolution.
     """
     seen_by = find_layer(model, layer) if layer else last_maps(model)

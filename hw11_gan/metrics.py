@@ -2,7 +2,7 @@
 
 | function  | what                                                                     | paper              |
 |-----------|--------------------------------------------------------------------------|--------------------|
-| kid       | squared maximum mean discrepancy, kernel (x.y / d + 1)^3, unbiased       | Binkowski 2018     |
+| kid       | squared maximum mean discrepancy, kernel (a.b / d + 1)^3, unbiased       | Binkowski 2018     |
 | fid       | Frechet distance of two normal distributions                             | Heusel et al. 2017 |
 | collapse  | mean distance of two generated images, as a share of two true images'    |                    |
 |           | share of generated images with another nearer than a fifth of that       |                    |
@@ -182,9 +182,9 @@ def discrepancy(x, y):
     return within - 2 * between.mean()
 
 
-def kernel(x, y):
+def kernel(a, b):
     """(n, d), (m, d) -> (n, m)."""
-    return (x.astype(np.float64) @ y.T.astype(np.float64) / x.shape[1] + 1) ** 3
+    return (a.astype(np.float64) @ b.T.astype(np.float64) / a.shape[1] + 1) ** 3
 
 
 def fid(true, fake):

@@ -1,12 +1,13 @@
-"""What holds the weights: strength / 2 * sum of importance * (weight - anchor)^2.
+"""The quadratic penalty: lambda / 2 * sum of Omega * (theta - theta*)^2, lambda the strength.
 
-After task k, each weight has an importance F_k and a value w_k. Two ways to keep them all in the room of one:
+After task k, each weight has an importance Omega_k and a value theta*_k. Two ways to keep one penalty for
+all:
 
 - The sum of the tasks' penalties, which is EWC as published. A sum of parabolas is a parabola: its importance
-  is the sum of the F_k, its anchor the mean of the w_k weighted by F_k, and the rest does not depend on the
-  weights. So nothing is lost, and K tasks cost what one costs.
+  is the sum of the Omega_k, its anchor the mean of the theta*_k weighted by Omega_k, and the rest does not
+  depend on theta. So nothing is lost, and K tasks cost what one costs.
 - Only the latest weights as the anchor, the importances summed, the old ones faded by `decay`: online EWC
-  (Schwarz et al. 2018), MAS and SCP. The latest weights are where all tasks have been weighed already.
+  (Schwarz et al. 2018), MAS and SCP. The latest weights already compromise between all tasks.
 """
 
 import numpy as np
