@@ -182,17 +182,17 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--out-dir", type=file_path, default=HERE / "out", help="folder to write to")
         self.add_argument("--synthetic", action="store_true", help="use a small made-up data set")
         if script == "train":
-            self.add_argument("--seed", type=integer(0, 2**31 - 1), default=0, help="of all that is random")
+            self.add_argument("--seed", type=integer(0, 2**31 - 1), default=0, help="random seed")
             self.add_argument(f"--{epochs}", type=integer(), help="how long to train")
-            self.add_argument("--batch-size", type=integer(), help="examples of a step")
+            self.add_argument("--batch-size", type=integer(), help="examples in a batch")
             self.add_argument("--learning-rate", type=positive(), help="peak learning rate")
         if script == "report":
-            self.add_argument("--seeds", type=integer(1, 100), default=1, help="trainings a row: 0, 1, ...")
-            self.add_argument(f"--{epochs}", type=integer(), help="a trial: so many in every training")
+            self.add_argument("--seeds", type=integer(1, 100), default=1, help="number of seeds, from 0 on")
+            self.add_argument(f"--{epochs}", type=integer(), help="a trial: shorten every training to this")
         if resume:
             self.add_argument("--resume", action="store_true", help="go on after the last finished epoch")
         if devices:
-            words = "devices of one kind that share each batch, unless given all"
+            words = "devices of one kind that share each batch; default: all"
             self.add_argument("--devices", type=integer(1, 1024), help=words)
 
     def parse(self, argv=None, recipe=None):

@@ -107,7 +107,7 @@ def random_crop(image, smallest, side, rng):
 
 
 def random_colour(images, most, rng):
-    """Each image's distance from its grey, from its mean and from black times a number near 1; float32."""
+    """Random saturation, contrast, brightness: distances from grey, mean, black, times about 1; float32."""
     saturation, contrast, brightness = rng.uniform(1 - most, 1 + most, (3, len(images), 1, 1, 1)).astype("f")
     grey = images.mean(axis=3, keepdims=True)
     images = grey + (images - grey) * saturation

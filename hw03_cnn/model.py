@@ -108,7 +108,7 @@ def whitening_kernel(images, patch, stride):
 
 
 def start_as_identity(model):
-    """Let each convolution, but the first, hand on its input in as many filters as it has channels.
+    """Initialise each convolution but the first as the identity, on as many filters as it has channels.
 
     So at the start the blocks lose nothing of what they are shown (Zagoruyko and Komodakis 2017).
     """

@@ -29,7 +29,7 @@ def parse_args(argv=None):
     )
     parser.add_argument("--tta", action="store_true", help="average over several versions of each image")
     parser.add_argument(
-        "--picture", type=file_path, nargs="+", help="your own pictures, which are told and not handed in"
+        "--picture", type=file_path, nargs="+", help="your own pictures: their classes are printed"
     )
     parser.add_argument("--probabilities", action="store_true", help="hand in a column more for each class")
     args = parser.parse(argv)
@@ -44,7 +44,7 @@ def main(argv=None):
     paths = args.model or [args.out_dir / "model.keras"]
     check_models(args, paths, own_input=bool(args.picture))
     for path in args.picture or ():
-        open_image(path)  # a file that is none need not wait for Keras
+        open_image(path)  # a file that is none fails before Keras starts
     if not args.picture:
         image_files(data_dir / "food-11" / "testing")
     start_keras()
@@ -54,7 +54,7 @@ def main(argv=None):
     names = class_names(paths[0].parent, models[0].output_shape[1])
     for path in paths[1:]:
         if class_names(path.parent, len(names)) != names:
-            raise BadInput(f"{path} and {paths[0]} have other classes, as their classes.txt tell.")
+            raise BadInput(f"{path} and {paths[0]} differ in their classes.txt; give models of one set.")
     sizes = {model.input_shape[1] for model in models}
     if args.picture:
         images = {size: np.stack([read_square(path, size) for path in args.picture]) for size in sizes}

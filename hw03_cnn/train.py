@@ -35,7 +35,7 @@ PARTS = {  # that --without leaves out, and the networks that have them
 
 @dataclass(frozen=True)
 class Recipe:
-    """What suits a network."""
+    """The default settings of a network."""
 
     learning_rate: float
     epochs: int | None = None  # None: so many that SAMPLES images are seen, at most MOST_EPOCHS
@@ -60,17 +60,17 @@ def parse_args(argv=None):
         "--arch", choices=list(RECIPES), default="airbench", help="which network, see model.py"
     )
     parser.add_argument(
-        "--width", type=number(float, 0.05, 100), default=1.0, help="times the network's filters"
+        "--width", type=number(float, 0.05, 100), default=1.0, help="factor of the number of filters"
     )
     parser.add_argument(
         "--image-size",
         type=integer(8, 1024),
-        help="pixels a side, unless given the images' own, at most 128",
+        help="pixels a side; default: the images' own, at most 128",
     )
     parser.add_argument(
         "--generations", type=integer(1, 100), help="networks to train in turn, each the next one's teacher"
     )
-    parser.add_argument("--without", nargs="+", choices=list(PARTS), default=[], help="leave out")
+    parser.add_argument("--without", nargs="+", choices=list(PARTS), default=[], help="parts to leave out")
     parser.add_argument("--full-precision", action="store_true", help="compute in float32, not in bfloat16")
     args = parser.parse(argv, recipe)
     for part in args.without:
@@ -126,7 +126,7 @@ def main(argv=None):
         "seconds": {"one_fit": one_fit, "all": one_fit + time.perf_counter() - scored},
     }
     panels = {
-        name: {name: "training, while it goes on", f"val_{name}": "validation"}
+        name: {name: "training (augmented images)", f"val_{name}": "validation"}
         for name in ("loss", "accuracy")
     }
     marks = {done * args.epochs + 1: f"generation {done + 1}" for done in range(1, args.generations)}

@@ -1,4 +1,4 @@
-"""The training: SGD with a rate that rises and falls, smoothed labels, and images that change."""
+"""The training: SGD with warm-up and a falling rate, label smoothing and augmentation."""
 
 import sys
 from dataclasses import replace

@@ -1,7 +1,7 @@
-"""A language model of all tweets, before any label: what the words and the LSTM of the reader start from.
+"""A language model of all tweets, before any label: what the words and the LSTM of the classifier start from.
 
-The idea is ULMFiT's (Howard and Ruder 2018), small: whoever guesses the next word well has learnt what words
-mean where they stand, and for that every tweet will do. The LSTM from the left guesses the word after those
+The idea is ULMFiT's (Howard and Ruder 2018), small: a model that predicts the next word well has learnt what
+words mean in context, and for that every tweet will do. The LSTM from the left predicts the word after those
 that it has read, the one from the right the word before them:
 
     p(w | words 1..t) = exp(s_w) / sum over all words v of exp(s_v),   s_w = e_w . (A h_t) + b_w

@@ -2,7 +2,7 @@
 
 It knows no order beyond two words, but it has features for "soooo" and "loool" and for words that the network
 never saw. Each n-gram is hashed to one of BUCKETS numbers (the hashing trick, Weinberger et al. 2009), so no
-list of n-grams has to be kept: two that meet in one bucket are told apart no more, which costs little. With
+list of n-grams has to be kept: two that meet in one bucket share a weight. With
 n_1 and n_2 the numbers of a tweet's different n-grams of words and of characters, its logit is
 
     z = sum over its n-grams of words of w_i / sqrt(n_1)  +  the same of characters, w_i / sqrt(n_2)  +  b

@@ -1,10 +1,10 @@
-"""Self-training: a teacher labels what it is sure of, and the student learns from that as if it were true.
+"""Self-training: a teacher labels tweets, and the student learns from these labels as if they were true.
 
-Yarowsky (1995); Lee, "Pseudo-Label" (2013); the course's homework 4. A student that believes its own mistakes
-only grows surer of them. Three things help: each round brings lines that were never looked at; the teacher is
-not the student as the last step left it but a moving average of it (Tarvainen and Valpola's mean teacher,
-2017); and the teacher is the mean of two models with other features, the network and the n-grams, which
-seldom make the same mistake (Blum and Mitchell's co-training, 1998).
+Yarowsky (1995); Lee, "Pseudo-Label" (2013); the course's homework 4. A student that is trained on its own
+mistakes becomes more confident in them. Three things help: each round brings lines that were never used; the
+teacher is not the student as the last step left it but a moving average of it (Tarvainen and Valpola's mean
+teacher, 2017); and the teacher is the mean of two models with other features, the network and the n-grams,
+which seldom make the same mistake (Blum and Mitchell's co-training, 1998).
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Tell tweets of good cheer from others, with few labels and many tweets without.
+"""Classify tweets as positive or negative, with few labels and many tweets without.
 
     python hw04_rnn_selftrain/train.py                       bidirectional LSTM with self-training
     python hw04_rnn_selftrain/train.py --synthetic           the same on made-up tweets, in a minute
@@ -38,7 +38,7 @@ class Recipe:
 def parse_args(argv=None):
     parser = Parser(__doc__, "train", "folder of the three text files", resume=True)
     add = parser.add_argument
-    add("--model", choices=["rnn", "bag"], default="rnn", help="which reader, see model.py")
+    add("--model", choices=["rnn", "bag"], default="rnn", help="which network, see model.py")
     add(
         "--vectors",
         choices=["fine-tuned", "frozen", "random"],
@@ -52,7 +52,7 @@ def parse_args(argv=None):
     add(
         "--threshold",
         type=number(float, 0.5, 1),
-        help="learn 0 or 1, and only where the teacher is so sure; without, its probabilities",
+        help="hard labels, only where the teacher's probability is beyond it; without: soft ones",
     )
     add("--unlabelled-per-round", type=integer(1, 10**9), help="fresh unlabelled lines for each round")
     add("--rounds", type=integer(0, 100), help="of self-training, each with a new student")

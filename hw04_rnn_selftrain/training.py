@@ -1,7 +1,7 @@
 """The training: epochs on the labelled tweets, then rounds of self-training, and what --resume goes on from.
 
 The rate falls along a cosine in each round, and a round ends early when its validation loss has not fallen
-for PATIENCE epochs: what comes after is learnt by heart.
+for PATIENCE epochs: afterwards it overfits.
 
 The steps are noisy, and from one epoch to the next the accuracy jumps by a point or two. So what reads the
 validation set, what teaches and what is saved is a moving average of the weights.
@@ -28,8 +28,8 @@ from vectors import SIZE, word_vectors
 SPREAD = 0.3  # standard deviation of the numbers of all word vectors at the start
 AVERAGED_STEPS = 100  # about so many of the last steps are in the moving average
 STUDENT_TWEETS = 50_000  # unlabelled ones that a student reads at least, in as many epochs as that takes
-TRUE_SHARE, MOST_TIMES = 0.35, 10  # a student reads so many true labels for a pseudo label, and
-#     none more often, unless that makes fewer than LEAST_TWEETS
+TRUE_SHARE, MOST_TIMES = 0.35, 10  # true labels for each pseudo label of a student's epoch; and how often
+#     one is read in it, at most, unless that makes fewer than LEAST_TWEETS
 LEAST_TWEETS = 8000  # labelled ones in an epoch: fewer are read several times
 PATIENCE = 2  # epochs
 FREE = {"no_self_training", "rounds"}  # may differ when a training goes on

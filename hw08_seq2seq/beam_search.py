@@ -1,6 +1,6 @@
 """Beam search: the most probable word need not begin the most probable sentence.
 
-So the best few beginnings are kept side by side, each is extended by every word, and the best of these are
+So the `beam` best beginnings are kept side by side, each is extended by every word, and the best of these are
 kept. None is ever extended by <PAD>, <BOS> or <UNK>. A sentence of s source tokens, <EOS> among them, ends
 after 2 s + MAX_EXTRA_TOKENS tokens at the latest.
 """

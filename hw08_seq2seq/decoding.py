@@ -79,7 +79,7 @@ def sample(translator, source, chances, temperature=TEMPERATURE):
 
 
 def load_decoding(paths, folder, beam, samples):
-    """The Decoding of one model of the files that train.py wrote; see load_models()."""
+    """The Decoding of the models in these files, joined as one; see load_models()."""
     return Decoding(load_models(paths, folder), beam, samples)
 
 

@@ -1,6 +1,6 @@
 """Sequence to sequence with LSTMs (Sutskever et al. 2014), with or without attention (Bahdanau et al. 2015).
 
-Additive attention asks which words of the sentence matter for the next one.
+Additive attention weighs the encoder's states for the next word.
 
 | part                | shapes                                                                         |
 |---------------------|--------------------------------------------------------------------------------|

@@ -71,7 +71,7 @@ def parse_args(argv=None):
         "--schedule",
         choices=list(SCHEDULES),
         default="teacher",
-        help="how the share of right words fed to a recurrent decoder falls; none: always its own",
+        help="schedule of the probability that a recurrent decoder is fed the right word; none: 0",
     )
     parser.add_argument("--units", type=integer(8, 8192), help="width of the layers, a multiple of 8")
     parser.add_argument("--dropout", type=number(float, 0, 0.99), help="share of units dropped")
@@ -84,9 +84,7 @@ def parse_args(argv=None):
     if args.units % 8:
         parser.error(f"--units {args.units}: expected a multiple of 8")
     if args.model == "transformer" and args.schedule != "teacher":
-        parser.error(
-            f"--schedule {args.schedule}: expected teacher, since a transformer learns all words at once"
-        )
+        parser.error(f"--schedule {args.schedule}: expected teacher: a transformer learns all words at once")
     return args
 
 

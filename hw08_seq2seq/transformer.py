@@ -145,7 +145,7 @@ class Transformer(Translator):
         return self.decode(source, target)[1]
 
     def start(self, source, limit):
-        """The state: each block's keys and values of so far no step, with room for `limit`."""
+        """The state: empty caches of each block's keys and values, for `limit` steps."""
         heads = self.heads, limit, self.units // self.heads
         nothing = ops.zeros((ops.shape(source)[0], *heads))
         return list(self.encode(source)), [[nothing, nothing] for _ in self.decoder]

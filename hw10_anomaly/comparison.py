@@ -1,4 +1,4 @@
-"""Which images does the test have more of than the training set has?
+"""Novelty by a classifier of training against test images.
 
 The training set is known to be normal. The test set is a mixture: normal images, and a few that are not. No
 one says which, but the mixture as a whole can be compared with the training set: where the test has more
@@ -9,7 +9,7 @@ densities,
 
 and that rises with the ratio that one would like to know, whatever the share: sorting by the one sorts by the
 other. This is semi-supervised novelty detection (Blanchard, Lee, Scott 2010). It looks at the test images,
-as a density does not, and at no answer. And it must not look at the image that it scores: each fifth of the
+as a density does not, and at no label. And it must not look at the image that it scores: each fifth of the
 test is scored by a classifier that learnt from the rest.
 """
 

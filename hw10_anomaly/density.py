@@ -1,8 +1,8 @@
-"""How lonely is a code? Three answers, each from the codes of training images: large is far from them.
+"""The novelty of a code: three scores from the codes of training images; large is far from them.
 
-| function    | the score                                              | what it believes             |
+| function    | the score                                              | the density it assumes       |
 |-------------|--------------------------------------------------------|------------------------------|
-| neighbours  | mean distance to the NEIGHBOURS nearest training codes | nothing                      |
+| neighbours  | mean distance to the NEIGHBOURS nearest training codes | none                         |
 | mahalanobis | distance to the mean, in deviations                    | one Gaussian                 |
 | mixture     | minus the log density of the first COMPONENTS          | KINDS Gaussians              |
 """

@@ -24,7 +24,7 @@ from rotation import jittered
 
 FOLDS = 3
 RATE_FACTOR = 0.5  # times --learning-rate: the network has learnt something already
-BATCH_FACTOR = 2  # times --batch-size: here an image is not shown in four turns
+BATCH_FACTOR = 2  # times --batch-size: here an image is not shown in four rotations
 WEIGHT_DECAY = 1e-3
 
 

@@ -26,7 +26,7 @@ SHOWN = 5  # images of each kind
 def parse_args(argv=None):
     parser = Parser(__doc__, "predict", "folder of train.npy, test.npy")
     parser.add_argument("--answers", type=file_path, help="CSV file with id,anomaly of the test, to score by")
-    parser.add_argument("--threshold", type=number(float, -1e12, 1e12), help="anomalous from this score on")
+    parser.add_argument("--threshold", type=number(float, -1e12, 1e12), help="count scores of this or more")
     return parser.parse(argv)
 
 

@@ -1,4 +1,4 @@
-"""Which way is up? A question that needs no labels, and that only who knows the things can answer.
+"""Rotation prediction: a task that needs no labels, and that takes knowledge of the objects.
 
 Each image is turned by 0, 90, 180 and 270 degrees, and a network learns to say by how much (Gidaris et al.
 2018). To do so it must learn what normal things look like: where they have their wheels, feet and sky. Shown

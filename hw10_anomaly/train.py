@@ -48,8 +48,10 @@ RECIPES = {
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "train", "folder of train.npy, test.npy", resume=True, devices=True)
-    parser.add_argument("--method", choices=list(RECIPES), default="best", help="what is learnt")
-    parser.add_argument("--score", choices=SCORES, help="what is anomalous")
+    parser.add_argument(
+        "--method", choices=list(RECIPES), default="best", help="network and score, see the README"
+    )
+    parser.add_argument("--score", choices=SCORES, help="the anomaly score, see scoring.py")
     parser.add_argument(
         "--code-size", type=integer(1, 10_000), default=64, help="numbers in an autoencoder's code"
     )

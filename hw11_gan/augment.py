@@ -1,8 +1,8 @@
 """Change true and generated images alike before the discriminator sees them: Zhao et al. 2020, DiffAugment.
 
-With some thousand faces a discriminator soon knows each by heart, and has nothing left to teach. Changing the
-true faces alone would help it, and the generator would learn the changes. Changing both, by operations that
-gradients pass through, does not.
+With some thousand faces a discriminator soon knows each by heart, and its gradient helps no more. Changing
+the true faces alone would help it, and the generator would learn the changes. Changing both, by
+operations that gradients pass through, does not.
 """
 
 import tensorflow as tf

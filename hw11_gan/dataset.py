@@ -4,8 +4,8 @@ data/faces/*.jpg (or .jpeg, .png)    anime faces, RGB, 96x96; the course has som
 
 There are no labels, and names mean nothing: files are read in the order of their sorted names. Any number of
 images will do, of any size and mode. An image that is not square loses the ends of its longer side; then
-all are resized, and what was done is said. Every so many-th face is kept aside: no training sees it, and what
-is generated is measured against it.
+all are resized, and a line says what was changed. Evenly spaced faces are held out: no training sees them,
+and what is generated is measured against them.
 """
 
 from collections import Counter
@@ -30,7 +30,7 @@ def load_faces(folder, size):
     aside : uint8 (m, size, size, 3), m = min(ASIDE, an eighth of all), evenly spaced among the sorted names
     done : str, what had to be done to images that were of another size or mode than most; '' if nothing
 
-    Raises BadInput when the folder is missing or has no image, or a file is no whole image.
+    Raises BadInput when the folder is missing or has no image, or a file cannot be decoded.
     """
     folder = folder / "faces"
     paths = image_files(folder)

@@ -72,7 +72,7 @@ def gradient_penalty(critic, real, fake, mix):
 
 
 def mode_seeking_loss(fake, noise):
-    """How alike the images of different noises are: |difference of noise| / |difference of images|.
+    """|difference of noises| / |difference of images|, small where other noises give other images.
 
     The mode-seeking loss of Mao et al. 2019, on neighbours in the batch.
     """

@@ -66,8 +66,8 @@ def normal():
 def recalibrate_batch_norm(generator, seed=0, batch=64):
     """Take the statistics of batch normalisation anew, over RECALIBRATION batches of noise.
 
-    The moving averages of training belong to many weights, all of them older. A generator whose weights are
-    themselves an average has never been run at all.
+    The moving averages of training come from older weights, and a generator of averaged weights has none of
+    its own.
     """
     normalisations = [layer for layer in generator.layers if isinstance(layer, FusedBatchNormalization)]
     momenta = [layer.momentum for layer in normalisations]

@@ -27,8 +27,8 @@ def parse_args(argv=None):
     parser = Parser(__doc__, "train", "folder that holds faces/", resume=True, devices=True)
     add = parser.add_argument
     add("--image-size", type=integer(16, 128), choices=[16, 32, 64, 128], help="pixels a side")
-    add("--loop", choices=["gradients", "fit"], default="gradients", help="who takes the gradients")
-    add("--loss", choices=list(CRITICS), default="dcgan", help="what both networks are trained to")
+    add("--loop", choices=["gradients", "fit"], default="gradients", help="gradient tapes, or Keras' fit()")
+    add("--loss", choices=list(CRITICS), default="dcgan", help="the GAN's loss, see losses.py")
     add("--original", action="store_true", help="the course's networks and settings")
     add(
         "--feature-model",
@@ -36,8 +36,8 @@ def parse_args(argv=None):
         help="what measures: inceptionv3, own, none, or a .keras file, in --data-dir too; automatic: the "
         "first if it can be downloaded, else the chapter's own",
     )
-    add("--discriminator-steps", type=integer(1, 16), help="its updates a step, each by another batch")
-    add("--generator-steps", type=integer(1, 16), default=1, help="updates a step; many: collapse")
+    add("--discriminator-steps", type=integer(1, 16), help="of the discriminator, each by another batch")
+    add("--generator-steps", type=integer(1, 16), default=1, help="of the generator; many make it collapse")
     add("--diversity", type=number(float, 0, 1e6), default=0.0, help="strength of the mode-seeking loss")
     add("--full-precision", action="store_true", help="compute in float32, not in bfloat16")
     args = parser.parse(argv, recipe_of)

@@ -22,7 +22,7 @@ from keras import layers, ops
 FILTERS = (32, 64, 128)
 UNITS = 128
 DROPOUT = 0.3  # of the features, before the predictor
-SETTLING = 60  # batches, until those do not remember others
+SETTLING = 60  # batches; after them the old statistics weigh less than 0.2 %
 MEMORY = 0.9  # of the batch normalisation's running mean and deviation
 
 

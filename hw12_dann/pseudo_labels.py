@@ -1,6 +1,6 @@
 """Labels that a network gives to the target itself, chosen so that they do not only repeat its mistakes.
 
-1. balanced: alone, a network gives most drawings to a few classes, and would teach itself to. A class that is
+1. balanced: a network's predictions gather in a few classes, and self-training would add to that. A class
    predicted more often than it is in the source has its probabilities lowered (Berthelot et al. 2020).
 2. smoothed: what looks alike has one label. Each image's probabilities are averaged with those of its
    neighbours in the features (Yang et al. 2021).

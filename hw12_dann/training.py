@@ -1,7 +1,7 @@
 """The three networks in one model, and its training by fit().
 
 The first epochs learn from the source and the adversary; the last ones, with --method pseudo-labels, also
-from what the teacher says of the target, of ever more images. It is asked again before each epoch.
+from the teacher's pseudo-labels of ever more of the target, which are renewed before each epoch.
 """
 
 import sys
@@ -18,7 +18,7 @@ from pseudo_labels import pseudo_labels
 
 MOMENTUM = 0.5  # Adam's first: with 0.9 extractor and discriminator overshoot each other
 DECAY = 0.001  # of the weights
-FEWEST, MOST = 0.3, 0.9  # of the target have one, in the first and the last epoch of the others
+FEWEST, MOST = 0.3, 0.9  # of the target get a pseudo-label, in the first epoch with them and the last
 
 
 def strength(args):

@@ -23,7 +23,7 @@ def load_characters(folder):
     """Read all drawings under a data folder.
 
     Returns {name of the character: uint8 (drawings, SIZE, SIZE)}; 255 is ink, 0 is paper. The drawings are
-    shrunk by averaging. Raises BadInput when a folder is missing or empty, or a file is no picture.
+    shrunk by averaging. Raises BadInput when a folder is missing or empty, or a file cannot be decoded.
     """
     root = folder / "Omniglot" / "images_background"
     if not root.is_dir():
@@ -125,7 +125,7 @@ def split(characters, held_out):
                 raise BadInput(f"--held-out {name}: expected some of {', '.join(names)}.")
         if characters and len(held) == len(characters):
             raise BadInput(
-                f"--held-out {','.join(chosen)}: expected an alphabet less, so that one is left to learn by."
+                f"--held-out {','.join(chosen)}: expected fewer alphabets, so that one is left to train on."
             )
     seen = {name: drawings for name, drawings in characters.items() if name not in held}
     return seen, {name: characters[name] for name in characters if name in held}

@@ -36,7 +36,7 @@ class Evaluator:
     """
 
     def __init__(self, learner, steps, tasks, ways=None, views=None):
-        """tasks: how many will be asked about; their classes and views are the learner's, if not given."""
+        """tasks: how many will be evaluated; their classes and views are the learner's, if not given."""
         self.learner, self.steps = learner, steps
         self.ways, self.views = ways or learner.ways, views or learner.views
         self.statistics = ("transductive",) if learner.task == "sine" else ("transductive", "inductive")

@@ -73,14 +73,14 @@ SYNTHETIC = {"iterations": 120, "training_ways": 10, "filters": 32}  # invented 
 def parse_args(argv=None):
     parser = Parser(__doc__, "train", "folder of Omniglot/", epochs="iterations", resume=True)
     parser.add_argument("--task", choices=["omniglot", "sine"], default="omniglot", help="what to learn")
-    parser.add_argument("--method", choices=METHOD_NAMES, help="of meta learning: proto-maml, sine meta-sgd")
-    parser.add_argument("--ways", type=integer(2, 1000), default=5, help="omniglot: characters to score by")
+    parser.add_argument("--method", choices=METHOD_NAMES, help="of meta-learning: proto-maml, sine meta-sgd")
+    parser.add_argument("--ways", type=integer(2, 1000), default=5, help="omniglot: characters of a test")
     parser.add_argument(
         "--training-ways", type=integer(2, 1000), help="omniglot: characters of an episode to learn from"
     )
     parser.add_argument("--shots", type=integer(1, 1000), help="points or drawings of a class to adapt to")
     parser.add_argument("--queries", type=integer(1, 1000), help="points or drawings of a query set")
-    parser.add_argument("--inner-steps", type=integer(1, 1000), help="of adaptation, in training")
+    parser.add_argument("--inner-steps", type=integer(1, 1000), help="steps of adaptation in training")
     parser.add_argument("--inner-rate", type=positive(), help="learning rate of a step of adaptation")
     parser.add_argument("--filters", type=integer(1, 4096), help="omniglot: of each of the four blocks")
     parser.add_argument(
@@ -91,7 +91,7 @@ def parse_args(argv=None):
     parser.add_argument(
         "--held-out", help="omniglot: alphabets to score by, with commas between, or random; else every sixth"
     )
-    parser.add_argument("--phase", choices=["2pi", "pi"], default="2pi", help="sine: the largest")
+    parser.add_argument("--phase", choices=["2pi", "pi"], default="2pi", help="sine: the largest phase")
     args = parser.parse(argv, recipe)
     args.method = args.method or DEFAULTS[args.task]
     if args.task == "sine" and args.method not in SINE_METHODS:

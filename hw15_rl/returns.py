@@ -1,12 +1,12 @@
-"""The heart of the homework: how good was an action? Five answers, the rungs of a ladder.
+"""The heart of the homework: advantages, how good an action was, by five estimators.
 
 Each function takes one trajectory, n steps on end of one episode, and returns each action's advantage:
 
     rewards   float (n,)
     values    float (n + 1,), what the value network expects from each observation on; values[n] is that of
               where the trajectory stopped, 0 if the episode terminated there. A time limit, or the end of a
-              rollout, is no termination: what would have come is guessed by the value network (Pardo 2018)
-    gamma     how much a reward is worth a step later
+              rollout, is no termination: what would have come is estimated by the value network (Pardo 2018)
+    gamma     discount factor of a reward, a step
     returns   advantages (n,), which multiply the gradient of each action's log-probability (updates.py), and
               targets (n,), what the value network should predict
 
@@ -19,7 +19,7 @@ import numpy as np
 def whole_episode(rewards, values, gamma, gae_lambda):
     """REINFORCE as in the course's sample: every action gets all of its episode's reward, undiscounted.
 
-    Williams 1992. What came before an action cannot be its merit, and is noise here.
+    Williams 1992. Rewards before an action do not depend on it, and only add variance.
     """
     advantages = np.full(len(rewards), np.sum(rewards))
     return advantages, advantages

@@ -1,7 +1,7 @@
 """Many episodes side by side: one policy call chooses for all environments, each then takes its step.
 
 A policy is a function: observations float32 (environments, d) -> logits (environments, actions). The loop
-over the environments is ours: it is faster than gymnasium's SyncVectorEnv and resets nothing behind our back.
+over the environments is ours: it is faster than gymnasium's SyncVectorEnv and never resets silently.
 The last observation of a trajectory is the one that was reached, never the first of the next episode.
 """
 

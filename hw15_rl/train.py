@@ -62,21 +62,19 @@ TRIAL = {"steps": 512, "iterations": 40, "environments": 64}  # what --synthetic
 
 def parse_args(argv=None):
     parser = Parser(__doc__, "train", "not used: this world is simulated", epochs="iterations", resume=True)
-    parser.add_argument("--method", choices=list(RECIPES), default="ppo", help="which rung of the ladder")
+    parser.add_argument("--method", choices=list(RECIPES), default="ppo", help="which method, see the README")
     parser.add_argument("--world", default=LANDER, help="an environment of gymnasium, by its name")
     parser.add_argument("--environments", type=integer(1, 512), help="how many of it to play side by side")
-    parser.add_argument("--gamma", type=share(), help="worth of a reward a step later")
-    parser.add_argument(
-        "--gae-lambda", type=share(), default=0.98, help="ppo: 0 trusts the value network, 1 the rewards"
-    )
+    parser.add_argument("--gamma", type=share(), help="discount factor")
+    parser.add_argument("--gae-lambda", type=share(), default=0.98, help="ppo: lambda of GAE")
     parser.add_argument(
         "--entropy-weight",
         type=number(float, 0, 1e6),
         default=0.01,
-        help="worth of undecided actions, at first",
+        help="weight of the entropy bonus at first; it falls to 0",
     )
     parser.add_argument(
-        "--clip", type=number(float, 0, 1, exclusive=True), default=0.2, help="ppo: how far an update may go"
+        "--clip", type=number(float, 0, 1, exclusive=True), default=0.2, help="ppo: clip range epsilon"
     )
     args = parser.parse(argv, recipe)
     if args.method != "ppo":

@@ -1,6 +1,7 @@
 """The training loop: rollouts, updates, evaluations of the greedy policy, and what --resume goes on from.
 
-Where the episodes stood is not in checkpoint.npz: a training that goes on begins new ones, with other seeds.
+checkpoint.npz does not hold the state of running episodes: a resumed training begins new ones, with other
+seeds.
 """
 
 import time

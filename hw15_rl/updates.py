@@ -1,7 +1,7 @@
 """From advantages to better weights: the losses, and all steps of an update in one compiled call.
 
 loss = policy loss + value loss / 2 - entropy weight * entropy, each a mean over a minibatch; its gradient is
-clipped to a norm of 0.5. Entropy keeps the policy from making up its mind too soon (Williams and Peng 1991);
+clipped to a norm of 0.5. Entropy keeps the policy from becoming deterministic early (Williams and Peng 1991);
 its weight falls to 0 with the learning rate, for what is wanted at the end is the best action alone.
 """
 

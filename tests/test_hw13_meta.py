@@ -708,7 +708,7 @@ def test_an_unknown_task_is_refused(hw13, capsys):
         ("--shots 10", ["--shots 10", "5 queries", "need 15 drawings", "has 12"]),
         ("--queries 12", ["12 queries", "need 13 drawings", "has 12"]),
         ("--held-out Greek", ["--held-out Greek", "Arcs, Lines, Loops"]),
-        ("--held-out Arcs,Lines,Loops", ["--held-out Arcs,Lines,Loops", "an alphabet less"]),
+        ("--held-out Arcs,Lines,Loops", ["--held-out Arcs,Lines,Loops", "fewer alphabets"]),
     ],
 )
 def test_too_little_for_the_task(hw13, capsys, tmp_path, whole_set, flags, words):
