@@ -22,13 +22,13 @@ STRENGTH = 0.1  # scikit-learn's C of the refined cut: the smaller, the nearer t
 PERPLEXITY = 30  # of t-SNE: about how many neighbours a point has
 
 
-def encode(folder, known, *sets):
+def encode(folder, train_codes, *sets):
     """The codes of sets of images, uint8 (n, 32, 32, 3), by the model.keras of a folder: float32 (n, d) each.
 
-    known: float32 (m, d), the codes in its clusters.npz. Raises BadInput when these are of another model.
+    train_codes: float32 (m, d), of its clusters.npz. Raises BadInput when these are of another model.
     """
     model = load_model(folder / "model.keras")
-    if model.output_shape[0][1:] != known.shape[1:]:
+    if model.output_shape[0][1:] != train_codes.shape[1:]:
         raise BadInput(f"{folder / 'clusters.npz'} is of another model.keras; run train.py again.")
     return [in_batches(lambda x: model(x)[0], images) for images in sets]
 
@@ -142,14 +142,14 @@ def named(groups, images):
     return groups if blueness[groups == 0].mean() >= blueness[groups == 1].mean() else 1 - groups
 
 
-def of_neighbours(codes, known, groups):
+def of_neighbours(codes, train_codes, groups):
     """The group of most of a code's NEIGHBOURS nearest among the training images.
 
-    codes: float32 (n, d), known: (m, d), groups: int64 (m,). Returns int64 (n,). This is how any image gets
-    its group, one of valX too: t-SNE has no point for an image that was not there.
+    codes: float32 (n, d), train_codes: (m, d), groups: int64 (m,). Returns int64 (n,). This is how any image
+    gets its group, one of valX too: t-SNE has no point for an image that was not there.
     """
-    count = min(NEIGHBOURS, len(known))
-    return KNeighborsClassifier(count).fit(known, groups).predict(codes).astype(np.int64)
+    count = min(NEIGHBOURS, len(train_codes))
+    return KNeighborsClassifier(count).fit(train_codes, groups).predict(codes).astype(np.int64)
 
 
 def accuracy(groups, labels):

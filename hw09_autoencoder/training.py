@@ -88,8 +88,8 @@ class Watch(keras.callbacks.Callback):
                 "may be too large."
             )
         matrix, offset = whitening(codes)
-        known = codes @ matrix + offset
-        groups = of_neighbours(others @ matrix + offset, known, k_means(known, seed=0))
+        train_codes = codes @ matrix + offset
+        groups = of_neighbours(others @ matrix + offset, train_codes, k_means(train_codes, seed=0))
         logs["validation_error"] = float(np.mean(np.square(decoded - self.validation)))
         logs["accuracy"] = accuracy(groups, self.labels)
 

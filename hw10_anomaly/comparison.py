@@ -23,10 +23,10 @@ FOLDS = 5
 STRENGTH = 1e-3  # scikit-learn's C: the smaller, the nearer to 0 the weights are kept
 
 
-def comparison(known, codes, others, seed=0):
+def comparison(train_codes, codes, others, seed=0):
     """The log-odds that a code is of the test set rather than of the training set; larger: more anomalous.
 
-    known : float (m, d), codes of training images; codes : float (n, d), of the test
+    train_codes : float (m, d), codes of training images; codes : float (n, d), of the test
     others : float (k, d), codes of neither, such as of held-out training images
     Returns (n,) and (k,): each test image is scored by the one classifier of FOLDS that has not seen it,
     and the others by the mean of them all.
@@ -34,9 +34,9 @@ def comparison(known, codes, others, seed=0):
     scores, of_others = np.empty(len(codes)), np.zeros(len(others))
     folds = KFold(FOLDS, shuffle=True, random_state=seed)
     # A part of the training set is left out as well, so that all classifiers see the two in one proportion.
-    for (known_rows, _), (rows, left_out) in zip(folds.split(known), folds.split(codes)):
-        seen = np.concatenate([known[known_rows], codes[rows]])
-        of_test = np.repeat([0, 1], [len(known_rows), len(rows)])
+    for (train_rows, _), (rows, left_out) in zip(folds.split(train_codes), folds.split(codes)):
+        seen = np.concatenate([train_codes[train_rows], codes[rows]])
+        of_test = np.repeat([0, 1], [len(train_rows), len(rows)])
         classifier = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=200))
         classifier.fit(seen, of_test)
         scores[left_out] = classifier.decision_function(codes[left_out])

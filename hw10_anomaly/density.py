@@ -17,36 +17,36 @@ KINDS = 8  # Gaussians of a mixture
 COMPONENTS = 32  # of a code that a mixture is made of, at most
 
 
-def nearest(known, codes, count=NEIGHBOURS):
-    """The nearest of the known codes (m, d) to each of codes (n, d): distances and indices, (n, count)."""
-    count = min(count, len(known))
-    return NearestNeighbors(n_neighbors=count, algorithm="brute").fit(known).kneighbors(codes)
+def nearest(train_codes, codes, count=NEIGHBOURS):
+    """The nearest training codes (m, d) to each of codes (n, d): distances and indices, (n, count)."""
+    count = min(count, len(train_codes))
+    return NearestNeighbors(n_neighbors=count, algorithm="brute").fit(train_codes).kneighbors(codes)
 
 
-def neighbours(known, codes):
+def neighbours(train_codes, codes):
     """float (m, d), (n, d) -> (n,)."""
-    return nearest(known, codes)[0].mean(axis=1)
+    return nearest(train_codes, codes)[0].mean(axis=1)
 
 
-def whitened(known, codes, components):
-    """Both as uncorrelated components of deviation 1 among the known."""
-    components = min(components, *known.shape)
-    space = PCA(components, whiten=True, svd_solver="full", random_state=0).fit(known)
+def whitened(train_codes, codes, components):
+    """Both as uncorrelated components of deviation 1 among the training codes."""
+    components = min(components, *train_codes.shape)
+    space = PCA(components, whiten=True, svd_solver="full", random_state=0).fit(train_codes)
     kept = space.explained_variance_ > 1e-7 * space.explained_variance_[0]  # a dead unit has none
-    return space.transform(known)[:, kept], space.transform(codes)[:, kept]
+    return space.transform(train_codes)[:, kept], space.transform(codes)[:, kept]
 
 
-def mahalanobis(known, codes):
-    """float (m, d), (n, d) -> (n,). A direction in which the known codes do not vary plays no part."""
-    _, codes = whitened(known, codes, known.shape[1])
+def mahalanobis(train_codes, codes):
+    """float (m, d), (n, d) -> (n,). A direction in which the training codes do not vary plays no part."""
+    _, codes = whitened(train_codes, codes, train_codes.shape[1])
     return np.sqrt(np.square(codes).sum(axis=1))
 
 
-def mixture(known, codes):
+def mixture(train_codes, codes):
     """float (m, d), (n, d) -> (n,), in nats."""
-    known, codes = whitened(known, codes, COMPONENTS)
-    kinds = min(KINDS, len(known))
-    return -GaussianMixture(kinds, reg_covar=1e-3, random_state=0).fit(known).score_samples(codes)
+    train_codes, codes = whitened(train_codes, codes, COMPONENTS)
+    kinds = min(KINDS, len(train_codes))
+    return -GaussianMixture(kinds, reg_covar=1e-3, random_state=0).fit(train_codes).score_samples(codes)
 
 
 DENSITIES = {"neighbours": neighbours, "mahalanobis": mahalanobis, "mixture": mixture}

@@ -44,7 +44,7 @@ def main(argv=None):
         raise BadInput(f"{data_dir / 'test.npy'} has {len(test)} images, expected at least 10 to compare.")
     answers = data_dir / "answers.csv" if args.synthetic and not args.answers else args.answers
     anomaly = None if answers is None else load_answers(answers, len(test))
-    codes, known = load_codes(args.out_dir / "codes.npz", len(training))
+    codes, train_rows = load_codes(args.out_dir / "codes.npz", len(training))
 
     start_keras()
     from scoring import against_training, auc, counterparts, interval, load_and_score
@@ -69,7 +69,7 @@ def main(argv=None):
     submission = pd.DataFrame({"id": every + 1, "anomaly": scores})
     with replacing(args.out_dir / "pictures.png") as path:
         shown = np.concatenate([normal, anomalous])
-        below, what = counterparts(model, test, shown, codes, training, known)
+        below, what = counterparts(model, test, shown, codes, training, train_rows)
         plot_images(as_floats(test[shown]), below, what, scores[shown], len(normal)).savefig(path)
     with replacing(args.out_dir / "histogram.png") as path:
         plot_histogram(scores, others, anomaly, args.threshold).savefig(path)

@@ -134,24 +134,24 @@ def all_scores(folder, training, test):
         metrics = read_metrics(folder)
         seed = metrics["arguments"]["seed"]
         model = load_model(folder / "model.keras", test.shape[1:])
-        known, _ = load_codes(folder / "codes.npz", len(training))
+        train_codes, _ = load_codes(folder / "codes.npz", len(training))
         _, held_out = split(len(training), seed)
         every = np.arange(len(test))
         print(f"scores of {folder.name}", flush=True)
         codes, others = codes_of(model, test, every), codes_of(model, training, held_out)
-        arrays = {"known": known, "codes": codes, "others": others}
+        arrays = {"known": train_codes, "codes": codes, "others": others}
         of_images = {"rotation": ["rotation"], "vae": ["error", "elbo"]}.get(model.name, ["error"])
         for score in of_images:
             arrays[score], arrays[score + "_others"] = score_images(
-                model, score, known, test, every, training, held_out
+                model, score, train_codes, test, every, training, held_out
             )
         for score, function in DENSITIES.items():
-            both = function(known, np.concatenate([codes, others]))
+            both = function(train_codes, np.concatenate([codes, others]))
             arrays[score], arrays[score + "_others"] = np.split(both, [len(codes)])
-        arrays["comparison"], arrays["comparison_others"] = comparison(known, codes, others)
+        arrays["comparison"], arrays["comparison_others"] = comparison(train_codes, codes, others)
         if "fine_tuned.keras" in metrics["files"]:
             fine_tuned = load_fine_tuned(folder, metrics, test), seed
-            both = score_images(model, "fine-tuned", known, test, every, training, held_out, fine_tuned)
+            both = score_images(model, "fine-tuned", train_codes, test, every, training, held_out, fine_tuned)
             arrays["fine-tuned"], arrays["fine-tuned_others"] = both
         with replacing(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, **arrays)

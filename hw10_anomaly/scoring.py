@@ -90,10 +90,10 @@ def load_and_score(folder, metrics, network, training, test, codes):
     return model, *score_images(model, score, codes, test, rows, training, held_out, fine_tuned)
 
 
-def score_images(model, score, known, images, rows, training, held_out, fine_tuned=(None, 0)):
+def score_images(model, score, train_codes, images, rows, training, held_out, fine_tuned=(None, 0)):
     """Score test images, and training images that were held out: float (n,), float (k,).
 
-    known : float (m, d), codes of training images; images[rows] : the test's n, training[held_out] : k
+    train_codes : float (m, d), codes of training images; images[rows] : the test's n, training[held_out] : k
     score : a row of the table above that suits the model
     fine_tuned : for the score of this name, fine_tune()'s networks and the seed of their training
 
@@ -101,7 +101,7 @@ def score_images(model, score, known, images, rows, training, held_out, fine_tun
     """
     both = ((images, rows), (training, held_out))
     if score in DENSITIES or score == "comparison":
-        return score_codes(score, known, *(codes_of(model, *some) for some in both))
+        return score_codes(score, train_codes, *(codes_of(model, *some) for some in both))
     if score == "fine-tuned":
         found = tuple(unseen(*fine_tuned, *some) for some in both)
     else:
@@ -115,16 +115,17 @@ def score_images(model, score, known, images, rows, training, held_out, fine_tun
     return found
 
 
-def score_codes(score, known, codes, others):
+def score_codes(score, train_codes, codes, others):
     """The scores of test images and of held-out training images by their codes: see score_images."""
-    if (known == known[0]).all() or not all(np.isfinite(each).all() for each in (known, codes, others)):
+    finite = all(np.isfinite(each).all() for each in (train_codes, codes, others))
+    if not finite or (train_codes == train_codes[0]).all():
         raise BadInput(
             f"--score {score}: the codes are all alike or too large, the network has learnt nothing; run "
             "train.py with a smaller --learning-rate, or for more --epochs."
         )
     if score == "comparison":
-        return comparison(known, codes, others)
-    scores = DENSITIES[score](known, np.concatenate([codes, others]))
+        return comparison(train_codes, codes, others)
+    scores = DENSITIES[score](train_codes, np.concatenate([codes, others]))
     return scores[: len(codes)], scores[len(codes) :]
 
 
@@ -139,12 +140,12 @@ def unseen(networks, seed, images, rows):
     return np.take_along_axis(np.concatenate(log_odds) / 2, fold, axis=1)[:, 0]
 
 
-def counterparts(model, test, shown, codes, training, known):
+def counterparts(model, test, shown, codes, training, train_rows):
     """What stands below each of the test images shown: float (n, h, w, 3), and a word for it."""
     if model.name != "rotation":
         return predict(model, as_floats(test[shown])), "given back"
     _, indices = nearest(codes, codes_of(model, test, shown), 1)
-    return as_floats(training[known[indices[:, 0]]]), "nearest\nin training"
+    return as_floats(training[train_rows[indices[:, 0]]]), "nearest\nin training"
 
 
 def errors(model, images):

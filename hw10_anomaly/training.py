@@ -104,9 +104,9 @@ def keep_codes(args, model, training, rows):
 
 def evaluate(args, model, networks, codes, test, training, held_out, anomaly):
     """Score the test; what metrics.json says of the scores. `anomaly`: 0 or 1 each, or None."""
-    known, every = codes.astype(np.float32), np.arange(len(test))
+    train_codes, every = codes.astype(np.float32), np.arange(len(test))
     fine_tuned = networks, args.seed
-    scores, others = score_images(model, args.score, known, test, every, training, held_out, fine_tuned)
+    scores, others = score_images(model, args.score, train_codes, test, every, training, held_out, fine_tuned)
     without = against_training(scores, others)
     if anomaly is None:
         return {"metric": "ROC-AUC of the test against held-out training images", "score": without}

@@ -224,8 +224,8 @@ def plot_features(runs, name_of_pair, pair, count):
         _, of_target = outputs_of(model, target[others])
         recalibrate_batch_norm(model, source.reshape(-1, *source.shape[2:]))
         features = np.concatenate([outputs_of(model, source[some, 0])[1], of_target])
-        known = np.load(folders[0] / "guesses.npy") if answers is None else answers
-        classes = np.concatenate([labels[some], known[others]])
+        target_classes = np.load(folders[0] / "guesses.npy") if answers is None else answers
+        classes = np.concatenate([labels[some], target_classes[others]])
         plane = TSNE(perplexity=30, random_state=0).fit_transform(features)  # (2 count, 2)
         for chosen, name in ((~is_target, "source"), (is_target, "target")):
             row[0].scatter(*plane[chosen].T, s=3, label=name)

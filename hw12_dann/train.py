@@ -94,7 +94,7 @@ def main(argv=None, loaded=None):
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     source, labels, target, answers = loaded or load(data_dir / args.pair, not args.no_edges)
     training, held_out, rows = split(args, source, labels, target, answers)
-    classes, shape, known = labels.max() + 1, source.shape[2:], answers is not None
+    classes, shape, has_answers = labels.max() + 1, source.shape[2:], answers is not None
     half = args.batch_size // 2  # of each domain
     device = start_keras(args.seed, args.full_precision, share=(args.devices, half))
     from training import apply, build, fit
@@ -117,8 +117,8 @@ def main(argv=None, loaded=None):
     whole, logs = apply(model.teacher, target, target)
     predicted = logs.argmax(axis=1)
     metrics = {
-        "metric": "accuracy on the target" if known else "accuracy on held-out images of the source",
-        "score": float(np.mean(predicted[rows] == answers[rows])) if known else source_accuracy,
+        "metric": "accuracy on the target" if has_answers else "accuracy on held-out images of the source",
+        "score": float(np.mean(predicted[rows] == answers[rows])) if has_answers else source_accuracy,
         "source_accuracy": source_accuracy,
         "domain_accuracy": float(history.domain_accuracy.iloc[-1]),
         "target_confidence": float(np.exp(logs.max(axis=1)).mean()),

@@ -240,8 +240,8 @@ def plot_wave(folders):
     axes = figure.subplots()
     axes.plot(grid, amplitude * np.sin(grid - phase), "k--", label="the wave")
     for method, folder in folders.items():
-        answers = Evaluator(load_learner(folder / "model.keras"), [1], 1).predict(batch)
-        axes.plot(grid, answers["transductive"][0, 0, :, 0], label=f"{method}, after 1 step")
+        predictions = Evaluator(load_learner(folder / "model.keras"), [1], 1).predict(batch)
+        axes.plot(grid, predictions["transductive"][0, 0, :, 0], label=f"{method}, after 1 step")
     axes.plot(batch.support_x[0, :, 0], batch.support_y[0, :, 0], "k^", label="points adapted to")
     axes.set(xlabel="x", ylabel="y")
     axes.grid(alpha=0.3)

@@ -49,12 +49,12 @@ class Evaluator:
         support = [(batch.support_x, batch.support_y)] * max(self.steps)
         rates = learner.rates(learner.factors)
         path = adapt(loss_of(learner), begin, rates, support, learner.adapted)
-        answers = [tf.stack([learner.forward(path[step], batch.query_x) for step in self.steps])]
+        predictions = [tf.stack([learner.forward(path[step], batch.query_x) for step in self.steps])]
         if "inductive" in self.statistics:
             x = tf.concat([batch.support_x, batch.query_x], axis=1)
             inductive = [learner.forward(path[step], x, support_size=items)[:, items:] for step in self.steps]
-            answers.append(tf.stack(inductive))
-        return tf.stack(answers)
+            predictions.append(tf.stack(inductive))
+        return tf.stack(predictions)
 
     def predict(self, batch):
         """{statistics: float32 (len(steps), T, m, ways)}: logits, or y of the sine."""
@@ -68,7 +68,7 @@ class Evaluator:
     def score(self, batch):
         """{statistics: float64 (len(steps), T)}: the share of a task's queries that is right, or its MSE."""
         measure = squared_error if self.learner.task == "sine" else accuracy
-        return {name: measure(answers, batch.query_y) for name, answers in self.predict(batch).items()}
+        return {name: measure(found, batch.query_y) for name, found in self.predict(batch).items()}
 
 
 def accuracy(logits, y):
@@ -95,10 +95,10 @@ def play_episodes(learner, characters, args):
     episodes = Episodes(characters, args.ways, args.shots, args.queries)
     chosen, indices = episodes.choose(np.random.default_rng(args.seed), args.episodes)
     batch = episodes.gather(episodes.look_up(indices))
-    answers = Evaluator(learner, [args.steps], args.episodes, args.ways).predict(batch)
-    scores = {kind: accuracy(logits[0], batch.query_y) for kind, logits in answers.items()}
+    predictions = Evaluator(learner, [args.steps], args.episodes, args.ways).predict(batch)
+    scores = {kind: accuracy(logits[0], batch.query_y) for kind, logits in predictions.items()}
     intervals = {kind: interval(found) for kind, found in scores.items()}
-    names, read_as = np.array(list(characters))[chosen], answers["transductive"][0, 0].argmax(axis=-1)
+    names, read_as = np.array(list(characters))[chosen], predictions["transductive"][0, 0].argmax(axis=-1)
     return names, batch, read_as, scores, intervals
 
 
@@ -113,8 +113,8 @@ def read_drawings(learner, characters, drawings, steps):
         *(support[None, ..., None] / np.float32(255), y[None]),
         *(query[None, ..., None] / np.float32(255), np.zeros((1, len(query)), np.int32)),
     )
-    answers = Evaluator(learner, [steps], 1, len(characters)).predict(batch)
-    return softmax(answers["inductive"][0, 0], axis=1)
+    predictions = Evaluator(learner, [steps], 1, len(characters)).predict(batch)
+    return softmax(predictions["inductive"][0, 0], axis=1)
 
 
 def draw_wave(seed, shots, phase):

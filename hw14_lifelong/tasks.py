@@ -83,8 +83,8 @@ def load_tasks(folder, names, grey=False, seed=0, examples=None):
         parts = [*((images[rows], labels[rows]) for rows in chosen), test]
         if source != name:
             order = permutation(seed, int(name.split("-")[1]))
-            parts = [(permute(found, order), known) for found, known in parts]
-        tasks.append(Task(name, *((reshape(found, grey), known) for found, known in parts)))
+            parts = [(permute(found, order), labels) for found, labels in parts]
+        tasks.append(Task(name, *((reshape(found, grey), labels) for found, labels in parts)))
     return tasks
 
 

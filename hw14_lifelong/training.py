@@ -115,7 +115,7 @@ def stages_of(args, tasks):
         memory, earlier = None, tasks[: number - 1]
         if args.method == "replay" and earlier:
             memory = tuple(
-                np.concatenate([known.train[part][: args.memory] for known in earlier]) for part in (0, 1)
+                np.concatenate([task.train[part][: args.memory] for task in earlier]) for part in (0, 1)
             )
         stages.append(Stage(task.name, number, *task.train, memory))
     return stages
@@ -180,8 +180,8 @@ def evaluate_on_tests(model, tasks, progress):
 
 def line(head, row):
     """An epoch's line in the log."""
-    known = [f"{name[9:]} {value:.4f}" for name, value in row.items() if name.startswith("accuracy_")]
+    accuracies = [f"{name[9:]} {value:.4f}" for name, value in row.items() if name.startswith("accuracy_")]
     return (
         f"{head}: cross-entropy {row['cross_entropy']:.4f}, penalty {row['penalty']:.4f}, "
-        f"validation accuracy {', '.join(known)}"
+        f"validation accuracy {', '.join(accuracies)}"
     )
