@@ -23,15 +23,15 @@ def cross_entropy(log_odds, y):
 
 def gradient(weights, bias, x, y, l2):
     """Gradient of the loss on a batch x (n, d), y (n,): with respect to the weights (d,) and to the bias."""
-    push = (sigmoid(x @ weights + bias) - y) / len(y)  # (n,): how each row pulls on its log-odds
-    return x.T @ push + l2 * weights, push.sum()
+    residual = (sigmoid(x @ weights + bias) - y) / len(y)  # (n,), with respect to the log-odds
+    return x.T @ residual + l2 * weights, residual.sum()
 
 
 def fit_logistic(x, y, epochs, batch_size, learning_rate, l2=0.0, seed=0, after_epoch=None):
-    """Walk downhill with momentum; return the mean of the parameters over the second half of the epochs.
+    """Gradient descent with momentum; return the mean of the parameters over the second half of the epochs.
 
     x float32 (n, d) standardised, y (n,) of 0 and 1 -> {"weights": (d,), "bias": ()}. The bias starts at the
-    log-odds of the class shares. after_epoch(parameters) is called with what would be returned if the walk
+    log-odds of the class shares. after_epoch(parameters) is called with what would be returned if the descent
     ended there.
     """
     rng = np.random.default_rng(seed)
@@ -44,9 +44,9 @@ def fit_logistic(x, y, epochs, batch_size, learning_rate, l2=0.0, seed=0, after_
         order = rng.permutation(len(y))
         for start in range(0, len(y), batch_size):
             batch = order[start : start + batch_size]
-            slope, bias_slope = gradient(weights, bias, x[batch], y[batch], l2)
-            velocity = MOMENTUM * velocity - learning_rate * slope
-            bias_velocity = MOMENTUM * bias_velocity - learning_rate * bias_slope
+            weight_gradient, bias_gradient = gradient(weights, bias, x[batch], y[batch], l2)
+            velocity = MOMENTUM * velocity - learning_rate * weight_gradient
+            bias_velocity = MOMENTUM * bias_velocity - learning_rate * bias_gradient
             weights, bias = weights + velocity, bias + bias_velocity
             if epoch >= epochs // 2:
                 weights_sum, bias_sum, steps = weights_sum + weights, bias_sum + bias, steps + 1

@@ -180,9 +180,9 @@ def plot_confusion(matrix, names, path):
     most = shares[~np.eye(len(names), dtype=bool)].max()
     shade = axes.imshow(shares, cmap="Greys", vmin=0, vmax=max(most, 0.01) * 1.5)
     figure.colorbar(shade, shrink=0.7, extend="max", label="share of the true class")
-    for (true, guess), count in np.ndenumerate(matrix):
-        colour = "white" if shares[true, guess] > most else "black"
-        axes.text(guess, true, str(count), ha="center", va="center", fontsize=8, color=colour)
+    for (true, predicted), count in np.ndenumerate(matrix):
+        colour = "white" if shares[true, predicted] > most else "black"
+        axes.text(predicted, true, str(count), ha="center", va="center", fontsize=8, color=colour)
     axes.set(
         xlabel="predicted",
         ylabel="true",

@@ -42,7 +42,7 @@ class LanguageModel(keras.Model):
         self.bias = self.add_weight((len(log_q),), "zeros", name="bias")
 
     def call(self, inputs, training=False):
-        """Returns each guess's cross-entropy, float32 (batch, 2 (words - 1)), and 1 where a word is there."""
+        """Returns each prediction's cross-entropy, float32 (batch, 2 (words - 1)), and 1 where a word is."""
         rows, drawn = inputs
         mask = self.words.compute_mask(rows)
         read = self.lstm(self.dropout(self.words(rows), training=training), mask=mask)

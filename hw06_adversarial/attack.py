@@ -105,17 +105,17 @@ def iterative(query, images, labels, epsilon, iterations, step, start=0.0, stop=
     position = images + np.clip(start, -bound, bound)
     velocity = np.zeros_like(position)
     result, margins = images.copy(), np.full(len(images), -np.inf, np.float32)
-    moving = np.arange(len(images))
+    active = np.arange(len(images))
     for left in reversed(range(iterations + 1)):
-        result[moving] = project(position[moving], images[moving], bound[moving])
-        margins[moving], gradients = query(result[moving], labels[moving])
-        going = margins[moving] <= stop
-        moving, gradients = moving[going], gradients[going]
-        if left == 0 or len(moving) == 0:
+        result[active] = project(position[active], images[active], bound[active])
+        margins[active], gradients = query(result[active], labels[active])
+        going = margins[active] <= stop
+        active, gradients = active[going], gradients[going]
+        if left == 0 or len(active) == 0:
             break
         length = np.abs(gradients).mean(axis=(1, 2, 3), keepdims=True)  # so that every query weighs the same
-        velocity[moving] = MOMENTUM * velocity[moving] + gradients / np.maximum(length, 1e-30)
-        moved = position[moving] + step * bound[moving] * np.sign(velocity[moving])
-        here = images[moving].astype(np.float32)
-        position[moving] = np.clip(moved, here - bound[moving], here + bound[moving])
+        velocity[active] = MOMENTUM * velocity[active] + gradients / np.maximum(length, 1e-30)
+        moved = position[active] + step * bound[active] * np.sign(velocity[active])
+        here = images[active].astype(np.float32)
+        position[active] = np.clip(moved, here - bound[active], here + bound[active])
     return result, margins

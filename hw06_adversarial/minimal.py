@@ -63,20 +63,20 @@ def sparse(query, images, labels, pixels, iterations):
     """
     velocity = np.zeros(images.shape, np.float32)
     attacked, margins = images.copy(), np.full(len(images), -np.inf, np.float32)
-    moving = np.arange(len(images))
+    active = np.arange(len(images))
     for _ in range(iterations + 1):
-        margins[moving], gradients = query(attacked[moving], labels[moving])
-        going = margins[moving] <= CONFIDENCE
-        moving, gradients = moving[going], gradients[going]
-        if len(moving) == 0:
+        margins[active], gradients = query(attacked[active], labels[active])
+        going = margins[active] <= CONFIDENCE
+        active, gradients = active[going], gradients[going]
+        if len(active) == 0:
             break
         length = np.abs(gradients).mean(axis=(1, 2, 3), keepdims=True)
-        velocity[moving] = MOMENTUM * velocity[moving] + gradients / np.maximum(length, 1e-30)
-        here = images[moving].astype(np.int16)
-        moved = np.clip(here + np.sign(velocity[moving]).astype(np.int16), 0, 255)  # black cannot get darker
-        gain = (np.abs(velocity[moving]) * (moved != here)).sum(axis=3).reshape(len(moving), -1)
+        velocity[active] = MOMENTUM * velocity[active] + gradients / np.maximum(length, 1e-30)
+        here = images[active].astype(np.int16)
+        moved = np.clip(here + np.sign(velocity[active]).astype(np.int16), 0, 255)  # black cannot get darker
+        gain = (np.abs(velocity[active]) * (moved != here)).sum(axis=3).reshape(len(active), -1)
         chosen = np.zeros(gain.shape, bool)
         np.put_along_axis(chosen, np.argpartition(-gain, pixels - 1, axis=1)[:, :pixels], True, axis=1)
         chosen = chosen.reshape(*here.shape[:3], 1)
-        attacked[moving] = np.where(chosen, moved, here).astype(np.uint8)
+        attacked[active] = np.where(chosen, moved, here).astype(np.uint8)
     return margins

@@ -119,9 +119,9 @@ def draw_images(rng, count):
     labels = rng.integers(0, 2, count)
     light = rng.uniform(60, 200, (count, 1, 1, 1))
     tint = np.where(labels == 0, 1, -1)[:, None, None, None] * np.array([-0.1, 0.0, 0.1])
-    slope = rng.uniform(-0.2, 0.2, (count, 1, 1, 1)) * np.linspace(-1, 1, 32)[:, None, None]
+    ramp = rng.uniform(-0.2, 0.2, (count, 1, 1, 1)) * np.linspace(-1, 1, 32)[:, None, None]
     blocks = rng.normal(0, 0.25, (count, 8, 8, 1)).repeat(4, axis=1).repeat(4, axis=2)
-    far = 1 + slope + rng.normal(0, 0.02, (count, *SHAPE))
+    far = 1 + ramp + rng.normal(0, 0.02, (count, *SHAPE))
     for image in far:
         top, left = rng.integers(4, 20, 2)
         image[top : top + 8, left : left + 8] += rng.uniform(-0.4, 0.4)

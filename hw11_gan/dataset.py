@@ -27,7 +27,7 @@ def load_faces(folder, size):
     Returns
     -------
     training : uint8 (n, size, size, 3), RGB
-    aside : uint8 (m, size, size, 3), m = min(ASIDE, an eighth of all), evenly spaced among the sorted names
+    held_out : uint8 (m, size, size, 3), m = min(ASIDE, an eighth of all), evenly spaced among sorted names
     done : str, what had to be done to images that were of another size or mode than most; '' if nothing
 
     Raises BadInput when the folder is missing or has no image, or a file cannot be decoded.

@@ -122,9 +122,9 @@ def make_step(gan):
             draws = gan.draw(parts.shape[1], turn)
             with tf.GradientTape() as tape:
                 fake = generator(draws.noise, training=True)
-                shown = gan.augment(fake, draws.changes[1])
+                augmented = gan.augment(fake, draws.changes[1])
                 of_generator = generator_loss(
-                    gan.loss, discriminator, shown, fake, draws.noise, gan.diversity
+                    gan.loss, discriminator, augmented, fake, draws.noise, gan.diversity
                 )
             gradients = tape.gradient(of_generator, generator.trainable_variables)
             generator_optimizer.apply(gradients, generator.trainable_variables)
@@ -188,9 +188,9 @@ class TrainableGAN(keras.Model):
         draws = self.gan.draw(batch_size, turn)
         with tf.GradientTape() as tape:
             fake = self.generator(draws.noise, training=True)
-            shown = self.gan.augment(fake, draws.changes[1])
+            augmented = self.gan.augment(fake, draws.changes[1])
             loss = generator_loss(
-                self.gan.loss, self.discriminator, shown, fake, draws.noise, self.gan.diversity
+                self.gan.loss, self.discriminator, augmented, fake, draws.noise, self.gan.diversity
             )
         weights = self.generator.trainable_weights
         self.generator_optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))

@@ -51,10 +51,10 @@ def discriminator_loss(name, discriminator, real, fake, mix):
     return loss
 
 
-def generator_loss(name, discriminator, shown, fake, noise, diversity=0.0):
-    """fake : float32 (batch, h, w, 3), made of noise (batch, NOISE); shown : the same, augmented, as the
-    discriminator sees them. Returns a scalar."""
-    loss = tf.reduce_mean(LOSSES[name][1](discriminator(shown, training=True)))
+def generator_loss(name, discriminator, augmented, fake, noise, diversity=0.0):
+    """fake : float32 (batch, h, w, 3), made of noise (batch, NOISE); augmented : these as the discriminator
+    sees them. Returns a scalar."""
+    loss = tf.reduce_mean(LOSSES[name][1](discriminator(augmented, training=True)))
     if diversity:
         loss += diversity * mode_seeking_loss(fake, noise)
     return loss

@@ -138,14 +138,14 @@ def features_once(model, images, path):
     return found
 
 
-def measure(model, aside, images, path):
+def measure(model, held_out, images, path):
     """Compare generated images with the faces kept aside, whose features are kept in a file at `path`.
 
     Returns kid and its deviation, both times 1000, fid, spread and duplicates: see above. The kernel
     of KID supposes features of about 1, as InceptionV3's are. Those of any other network are divided by one
     number, the root of their mean square over the true faces.
     """
-    true, fake = features_once(model, aside, path), features_of(model, images)
+    true, fake = features_once(model, held_out, path), features_of(model, images)
     if model.name != INCEPTION:
         scale = np.sqrt(np.square(true).mean())
         true, fake = true / scale, fake / scale

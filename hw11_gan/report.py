@@ -85,12 +85,12 @@ def main(argv=None):
     default = trained("", seeds=1)
     early = trained(f"--original --epochs {EARLY}", seeds=1)
     original = trained(f"--original --epochs {ORIGINAL_EPOCHS}", seeds=1)
-    distances_of, faces, aside = ruler(default[0])
+    distances_of, faces, held_out = ruler(default[0])
     rows = [["default", "the default", *cells(default)]]
     for seed in OTHER_NOISE:
         rows.append(["default", f"the default, other noise ({seed})", *distances_of(drawn(default[0], seed))])
     rows.append(["default", "the original", *cells(original)])
-    rows.append(["default", "true faces", *distances_of(faces[:: len(faces) // len(aside)])])
+    rows.append(["default", "true faces", *distances_of(faces[:: len(faces) // len(held_out)])])
 
     seeds = {loss: args.seeds if loss in CLOSE else min(2, args.seeds) for loss in LOSSES}
     losses = {
@@ -113,7 +113,7 @@ def main(argv=None):
 
     results.mkdir(parents=True, exist_ok=True)
     strips_of = {
-        "faces.jpg": flip_book(default[0]) | {"the original": drawn(original[0]), "true faces": aside},
+        "faces.jpg": flip_book(default[0]) | {"the original": drawn(original[0]), "true faces": held_out},
         "losses.jpg": {name: drawn(folders[0]) for name, folders in (losses | collapses).items()},
         "normalisation.jpg": strips,
     }
@@ -172,12 +172,12 @@ def ruler(folder):
     """What a training was measured with: distances_of(images) -> cells, and its faces and those aside."""
     args = arguments_of(folder)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir
-    faces, aside, _ = load_faces(data_dir, args.image_size)
+    faces, held_out, _ = load_faces(data_dir, args.image_size)
     model = load_features(args.feature_model, data_dir)
     return (
-        lambda images: as_cells(measure(model, aside, images, folder / FEATURES)),
+        lambda images: as_cells(measure(model, held_out, images, folder / FEATURES)),
         faces,
-        aside,
+        held_out,
     )
 
 

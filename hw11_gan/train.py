@@ -56,7 +56,7 @@ def main(argv=None):
     args = parse_args(argv)
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
-    faces, aside, done = load_faces(data_dir, args.image_size)
+    faces, held_out, done = load_faces(data_dir, args.image_size)
     rows = args.batch_size * args.discriminator_steps
     if len(faces) < rows:
         raise BadInput(
@@ -73,7 +73,7 @@ def main(argv=None):
     parameters = gan.generator.count_params(), gan.discriminator.count_params()
     head(
         args,
-        f"faces {faces.shape}, {len(aside)} more kept aside; {done or 'all of one size and mode'}",
+        f"faces {faces.shape}, {len(held_out)} more kept aside; {done or 'all of one size and mode'}",
         f"generator {parameters[0]} parameters, discriminator {parameters[1]}, on {device}",
     )
 
@@ -82,7 +82,7 @@ def main(argv=None):
     own = args.feature_model in ("automatic", "own") and features.name == "own"
     metrics = {
         "metric": "KID x 1000 to the faces kept aside" + (", by this training's own features" if own else ""),
-        **(measured(args, gan, features, aside) if features else unmeasured(history)),
+        **(measured(args, gan, features, held_out) if features else unmeasured(history)),
         "parameters": sum(parameters),
         "seconds": {
             "one_fit": one_fit,

@@ -65,10 +65,10 @@ def fit(args, gan, faces):
     return checkpoint.history()
 
 
-def measured(args, gan, features, aside):
+def measured(args, gan, features, held_out):
     """What GENERATED images come to beside the faces kept aside; see metrics.measure()."""
     generated = generate(gan.averaged, draw_noise(GENERATED, args.seed))
-    return measure(features, aside, generated, args.out_dir / FEATURES)
+    return measure(features, held_out, generated, args.out_dir / FEATURES)
 
 
 def sheets_of(args, epochs):

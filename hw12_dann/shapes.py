@@ -56,6 +56,6 @@ def coloured_shapes(rng, labels, size=28):
 
     The ground is rather dark, so that most shapes stay brighter: a few hundred images must teach it.
     """
-    slope = rng.uniform(-40, 40, (len(labels), 1, 1, 3)) * np.linspace(-1, 1, size)[:, None]
-    ground = rng.uniform(0, 120, (len(labels), 1, 1, 3)) + slope
+    ramp = rng.uniform(-40, 40, (len(labels), 1, 1, 3)) * np.linspace(-1, 1, size)[:, None]
+    ground = rng.uniform(0, 120, (len(labels), 1, 1, 3)) + ramp
     return noisy(rng, np.abs(np.clip(ground, 0, 255) - white_shapes(rng, labels, size)))

@@ -1,4 +1,4 @@
-"""The world: gymnasium's LunarLander-v3, and a corridor of five places for trials that take seconds.
+"""The world: gymnasium's LunarLander-v3, and a corridor of five positions for trials that take seconds.
 
 LunarLander-v3 needs `pip install "gymnasium[box2d]"`. A lander falls towards the moon; 50 steps are a second.
 
@@ -10,8 +10,8 @@ reward        how much nearer, slower and more upright than a step before; 10 fo
               rest, -100 if it crashed or left the picture
 end           at rest, crashed or out of the picture: terminated; after 1,000 steps: truncated
 
-Corridor-v0 is what --synthetic plays: places 0 to 4, a start on 1, 2 or 3. Any other environment of gymnasium
-can be played if its actions are discrete and its observations a vector.
+Corridor-v0 is what --synthetic plays: positions 0 to 4, a start on 1, 2 or 3. Other environments of gymnasium
+can be played if their actions are discrete and their observations a vector.
 
 A truncated episode might have gone on: what would have come counts (Pardo et al. 2018). A terminated one is
 over. It has landed if it terminated with a reward above zero. Training, the choice of the best model and the
@@ -33,9 +33,9 @@ ACTIONS = {LANDER: ("nothing", "left", "main", "right"), CORRIDOR: ("left", "rig
 
 
 class Corridor(gymnasium.Env):
-    """Five places in a row. The right end is worth 100, the left end -100, every other step -1.
+    """Five positions in a row. The right end is worth 100, the left end -100, every other step -1.
 
-    observation float32 (5,), 1 at the place; action 0 left, 1 right. From place p the best return is p + 97.
+    observation float32 (5,), 1 at the position; action 0 left, 1 right. From p the best return is p + 97.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}
@@ -59,7 +59,7 @@ class Corridor(gymnasium.Env):
         return np.eye(5, dtype=np.float32)[self.position]
 
     def render(self):
-        """uint8 (40, 200, 3): the place is white, the ends red and green, the rest grey."""
+        """uint8 (40, 200, 3): the position is white, the ends red and green, the rest grey."""
         colours = np.array([[150, 40, 40], *[[90, 90, 90]] * 3, [40, 130, 40]], np.uint8)
         colours[self.position] = 255
         return np.repeat(np.repeat(colours[None], 40, axis=0), 40, axis=1)

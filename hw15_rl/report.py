@@ -114,12 +114,12 @@ def ceiling(name, episodes, rounds=200):
         v0^2 + 2 g (H - h) = v^2 = 2 (a - g) h,    so    h = (v0^2 + 2 g H) / 2a,    and burns for v / (a - g)
 
     g and a are what an idle and a burning step did, the mean of some. In the corridor no step costs fuel, and
-    from place p the best return is p + 97.
+    from position p the best return is p + 97.
     """
     world = make_world(name)
     if name == CORRIDOR:
-        places = [world.reset(seed=FINAL_SEEDS + i)[0].argmax() for i in range(episodes)]
-        return (float(np.mean(places) + 97),) * 2
+        positions = [world.reset(seed=FINAL_SEEDS + i)[0].argmax() for i in range(episodes)]
+        return (float(np.mean(positions) + 97),) * 2
     rate, unit = world.metadata["render_fps"], 20 / 3  # steps a second, and metres of y = 1
 
     def gained(seed, action):

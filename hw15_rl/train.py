@@ -1,7 +1,7 @@
 """Learn to land on the moon by policy gradients.
 
     python hw15_rl/train.py                         PPO, the top of the ladder, on LunarLander-v3
-    python hw15_rl/train.py --synthetic             the same in a corridor of five places, in seconds
+    python hw15_rl/train.py --synthetic             the same in a corridor of five positions, in seconds
     python hw15_rl/train.py --method reinforce      the course's sample, the foot of the ladder
     python hw15_rl/train.py --resume                go on after the last finished update
 
