@@ -133,6 +133,8 @@ def read_numbers(path):
                 f"{path}: line {row + 2}, column {name!r}: "
                 f"{str(frame[name].iloc[row])[:50]!r} is not a number; {HELP}."
             )
+        if not pd.api.types.is_numeric_dtype(frame[name]):  # of more than 64 bits
+            frame[name] = numbers
     return frame
 
 

@@ -6,6 +6,7 @@ It stands before the other imports: it sets what Keras and Matplotlib read from 
 
 import argparse
 import contextlib
+import logging
 import os
 import re
 import shutil
@@ -26,6 +27,7 @@ FREE_FLAGS = {"data_dir", "out_dir", "resume", "devices"}  # may differ when a t
 
 # The user's settings change no result, nor does a notebook's MPLBACKEND; of keras.json see device.py.
 os.environ.update(MPLBACKEND="agg", MATPLOTLIBRC=os.devnull)
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # a cache that cannot be written is no loss
 os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors are raised, too
 for _name in [

@@ -104,6 +104,8 @@ def read_compressed(path):
                 zeros, steps = (streams[name].take(shape[0]) for name in ("zeros", "steps"))
                 rows = from_uniform(codes + zeros[:, None], zeros, steps)
             weights.append(rows.reshape(shape).transpose(np.argsort(axes)))
+        if not all(np.isfinite(weight).all() for weight in weights):
+            raise ValueError("weights that are no numbers")
         model.set_weights(weights)
         for name, stream in streams.items():
             if stream.rest:

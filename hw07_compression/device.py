@@ -11,6 +11,8 @@ from pathlib import Path
 
 from scaffold import BadInput
 
+import numpy as np
+
 PROCESSES, PROCESS = "KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID"  # see own_part()
 ALONE = 1, 1  # share_batches(*ALONE): nothing is shared
 sharing = []  # names of the devices that share each batch
@@ -155,16 +157,21 @@ def has_bfloat16(cards):
 
 
 def load_keras(path):
-    """A model of a whole Keras file. Raises BadInput if it is none, OSError if it may not be read."""
+    """A model of a whole Keras file. Raises BadInput if it is none, or a weight is no number, and OSError if
+    it may not be read."""
     import keras
 
     if not path.is_file():
         raise BadInput(f"{path} is missing; run train.py first, or name another file.")
     open(path, "rb").close()  # PermissionError, which Keras would call something else
     try:
-        return keras.saving.load_model(path, compile=False)
+        model = keras.saving.load_model(path, compile=False)
+        finite = all(np.isfinite(keras.ops.convert_to_numpy(weight)).all() for weight in model.weights)
     except (Exception, RecursionError) as error:  # Keras says in many ways that a file is not its own
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadInput(
             f"{path} is no whole Keras model ({reason}); give a file that train.py wrote."
         ) from error
+    if not finite:
+        raise BadInput(f"{path} has weights that are no numbers; run train.py again, or give another file.")
+    return model

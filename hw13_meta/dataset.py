@@ -15,6 +15,7 @@ from images import SUFFIXES, image_files, open_image, read_images, read_ink, shr
 from PIL import Image, ImageDraw
 
 SIZE = 28  # pixels a side, of what the network sees
+LARGEST = 1000  # in a file of points
 TEST_SEED = 1_000_000  # of the tasks that score, in train.py and predict.py alike
 SYNTHETIC = {"Arcs": 10, "Lines": 12, "Loops": 12}  # alphabet: characters
 
@@ -88,17 +89,24 @@ def read_own_drawing(path):
 
 
 def load_points(path):
-    """Read a CSV with the columns x and y: float32 (n, 1) each, n at least 2. Raises BadInput."""
+    """Read a CSV with the columns x and y: float32 (n, 1) each, n at least 2. Raises BadInput.
+
+    Numbers beyond LARGEST are refused: the waves reach 5.
+    """
     table = read_csv(path)
     for column in ("x", "y"):
         if column not in table:
             raise BadInput(f"{path}: the column {column} is missing, expected x and y; {HELP}.")
-    values = table[["x", "y"]].apply(pd.to_numeric, errors="coerce").to_numpy(np.float32)
-    wrong = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    values = table[["x", "y"]].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    wrong = np.flatnonzero(~(np.abs(values) <= LARGEST).all(axis=1))  # NaN is not
     if len(wrong):
-        raise BadInput(f"{path}: line {wrong[0] + 2} has no two numbers, expected x and y; {HELP}.")
+        raise BadInput(
+            f"{path}: line {wrong[0] + 2} has no two numbers from {-LARGEST:,} to {LARGEST:,}, "
+            f"expected x and y; {HELP}."
+        )
     if len(values) < 2:
         raise BadInput(f"{path} has {len(values)} points, expected at least 2; {HELP}.")
+    values = values.astype(np.float32)
     return values[:, :1], values[:, 1:]
 
 

@@ -19,9 +19,7 @@ SCORED = {"sine": 1, "omniglot": 10}  # steps of adaptation
 def load_learner(path):
     """Read the model.keras of a training. Raises BadInput when it is missing, cut short or not ours."""
     learner = load_keras(path)
-    if not isinstance(learner, Learner) or not all(
-        bool(tf.reduce_all(tf.math.is_finite(weight))) for weight in learner.weights
-    ):
+    if not isinstance(learner, Learner):
         raise BadInput(f"{path} is not a model of this chapter; run train.py again.")
     return learner
 

@@ -127,8 +127,6 @@ def draw_own(names, images, found):
 def load_model(path, shape):
     """Read model.keras. Raises BadInput when it is missing, cut short, or for images of another shape."""
     model = load_keras(path)
-    if not all(np.isfinite(weight).all() for weight in model.get_weights()):
-        raise BadInput(f"{path} has weights that are no numbers; run train.py again.")
     if not isinstance(model.input_shape, tuple) or not isinstance(model.output_shape, tuple):
         raise BadInput(f"{path} has several inputs or outputs, expected one of each; run train.py again.")
     if (model.input_shape[1:], model.output_shape[1:]) != (tuple(shape), (DIGITS,)):

@@ -258,6 +258,11 @@ def set_cell(row, column, text):
 
 
 BAD_TRAIN = {
+    "a label of 65 bits": (
+        "Y_train",
+        set_cell(5, 1, "99999999999999999999"),
+        ["id 4", "label is 1e+20", "expected 0 or 1"],
+    ),
     "labels other than 0 and 1": ("Y_train", set_cell(5, 1, "2"), ["id 4", "label is 2", "expected 0 or 1"]),
     "a label that is a half": ("Y_train", set_cell(5, 1, "0.5"), ["id 4", "label is 0.5"]),
     "one label alone": (

@@ -671,6 +671,7 @@ def test_ids_are_numbers_in_their_order(hw07_light, tmp_path):
     ("teacher", "words"),
     [
         ("text", ["is no whole Keras model"]),
+        ("weights", ["has weights that are no numbers"]),
         ("classes", ["tells 4 classes apart, expected 6"]),
         ("shape", ["is no classifier of square RGB", "(None, 16, 12, 3)"]),
         ("built", ["is not built like a student", "--from-teacher"]),
@@ -682,6 +683,10 @@ def test_teachers_that_cannot_teach(hw07, capsys, tmp_path, whole_set, teacher, 
     path, more = tmp_path / "teacher.keras", []
     if teacher == "text":
         path.write_text("not a model")
+    elif teacher == "weights":
+        broken = keras_classifier()
+        broken.set_weights([weight * np.nan for weight in broken.get_weights()])
+        broken.save(path)
     elif teacher == "classes":
         keras_classifier(classes=4).save(path)
     elif teacher == "shape":

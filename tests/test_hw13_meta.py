@@ -753,6 +753,7 @@ def test_bad_points_and_models(hw13, capsys, tmp_path, whole_set):
         "x,y\n1,2\n3,four\n": ["line 3", "two numbers"],
         "x,y\n1,2\n3,\n": ["line 3", "two numbers"],
         "x,y\ninf,2\n3,4\n": ["line 2", "two numbers"],
+        "x,y\n1,1e300\n3,4\n": ["line 2", "two numbers from -1,000 to 1,000"],
     }.items():
         (tmp_path / "points.csv").write_text(text)
         refused("points.csv", *words)

@@ -118,6 +118,12 @@ def test_a_notebooks_matplotlib(tmp_path):
     assert (tmp_path / "learning_curve.png").is_file()
 
 
+def test_a_cache_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    argv = "train.py", "--synthetic", "--epochs", "1", "--out-dir", tmp_path / "out"
+    assert not start(*argv, MPLCONFIGDIR=str(tmp_path / "file")).stderr
+
+
 @pytest.mark.parametrize("current", [True, False])
 def test_a_users_matplotlibrc(tmp_path, current):
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfigure.dpi: 3\n")
