@@ -113,8 +113,8 @@ def number(kind, low, high, exclusive=False):
 
     def convert(text):
         most = f"{high:,}" if kind is int else f"{high:g}"
-        expected = f"{low:,} to {most}" if high < 1e6 else f"at least {low:,} and at most {most}"
-        expected = f"more than {low:,} and at most {most}" if exclusive else expected
+        expected = f"{'more than' if exclusive else 'at least'} {low:,} and at most {most}"
+        expected = f"{low:,} to {most}" if high < 1e6 and not exclusive else expected
         try:
             value = kind(text)
         except ValueError:

@@ -104,8 +104,7 @@ def main(argv=None):
         training, validation = in_characters(training), in_characters(validation)
         chinese = chinese_vocabulary(training)
     device = start_keras(args.seed, share=(args.devices, args.batch_size))
-    from decoding import Decoding
-    from training import build, fit, score, without_training
+    from training import build, decode_and_score, fit, without_training
 
     models = build(args, english, chinese)
     parameters = sum(model.count_params() for model in models)
@@ -121,7 +120,7 @@ def main(argv=None):
     history = fit(args, models, SCHEDULES[args.schedule], training, validation, (english, chinese))
     model = without_training(models)
     fitted, one_fit = time.perf_counter(), float(history.seconds.sum())
-    scores = score(Decoding(model, BEAM, SAMPLES), validation)
+    scores = decode_and_score(model, validation, BEAM, SAMPLES)
     metrics = {
         "metric": "validation BLEU@1",
         "score": scores["BLEU@1"],

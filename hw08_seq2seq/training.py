@@ -11,6 +11,7 @@ import numpy as np
 from bleu import bleu_1, corpus_bleu_4
 from checkpoint import Checkpoint
 from dataset import BOS, PAD, Vocabulary
+from decoding import Decoding
 from device import ALONE, divisible, replicas, share_batches
 from model import build_model, together, uncompiled
 from recurrent import ScheduledSampling
@@ -128,6 +129,11 @@ def fit(args, models, schedule, training, validation, vocabularies):
         )
     history = checkpoint.history()
     return history.assign(network=(history.index - 1) // args.epochs + 1)
+
+
+def decode_and_score(model, pairs, beam, samples):
+    """score() of a model's translations."""
+    return score(Decoding(model, beam, samples), pairs)
 
 
 def score(decoding, pairs, **keywords):

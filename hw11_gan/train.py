@@ -36,8 +36,8 @@ def parse_args(argv=None):
         help="what measures: inceptionv3, own, none, or a .keras file, in --data-dir too; automatic: the "
         "first if it can be downloaded, else the chapter's own",
     )
-    add("--discriminator-steps", type=integer(1, 16), help="of the discriminator, each by another batch")
-    add("--generator-steps", type=integer(1, 16), default=1, help="of the generator; many make it collapse")
+    add("--discriminator-steps", type=integer(1, 16), help="its updates a step, each by another batch")
+    add("--generator-steps", type=integer(1, 16), default=1, help="its updates a step; many: collapse")
     add("--diversity", type=number(float, 0, 1e6), default=0.0, help="strength of the mode-seeking loss")
     add("--full-precision", action="store_true", help="compute in float32, not in bfloat16")
     args = parser.parse(argv, recipe_of)

@@ -45,13 +45,14 @@ def main(argv=None):
     target = as_target(images, model.input_shape[1:], edges=not arguments.get("no_edges"))
     log_probabilities, _ = outputs_of(model, target)
     classes = log_probabilities.shape[1]
+    class_names = names_of_classes(pair, classes)
     if own:
-        return name_own(args, log_probabilities, names_of_classes(pair, classes))
+        return name_own(args, log_probabilities, class_names)
     label = log_probabilities.argmax(axis=1)
     table = pd.DataFrame({"id": np.arange(len(label)), "label": label})
     with replacing(args.out_dir / "submission.csv") as path:
         table.to_csv(path, index=False)
-    names = [names_of_classes(pair, classes)[number] for number in label[:SHOWN]]
+    names = [class_names[number] for number in label[:SHOWN]]
     with replacing(args.out_dir / "first_twenty.png") as path:
         plot_images(images[:SHOWN], names).savefig(path)
     print(f"{', '.join(names)}\n{len(table)} predictions   {args.out_dir / 'submission.csv'}")

@@ -1,7 +1,7 @@
 """Model-agnostic meta-learning: initial weights theta from which a few gradient steps on a task suffice.
 
     inner step    theta' = theta - alpha grad L_S(theta)          on the task's support set S
-    outer step    Adam, by grad mean L_Q(theta')                  on the query sets Q, with respect to theta
+    outer step    theta <- Adam(theta, grad mean L_Q(theta'))     on the query sets Q, with respect to theta
 
 A task's loss is a function of weights, loss(weights, x, y) -> (T,), and all T tasks of a batch step at once:
 each weight has the task first, so the gradient of the sum of losses holds every task's own gradient. A step

@@ -70,7 +70,7 @@ class Learner:
         self.minibatch_updates, self.policy_and_value = minibatch_updates, policy_and_value
 
     def batch(self, trajectories, advantage_of, gamma, gae_lambda):
-        """Credit every action of a rollout, with a function of returns.py.
+        """The advantage of every action of a rollout, by a function of returns.py.
 
         Returns observations float32 (n, d), actions int32 (n,), float32 (n,) log-probabilities, advantages,
         normalised over the rollout, and targets of the value network.
