@@ -19,7 +19,7 @@ from device import start_keras
 from images import class_names, image_files, open_image, read_square
 from records import check_models
 
-LIKELIEST = 3  # classes of a picture that are printed
+SHOWN = 3  # classes of a picture that are printed
 
 
 def parse_args(argv=None):
@@ -79,8 +79,8 @@ def main(argv=None):
 def tell(paths, probabilities, names):
     """Print the likeliest classes of a person's own pictures, by probabilities (N, classes); return these."""
     for path, chances in zip(paths, probabilities):
-        likeliest = np.argsort(-chances)[:LIKELIEST]
-        print(f"{path}   " + ", ".join(f"{names[label]} {chances[label]:.3f}" for label in likeliest))
+        best = np.argsort(-chances)[:SHOWN]
+        print(f"{path}   " + ", ".join(f"{names[label]} {chances[label]:.3f}" for label in best))
     return probabilities
 
 

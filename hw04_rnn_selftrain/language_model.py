@@ -45,8 +45,8 @@ class LanguageModel(keras.Model):
         """Returns each prediction's cross-entropy, float32 (batch, 2 (words - 1)), and 1 where a word is."""
         rows, drawn = inputs
         mask = self.words.compute_mask(rows)
-        read = self.lstm(self.dropout(self.words(rows), training=training), mask=mask)
-        left, right = ops.split(read, 2, axis=-1)
+        states = self.lstm(self.dropout(self.words(rows), training=training), mask=mask)
+        left, right = ops.split(states, 2, axis=-1)
         context = ops.concatenate([self.forward(left[:, :-1]), self.backward(right[:, 1:])], axis=1)
         target = ops.concatenate([rows[:, 1:], rows[:, :-1]], axis=1)  # (batch, 2 (words - 1))
         there = ops.tile(mask[:, 1:], (1, 2))  # padding is at the end

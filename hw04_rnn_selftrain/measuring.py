@@ -1,6 +1,6 @@
 """What the report measures of a model, and TF-IDF with logistic regression to compare it with."""
 
-from model import load_model, network_of, ngram_logits, read
+from model import load_model, network_of, ngram_logits, predict_probabilities
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -26,7 +26,7 @@ def predict_positive(model_file, sentences, part=None):
 def probabilities(model, sentences):
     """The probability of "positive" of sentences, list of N str, by a model or its network: float32 (N,)."""
     model.compile(jit_compile=False)
-    return read(model, sentences)
+    return predict_probabilities(model, sentences)
 
 
 def tf_idf(sentences, labels):

@@ -172,7 +172,7 @@ def batches(rows, size, rng=None):
     return cut if rng is None else [cut[index] for index in rng.permutation(len(cut))]
 
 
-def read(model, sentences):
+def predict_probabilities(model, sentences):
     """The probability of "positive" of sentences, list of N str: float32 (N,), the logistic function of the
     logits."""
     rows = network_of(model).get_layer("words").encode(sentences)
@@ -185,12 +185,12 @@ def read(model, sentences):
     return expit(logits)
 
 
-def worth_of_words(model, sentence):
+def word_importance(model, sentence):
     """The probability of "positive" of a sentence, and of each of its words by how much the logit falls when
     the word is left out (occlusion): float, float64 (words,)."""
     words = sentence.split()[:MOST_WORDS]
     without = [" ".join([*words[:index], *words[index + 1 :]]) for index in range(len(words))]
-    probabilities = read(model, [sentence, *without]).astype(np.float64)
+    probabilities = predict_probabilities(model, [sentence, *without]).astype(np.float64)
     whole, *others = logit(probabilities.clip(1e-6, 1 - 1e-6))
     return probabilities[0], whole - np.array(others)
 

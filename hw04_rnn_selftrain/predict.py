@@ -37,15 +37,22 @@ def main(argv=None):
     ids, sentences = ([], own) if own else load_test(data_dir)
 
     start_keras()
-    from model import load_model, network_of, read, worth_of_words  # with Keras: --help need not wait
+    from model import (  # with Keras: --help need not wait
+        load_model,
+        network_of,
+        predict_probabilities,
+        word_importance,
+    )
 
     model = load_model(args.out_dir / "model.keras")
     words = network_of(model).get_layer("words")
     if own:
-        return pd.DataFrame([tell(sentence, words, *worth_of_words(model, sentence)) for sentence in own])
+        return pd.DataFrame([tell(sentence, words, *word_importance(model, sentence)) for sentence in own])
     print(f"test {len(ids)} tweets   model {model.name}, {len(words.words)} words")
 
-    submission = pd.DataFrame({"id": ids, "label": (read(model, sentences) > 0.5).astype(int)})
+    submission = pd.DataFrame(
+        {"id": ids, "label": (predict_probabilities(model, sentences) > 0.5).astype(int)}
+    )
     with replacing(args.out_dir / "submission.csv") as path:
         submission.to_csv(path, index=False)
     share = submission.label.mean()

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from checkpoint import Checkpoint
 from language_model import pretrain
-from model import batches, build_bag, build_rnn, load_model, ngram_logits, read, with_ngrams
+from model import batches, build_bag, build_rnn, load_model, ngram_logits, predict_probabilities, with_ngrams
 from ngrams import fit_ngrams
 from scipy.special import logit
 from selftraining import fresh_lines, pseudo_labels
@@ -28,7 +28,7 @@ from vectors import SIZE, word_vectors
 SPREAD = 0.3  # standard deviation of the numbers of all word vectors at the start
 AVERAGED_STEPS = 100  # about so many of the last steps are in the moving average
 STUDENT_TWEETS = 50_000  # unlabelled ones that a student reads at least, in as many epochs as that takes
-TRUE_SHARE, MOST_TIMES = 0.35, 10  # true labels for each pseudo label of a student's epoch; and how often
+TRUE_SHARE, MOST_REPEATS = 0.35, 10  # true labels for each pseudo label of a student's epoch; and how often
 #     one is read in it, at most, unless that makes fewer than LEAST_TWEETS
 LEAST_TWEETS = 8000  # labelled ones in an epoch: fewer are read several times
 PATIENCE = 2  # epochs
@@ -39,10 +39,10 @@ def build(args, sentences):
     """The model before any label, with the vectors of the sentences' words, and what a language model of the
     sentences has made of them and of the LSTM."""
     vectors_file, drawn = args.out_dir / "vectors.txt", args.vectors == "random"
-    known = word_vectors(vectors_file, sentences, args.seed, drawn, args.resume)
+    embeddings = word_vectors(vectors_file, sentences, args.seed, drawn, args.resume)
     build_model = build_rnn if args.model == "rnn" else build_bag
-    model = build_model(known.index_to_key, SIZE, frozen=args.vectors == "frozen")
-    model.get_layer("words").set_vectors(known.vectors * (SPREAD / known.vectors.std()))
+    model = build_model(embeddings.index_to_key, SIZE, frozen=args.vectors == "frozen")
+    model.get_layer("words").set_vectors(embeddings.vectors * (SPREAD / embeddings.vectors.std()))
     if args.model == "rnn" and not args.no_language_model:
         pretrain(args, model, model.get_layer("words").encode(sentences))
     return model
@@ -53,16 +53,16 @@ class Fit:
 
     train = (sentences, labels), a list of str and int64 (N,), is what it learns from; validation, alike, is
     the validation set; unlabelled, list of str, is what the rounds draw from. Unless --no-ngrams is given,
-    what is scored, saved and teaches is `whole`, the mean of the network and a model of n-grams.
+    what is scored, saved and teaches is `combined`, the mean of the network and a model of n-grams.
     """
 
     def __init__(self, args, model, train, validation, unlabelled):
         encode = model.get_layer("words").encode
         self.args, self.model, self.validation = args, model, validation
-        self.whole, self.ngram_logits = model, None
+        self.combined, self.ngram_logits = model, None
         if not args.no_ngrams:
-            self.whole = with_ngrams(model, *fit_ngrams(*train))
-            self.ngram_logits = ngram_logits(self.whole, validation[0])
+            self.combined = with_ngrams(model, *fit_ngrams(*train))
+            self.ngram_logits = ngram_logits(self.combined, validation[0])
         self.rows, self.labels = encode(train[0]), train[1]
         self.unlabelled, self.unlabelled_rows = unlabelled, encode(unlabelled)
         self.pseudo = pd.DataFrame({"round": [], "line": [], "label": []})
@@ -91,8 +91,8 @@ class Fit:
             if self.checkpoint.rows and self.checkpoint.rows[-1]["round"] > rounds:
                 raise BadInput(f"{self.checkpoint.path} has rounds of self-training; leave out --resume.")
             self.pseudo = pd.DataFrame(self.checkpoint.state.get("pseudo", []), columns=self.pseudo.columns)
-        while (ahead := self.ahead(rounds)) is not None:
-            number, done, epochs = ahead
+        while (following := self.next_epoch(rounds)) is not None:
+            number, done, epochs = following
             started, epoch = time.perf_counter(), len(self.checkpoint.rows) + 1
             if number and not done:
                 if number not in set(self.pseudo["round"]):
@@ -115,13 +115,13 @@ class Fit:
                 if row["accuracy"] > best:
                     for name in ["model.keras"] if number else ["model.keras", "labels_alone.keras"]:
                         with replacing(args.out_dir / name) as path:
-                            self.whole.save(path, include_optimizer=False)
+                            self.combined.save(path, include_optimizer=False)
             self.checkpoint.rows.append(row | {"seconds": time.perf_counter() - started})
             self.save()
             tqdm.write(f"epoch {epoch}, " + ", ".join(f"{name} {value:.4g}" for name, value in row.items()))
         return self.checkpoint.history()
 
-    def ahead(self, rounds):
+    def next_epoch(self, rounds):
         """The next epoch's round, its epochs that are done, and how many it has at most; None at the end."""
         lines = min(self.args.unlabelled_per_round, len(self.unlabelled))
         rows, most = self.checkpoint.rows, min(-(-STUDENT_TWEETS // lines), self.args.epochs)
@@ -139,7 +139,7 @@ class Fit:
         """
         lines = fresh_lines(len(self.unlabelled), self.args.unlabelled_per_round, number, self.args.seed)
         teacher = load_model(self.args.out_dir / "model.keras")
-        probabilities = read(teacher, [self.unlabelled[line] for line in lines])
+        probabilities = predict_probabilities(teacher, [self.unlabelled[line] for line in lines])
         indices, labels = pseudo_labels(probabilities, self.args.threshold)
         found = pd.DataFrame({"round": number, "line": lines[indices], "label": labels})
         self.pseudo = pd.concat([self.pseudo, found]).drop_duplicates("line", keep="last", ignore_index=True)
@@ -150,10 +150,10 @@ class Fit:
         self.progress is how far its round is before and after: the rate falls along a cosine.
         """
         share = round(TRUE_SHARE * len(self.pseudo) / len(self.rows))
-        times = max(-(-LEAST_TWEETS // len(self.rows)), min(share, MOST_TIMES))
+        repeats = max(-(-LEAST_TWEETS // len(self.rows)), min(share, MOST_REPEATS))
         lines = self.pseudo["line"].to_numpy(np.int64)
-        rows = np.concatenate([self.rows] * times + [self.unlabelled_rows[lines]])
-        labels = np.concatenate([self.labels] * times + [self.pseudo["label"]]).astype(np.float32)
+        rows = np.concatenate([self.rows] * repeats + [self.unlabelled_rows[lines]])
+        labels = np.concatenate([self.labels] * repeats + [self.pseudo["label"]]).astype(np.float32)
         losses = []
         cut = batches(rows, self.args.batch_size, rng)
         first, last = self.progress
@@ -171,7 +171,7 @@ class Fit:
         The mean is taken here: on JAX, a second model that predicts with the network's arrays deletes them.
         """
         sentences, labels = self.validation
-        network = logit(read(self.model, sentences).astype(np.float64).clip(1e-7, 1 - 1e-7))
+        network = logit(predict_probabilities(self.model, sentences).astype(np.float64).clip(1e-7, 1 - 1e-7))
         logits = network if self.ngram_logits is None else (network + self.ngram_logits) / 2
         return {
             "validation_loss": float(np.logaddexp(0, np.where(labels == 1, -logits, logits)).mean()),

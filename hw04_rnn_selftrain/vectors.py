@@ -41,10 +41,10 @@ def word_vectors(path, sentences, seed, drawn=False, resume=False):
     wrote for these sentences and this seed, by which the digest beside it is made.
     """
     if drawn:
-        return skip_gram(sentences, seed, learn=False)
-    beside, digest = path.with_suffix(".sha256"), digest_of([], "\n".join([str(seed), *sentences]))
+        return skip_gram(sentences, seed, train=False)
+    digest_file, digest = path.with_suffix(".sha256"), digest_of([], "\n".join([str(seed), *sentences]))
     if resume and path.is_file():
-        if not beside.is_file() or beside.read_text("utf-8") != digest:
+        if not digest_file.is_file() or digest_file.read_text("utf-8") != digest:
             raise BadInput(f"{path} is of other tweets or of another --seed; leave out --resume.")
         try:
             found = KeyedVectors.load_word2vec_format(path)
@@ -57,13 +57,13 @@ def word_vectors(path, sentences, seed, drawn=False, resume=False):
         return found
     path.unlink(missing_ok=True)  # of an earlier training
     found = skip_gram(sentences, seed)
-    beside.write_text(digest, "utf-8")
+    digest_file.write_text(digest, "utf-8")
     with replacing(path) as temporary:
         found.save_word2vec_format(temporary)
     return found
 
 
-def skip_gram(sentences, seed, learn=True):
+def skip_gram(sentences, seed, train=True):
     """Learn vectors of the words of sentences, list of str, or draw them at random.
 
     Raises BadInput if no word comes twice.
@@ -83,7 +83,7 @@ def skip_gram(sentences, seed, learn=True):
     model.build_vocab(Sentences(sentences))
     if not len(model.wv):
         raise BadInput(f"No word of the tweets comes {LEAST_COUNT} times; {HELP}.")
-    if learn:
+    if train:
         passes = int(np.clip(WORDS_READ // model.corpus_total_words, LEAST_PASSES, MOST_PASSES))
         model.train(Sentences(sentences), total_examples=len(sentences), epochs=passes)
     return model.wv

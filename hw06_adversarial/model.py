@@ -110,7 +110,7 @@ def without_softmax(model):
     return model
 
 
-def read(model, images, batch_size=50):
+def logits_of(model, images, batch_size=50):
     """Classify uint8 (n, h, w, 3) in batches: logits, float32 (n, classes)."""
     query = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
     starts = range(0, len(images), batch_size)

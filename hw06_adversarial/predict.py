@@ -115,8 +115,8 @@ def show_own(args, image, attacked, before, after, categories):
     categories, distance = np.array(categories), np.abs(attacked.astype(int) - image).max()
     for moment, probabilities in (("before", before[0]), ("after", after[0])):
         best = np.argsort(-probabilities)[:3]
-        likeliest = [f"{categories[k].split(',')[0]} {probabilities[k]:.3f}" for k in best]
-        print(f"{moment}   {', '.join(likeliest)}")
+        words = [f"{categories[k].split(',')[0]} {probabilities[k]:.3f}" for k in best]
+        print(f"{moment}   {', '.join(words)}")
     with replacing(args.out_dir / "attacked.png") as path:
         Image.fromarray(attacked[0]).save(path, format="png")
     with replacing(args.out_dir / "picture.png") as path:

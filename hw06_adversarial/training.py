@@ -4,7 +4,7 @@ import attack
 import numpy as np
 import pandas as pd
 from minimal import minimal
-from model import load_proxy, read, softmax
+from model import load_proxy, logits_of, softmax
 from tqdm import tqdm
 from transfer import averaged, gaussian_smoothing, input_diversity
 
@@ -18,12 +18,12 @@ def build(names, data_dir, images, categories):
 
 def probabilities(model, images):
     """What the model says of uint8 images (n, h, w, 3): (n, categories)."""
-    return softmax(read(model, images))
+    return softmax(logits_of(model, images))
 
 
 def misread(model, images, labels, batch_size):
     """Which of the images the model takes for another category than their labels say: bool (n,)."""
-    return read(model, images, batch_size).argmax(axis=1) != labels
+    return logits_of(model, images, batch_size).argmax(axis=1) != labels
 
 
 def craft(args, model, images, labels):
@@ -35,13 +35,13 @@ def craft(args, model, images, labels):
     rows, view, smooth = [], None, None
     if args.method == "transfer":
         view, smooth = input_diversity(args.diversity), gaussian_smoothing(args.translation)
-    ask = attack.make_query(attack.LOSSES[args.loss], model, args.batch_size, view, smooth)
+    query = attack.make_query(attack.LOSSES[args.loss], model, args.batch_size, view, smooth)
     if args.method == "transfer" and args.diversity < 1:
-        ask = averaged(ask, VIEWS)
+        query = averaged(query, VIEWS)
     bar = tqdm(desc="gradients", unit=" images", leave=False, ncols=80, disable=None)
 
     def query(images, labels):
-        margins, gradients = ask(images, labels)
+        margins, gradients = query(images, labels)
         rows.append((len(margins), np.sum(margins <= 0), np.mean(margins)))
         bar.update(len(margins))
         return margins, gradients

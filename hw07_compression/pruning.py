@@ -49,13 +49,13 @@ def prune_channels(model, plan, share, rank="scale"):
     What is kept is the nearest multiple of MULTIPLE. The grouped kind cannot lose single channels.
     """
     kept = {"head": np.arange(plan["classes"]), "stem": np.arange(plan["stem"])}
-    read = {"stem": np.arange(3), "stage1": kept["stem"]}
+    inputs = {"stem": np.arange(3), "stage1": kept["stem"]}
     for makers, readers in groups(plan):
         worth = importance(model, makers, rank)
         count = min(len(worth), in_eights((1 - share) * len(worth)))
         best = np.sort(np.argsort(-worth, kind="stable")[:count])
         kept |= dict.fromkeys(makers, best)
-        read |= dict.fromkeys(readers, best)
+        inputs |= dict.fromkeys(readers, best)
 
     stages = range(1, len(plan["stages"]) + 1)
     smaller = plan | {
@@ -66,13 +66,13 @@ def prune_channels(model, plan, share, rank="scale"):
     if "stem" not in units(plan):
         pruned.get_layer("stem_convolution").set_weights(model.get_layer("stem_convolution").get_weights())
     head = model.get_layer("head").get_weights()
-    pruned.get_layer("head").set_weights([head[0][read["head"]], head[1]])
+    pruned.get_layer("head").set_weights([head[0][inputs["head"]], head[1]])
     for name in units(plan):
         for layer in pruned.layers:
             if layer.name == f"{name}_normalisation":
                 values = [value[kept[name]] for value in model.get_layer(layer.name).get_weights()]
             elif layer.name in (f"{name}_depthwise", f"{name}_convolution"):
-                values = [value[:, :, read[name]] for value in model.get_layer(layer.name).get_weights()]
+                values = [value[:, :, inputs[name]] for value in model.get_layer(layer.name).get_weights()]
                 if layer.name.endswith("_convolution"):  # of a separable layer the last kernel
                     values[-1] = values[-1][..., kept[name]]
             else:

@@ -65,8 +65,8 @@ def fit(args, stage, model, views, validation):
     model.optimizer.build(model.trainable_variables)
     free = AFTERWARDS if stage == "pruned" else AFTERWARDS | {"prune", "rank"}
     teacher = args.teacher and f"{args.teacher.name} ({fingerprint(args.teacher)})"  # it may lie elsewhere
-    known = Namespace(**vars(args) | {"teacher": teacher})
-    checkpoint = Checkpoint(known, (views.images, views.labels), free, f"checkpoint_{stage}.npz")
+    settings = Namespace(**vars(args) | {"teacher": teacher})
+    checkpoint = Checkpoint(settings, (views.images, views.labels), free, f"checkpoint_{stage}.npz")
     variables = [*model.variables, *model.optimizer.variables]
     if args.resume:
         checkpoint.restore(variables)

@@ -31,10 +31,10 @@ def plain_beam_search(translator, source, beam, alpha):
             if words[-1:] == (EOS,):
                 continue
             logits = translator((source[None], np.array([[BOS, *words]])))[0, -1]
-            gains = log_softmax(np.asarray(logits))
-            gains[[PAD, BOS, UNK]] = NEVER
-            for word in [EOS] if time + 1 == limit else np.argsort(-gains)[:beam]:
-                extended.append(((*words, int(word)), log_probability + gains[word]))
+            log_probabilities = log_softmax(np.asarray(logits))
+            log_probabilities[[PAD, BOS, UNK]] = NEVER
+            for word in [EOS] if time + 1 == limit else np.argsort(-log_probabilities)[:beam]:
+                extended.append(((*words, int(word)), log_probability + log_probabilities[word]))
         hypotheses = sorted(extended, key=rank, reverse=True)[:beam]
     return list(hypotheses[0][0])
 
@@ -48,7 +48,7 @@ def beam_search(translator, source, beam, alpha):
     """
     count, vocabulary = ops.shape(source)[0], len(translator.chinese)
     alpha = ops.reshape(alpha, (-1, 1))
-    limits, limit = longest(source)
+    limits, limit = length_limits(source)
     encoded, state = repeated(translator.start(source, limit), beam)
     first = ops.arange(count)[:, None] * beam  # where each sentence's hypotheses begin in the state
     only_pad = ops.where(ops.arange(vocabulary) == PAD, 0.0, NEVER)
@@ -58,10 +58,12 @@ def beam_search(translator, source, beam, alpha):
 
     def advance(time, words, done, scores, lengths, chosen, state):
         logits, state = translator.step(ops.reshape(words, [-1]), time, encoded, state)
-        gains = allowed(ops.log_softmax(logits), time, ops.repeat(limits, beam))
-        gains = ops.where(done[..., None], only_pad, ops.reshape(gains, (-1, beam, vocabulary)))
+        log_probabilities = allowed(ops.log_softmax(logits), time, ops.repeat(limits, beam))
+        log_probabilities = ops.where(
+            done[..., None], only_pad, ops.reshape(log_probabilities, (-1, beam, vocabulary))
+        )
         lengths = lengths + ops.cast(ops.logical_not(done), "float32")
-        sums = scores[..., None] + gains
+        sums = scores[..., None] + log_probabilities
         ranks = sums / lengths[..., None] ** alpha[..., None]
         _, best = ops.top_k(ops.reshape(ranks, (-1, beam * vocabulary)), beam)
         best = ops.cast(best, "int32")
@@ -91,7 +93,7 @@ def repeated(parts, times):
     return tree.map_structure(lambda part: ops.repeat(part, times, axis=0), parts)
 
 
-def longest(source):
+def length_limits(source):
     """The number of words (n,) after which each sentence ends, and the largest of them."""
     limits = 2 * ops.sum(ops.cast(source != PAD, "int32"), axis=1) + MAX_EXTRA_TOKENS
     return limits, ops.max(limits)

@@ -8,7 +8,7 @@ probable, and takes the one whose mean score is highest when each that was drawn
 
 import keras
 import numpy as np
-from beam_search import MAX_EXTRA_TOKENS, allowed, beam_search, longest, repeated
+from beam_search import MAX_EXTRA_TOKENS, allowed, beam_search, length_limits, repeated
 from bleu import bleu_matrix
 from dataset import BOS, EOS, PAD, Vocabulary
 from keras import ops
@@ -45,17 +45,17 @@ class BeamSearch(keras.Model):
         return beam_search(self.translator, source, self.beam, alpha)
 
 
-def sample(translator, source, chances, temperature=TEMPERATURE):
-    """source int32 (n, s), chances float32 (n, m, longest) -> m sentences each, int32 (n, m, longest).
+def sample(translator, source, uniform, temperature=TEMPERATURE):
+    """source int32 (n, s), uniform float32 (n, m, longest) -> m sentences each, int32 (n, m, longest).
 
-    A chance, evenly distributed in [0, 1), decides a word: the first at which the sum of the words'
+    A number, evenly distributed in [0, 1), decides a word: the first at which the sum of the words'
     probabilities is above it. The probabilities are the softmax of the logits / temperature; with a
     temperature of 0 the word is the most probable one, which is greedy decoding. <PAD> follows <EOS>.
     """
-    times = ops.shape(chances)[1]
-    limits, limit = longest(source)
+    times = ops.shape(uniform)[1]
+    limits, limit = length_limits(source)
     encoded, state = repeated(translator.start(source, limit), times)
-    limits, chances = ops.repeat(limits, times), ops.reshape(chances, (-1, ops.shape(chances)[2]))
+    limits, uniform = ops.repeat(limits, times), ops.reshape(uniform, (-1, ops.shape(uniform)[2]))
     words = ops.zeros_like(limits) + BOS
 
     def unfinished(time, words, done, chosen, state):
@@ -66,7 +66,7 @@ def sample(translator, source, chances, temperature=TEMPERATURE):
         logits = allowed(logits, time, limits)
         if temperature:
             sums = ops.cumsum(ops.softmax(logits / temperature), axis=-1)
-            words = ops.sum(ops.cast(sums <= chances[:, time, None] * sums[:, -1:], "int32"), axis=-1)
+            words = ops.sum(ops.cast(sums <= uniform[:, time, None] * sums[:, -1:], "int32"), axis=-1)
         else:
             words = ops.cast(ops.argmax(logits, axis=-1), "int32")
         words = ops.where(done, PAD, words)
@@ -118,8 +118,8 @@ class Decoding:
         drawn = [[] for _ in source]
         for number, sampler in enumerate(self.samplers):
             seeds = [[number, *sentence[sentence != PAD]] for sentence in source]  # wherever it stands
-            chances = [np.random.default_rng(seed).random(shape, "float32").T for seed in seeds]
-            for words, ids in zip(drawn, sampler.predict_on_batch((source, np.stack(chances)))):
+            uniform = [np.random.default_rng(seed).random(shape, "float32").T for seed in seeds]
+            for words, ids in zip(drawn, sampler.predict_on_batch((source, np.stack(uniform)))):
                 words += map(self.chinese.decode, ids)
         return [
             least_risk([words, *samples], [BEAM_WEIGHT * len(samples), *[1] * len(samples)])

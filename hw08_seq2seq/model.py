@@ -27,7 +27,7 @@ def build_model(kind, english, chinese, units, dropout, sampled=False, r_drop=0.
     return Recurrent(english.words, chinese.words, units, dropout, attention, sampled, r_drop=r_drop)
 
 
-def together(models):
+def ensemble_of(models):
     """One model of several, of which some may be ensembles: itself, or an Ensemble of all their networks."""
     networks = [network for model in models for network in getattr(model, "members", [model])]
     return networks[0] if len(networks) == 1 else Ensemble(networks)
@@ -46,7 +46,7 @@ def load_models(paths, folder=None):
     for path, model in zip(paths, models):
         if (model.english, model.chinese) != (models[0].english, models[0].chinese):
             raise BadInput(f"{path} knows other words than {paths[0]}; give models of the same files.")
-    return together(models)
+    return ensemble_of(models)
 
 
 def load_model(path, folder=None):

@@ -43,7 +43,7 @@ import pandas as pd
 import train
 from decoding import TEMPERATURE, Decoding
 from matplotlib.figure import Figure
-from model import load_model, together
+from model import ensemble_of, load_model
 from predict import attention_maps, compare
 from timing import speeds
 from training import score
@@ -102,7 +102,7 @@ def main(argv=None):
     default = train.parse_args([])
     ensemble = f"{default.networks} {default.model}s"
     members = trained(f"--model {default.model}", args.seeds if args.epochs else default.networks)
-    translators[ensemble] = [together([load_model(folder / "model.keras") for folder in members])]
+    translators[ensemble] = [ensemble_of([load_model(folder / "model.keras") for folder in members])]
 
     @functools.cache
     def decodings(name, beam, samples=0, temperature=TEMPERATURE):

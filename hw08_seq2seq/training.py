@@ -13,7 +13,7 @@ from checkpoint import Checkpoint
 from dataset import BOS, PAD, Vocabulary
 from decoding import Decoding
 from device import ALONE, divisible, replicas, share_batches
-from model import build_model, together, uncompiled
+from model import build_model, ensemble_of, uncompiled
 from recurrent import ScheduledSampling
 
 # Half of the sentences have less than ten characters and the longest has 36. Were all padded to that, three
@@ -84,7 +84,7 @@ def build(args, english, chinese):
 def without_training(models):
     """The networks as they are saved and used: in one model, without optimizers, on one device."""
     share_batches(*ALONE)
-    return together([uncompiled(model) for model in models])
+    return ensemble_of([uncompiled(model) for model in models])
 
 
 def fit(args, models, schedule, training, validation, vocabularies):

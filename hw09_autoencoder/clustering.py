@@ -107,10 +107,12 @@ def refined_cut(points, seed):
     groups = normalised_cut(points, seed)
     count = min(NEIGHBOURS + 1, len(points))  # a point is the nearest to itself
     near = NearestNeighbors(n_neighbors=count).fit(points).kneighbors(points, return_distance=False)
-    sure = (groups[near] == groups[:, None]).all(axis=1)
-    if len(set(groups[sure])) < 2:
+    unanimous = (groups[near] == groups[:, None]).all(axis=1)
+    if len(set(groups[unanimous])) < 2:
         return groups
-    return LogisticRegression(C=STRENGTH, max_iter=300).fit(points[sure], groups[sure]).predict(points)
+    return (
+        LogisticRegression(C=STRENGTH, max_iter=300).fit(points[unanimous], groups[unanimous]).predict(points)
+    )
 
 
 CLUSTERINGS = {"k-means": k_means, "cut": normalised_cut, "refined": refined_cut}

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 SHOWN = (1, 2, 3, 6, 7, 9)  # images of trainX in reconstructions.png, the course's
 
 
-def shown(count):
+def strip_indices(count):
     """Those of SHOWN that are among so many images: list of int."""
     return [number for number in SHOWN if number < count]
 

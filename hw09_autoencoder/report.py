@@ -40,7 +40,7 @@ import pandas as pd
 import train
 from checkpoint import digest_of
 from clustering import CLUSTERINGS, accuracy, of_neighbours, on_a_plane, on_one_plane, whitening
-from figures import plot_embedding, plot_strip, shown
+from figures import plot_embedding, plot_strip, strip_indices
 from matplotlib.figure import Figure
 from model import in_batches, load_model
 from sklearn.mixture import GaussianMixture
@@ -71,7 +71,7 @@ def main(argv=None):
         rows.append([table, name, *cells, *more])
         print(" | ".join(rows[-1]), flush=True)
 
-    numbers, count = shown(len(parts[0])), len(labels)
+    numbers, count = strip_indices(len(parts[0])), len(labels)
     others = np.concatenate([parts[1], parts[0][numbers]])  # those to be restored: valX, and the strip's
     pixels, restored = principal_components(parts[0], others)
     pixels, restored, strip = (pixels[0], pixels[1][:count]), restored[:count], restored[count:]

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from dataset import load_images, load_labels, load_several, make_synthetic
 from device import start_keras
-from figures import plot_strip, shown
+from figures import plot_strip, strip_indices
 from records import claim, learning_curve, record, set_aside
 
 REDUCTIONS = ["none", "whitened", "tsne"]
@@ -119,7 +119,7 @@ def main(argv=None):
         "clusters.npz": lambda path: np.savez(path, **clusters),
         "history.csv": lambda path: history.to_csv(path, index=False),
         "reconstructions.png": plot_strip(
-            strip(members[0], images), ("original", spoilt, "decoded"), shown(len(images))
+            strip(members[0], images), ("original", spoilt, "decoded"), strip_indices(len(images))
         ),
         "learning_curve.png": learning_curve(wide, panels),
     }

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from checkpoint import Checkpoint
 from clustering import accuracy, k_means, member_seed, of_neighbours, part, whitening
-from figures import shown
+from figures import strip_indices
 from keras import ops
 from model import Autoencoder, in_batches, whole_model
 
@@ -96,7 +96,7 @@ class Watch(keras.callbacks.Callback):
 
 def strip(model, images):
     """The images SHOWN, corrupted as in training, and decoded from that: float32 (3, k, 32, 32, 3), 0..1."""
-    clean = images[shown(len(images))].astype(np.float32) / 255
+    clean = images[strip_indices(len(images))].astype(np.float32) / 255
     corrupted = model.corrupted(ops.convert_to_tensor(clean))
     rows = (clean, corrupted, model(corrupted))
     return np.clip([ops.convert_to_numpy(row) for row in rows], 0, 1)

@@ -18,15 +18,15 @@ class Images(keras.utils.PyDataset):
         super().__init__()
         self.images, self.rows, self.batch_size = images, rows, batch_size
         self.training, self.seed, self.epoch = training, seed, epoch
-        self.deal()
+        self.shuffle()
 
-    def deal(self):
+    def shuffle(self):
         mixed = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
         self.order = divisible(mixed if self.training else self.rows)
 
     def on_epoch_end(self):
         self.epoch += 1
-        self.deal()
+        self.shuffle()
 
     def __len__(self):
         return -(-len(self.order) // self.batch_size)

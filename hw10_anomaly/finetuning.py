@@ -33,7 +33,7 @@ def folds_of(count, seed):
     return np.random.default_rng([seed, count]).permutation(np.arange(count) % FOLDS)
 
 
-class BothSets(Images):
+class TrainingAndTest(Images):
     """Batches (images, answers, weights) of training and test images, jittered.
 
     rows : of the training images, and len(training) + those of the test images
@@ -94,7 +94,7 @@ def fit_one(args, network, training, test, rows, fold, data):
         checkpoint.restore(variables)
     done = len(checkpoint.rows)
     network.fit(
-        BothSets(training, test, rows, batch_size, args.seed, epoch=done),
+        TrainingAndTest(training, test, rows, batch_size, args.seed, epoch=done),
         initial_epoch=done,
         epochs=args.epochs,
         shuffle=False,  # the batches are mixed already

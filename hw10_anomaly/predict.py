@@ -47,7 +47,7 @@ def main(argv=None):
     codes, train_rows = load_codes(args.out_dir / "codes.npz", len(training))
 
     start_keras()
-    from scoring import against_training, auc, counterparts, interval, load_and_score
+    from scoring import against_training, auc, interval, load_and_score, reference_images
 
     every = np.arange(len(test))
     model, scores, others = load_and_score(args.out_dir, metrics, network, training, test, codes)
@@ -69,7 +69,7 @@ def main(argv=None):
     submission = pd.DataFrame({"id": every + 1, "anomaly": scores})
     with replacing(args.out_dir / "pictures.png") as path:
         shown = np.concatenate([normal, anomalous])
-        below, what = counterparts(model, test, shown, codes, training, train_rows)
+        below, what = reference_images(model, test, shown, codes, training, train_rows)
         plot_images(as_floats(test[shown]), below, what, scores[shown], len(normal)).savefig(path)
     with replacing(args.out_dir / "histogram.png") as path:
         plot_histogram(scores, others, anomaly, args.threshold).savefig(path)

@@ -103,7 +103,7 @@ def score_images(model, score, train_codes, images, rows, training, held_out, fi
     if score in DENSITIES or score == "comparison":
         return score_codes(score, train_codes, *(codes_of(model, *some) for some in both))
     if score == "fine-tuned":
-        found = tuple(unseen(*fine_tuned, *some) for some in both)
+        found = tuple(out_of_fold_scores(*fine_tuned, *some) for some in both)
     else:
         of_a_part = {"error": errors, "elbo": bounds, "rotation": rotation_scores}[score]
         found = tuple(np.concatenate([of_a_part(model, part) for part in parts(*some)]) for some in both)
@@ -129,7 +129,7 @@ def score_codes(score, train_codes, codes, others):
     return scores[: len(codes)], scores[len(codes) :]
 
 
-def unseen(networks, seed, images, rows):
+def out_of_fold_scores(networks, seed, images, rows):
     """The score of fine_tune()'s networks: each image's by the one that has not seen it. Returns float (n,).
 
     It is the mean of the log-odds of the image and of its mirror image. Images that no network has seen are
@@ -140,7 +140,7 @@ def unseen(networks, seed, images, rows):
     return np.take_along_axis(np.concatenate(log_odds) / 2, fold, axis=1)[:, 0]
 
 
-def counterparts(model, test, shown, codes, training, train_rows):
+def reference_images(model, test, shown, codes, training, train_rows):
     """What stands below each of the test images shown: float (n, h, w, 3), and a word for it."""
     if model.name != "rotation":
         return predict(model, as_floats(test[shown])), "given back"

@@ -66,8 +66,8 @@ def name_own(args, log_probabilities, names):
     """Print each drawing's three likeliest classes. Returns a table of all probabilities."""
     table = pd.DataFrame(np.exp(log_probabilities), index=[path.name for path in args.picture], columns=names)
     for path, (_, row) in zip(args.picture, table.iterrows()):
-        likeliest = row.sort_values(ascending=False)[:3]
-        print(f"{path}: " + ", ".join(f"{name} {share:.3f}" for name, share in likeliest.items()))
+        best = row.sort_values(ascending=False)[:3]
+        print(f"{path}: " + ", ".join(f"{name} {share:.3f}" for name, share in best.items()))
     return table
 
 

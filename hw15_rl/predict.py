@@ -47,22 +47,22 @@ def main(argv=None):
     seeds = range(FINAL_SEEDS, FINAL_SEEDS + args.episodes)
     print(f"world {name}, {args.episodes} episodes")
 
-    flights = play(numpy_policy(model), [make_world(name) for _ in seeds], seeds)
+    rollouts = play(numpy_policy(model), [make_world(name) for _ in seeds], seeds)
     episodes = pd.DataFrame(
         {
             "seed": seeds,
-            "return": [sum(flight.rewards) for flight in flights],
-            "length": [len(flight.actions) for flight in flights],
-            "landed": [int(flight.landed) for flight in flights],
+            "return": [sum(flight.rewards) for flight in rollouts],
+            "length": [len(flight.actions) for flight in rollouts],
+            "landed": [int(flight.landed) for flight in rollouts],
         }
     )
     with replacing(args.out_dir / "episodes.csv") as path:
         episodes.to_csv(path, index=False)
     rate, seed = world.metadata.get("render_fps", 30), seeds[args.episode]
-    flight, (other,) = flights[args.episode], play(numpy_policy(untrained), [make_world(name)], [seed])
+    flight, (other,) = rollouts[args.episode], play(numpy_policy(untrained), [make_world(name)], [seed])
     write_gif(name, seed, (flight.actions, other.actions), rate, args.out_dir / "landing.gif")
     with replacing(args.out_dir / "flight.png") as path:
-        plot_flight(flight, name, rate).savefig(path)
+        plot_episode(flight, name, rate).savefig(path)
     returns, failed = episodes["return"], np.flatnonzero(episodes.landed == 0)
     success = "landed" if name == LANDER else "ended with a reward above 0"
     if len(failed):
@@ -75,13 +75,13 @@ def main(argv=None):
     return episodes
 
 
-def write_gif(world, seed, flights, rate, path):
+def write_gif(world, seed, rollouts, rate, path):
     """Write a film of several episodes of a seed side by side, each at half its size.
 
-    flights: the actions of each; one that has ended shows its last frame. rate: steps a second.
+    rollouts: the actions of each; one that has ended shows its last frame. rate: steps a second.
     """
     every = max(1, rate // FRAMES_A_SECOND)
-    films = [draw(world, seed, actions, every) for actions in flights]
+    films = [draw(world, seed, actions, every) for actions in rollouts]
     length = max(map(len, films))
     films = [film + film[-1:] * (length - len(film)) for film in films]
     frames = [Image.fromarray(np.concatenate(moment, axis=1)) for moment in zip(*films)]
@@ -91,7 +91,7 @@ def write_gif(world, seed, flights, rate, path):
         frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=times, loop=0)
 
 
-def plot_flight(flight, world, rate):
+def plot_episode(flight, world, rate):
     """What was observed, and below it the action of every step, against seconds: a figure."""
     observations = np.array(flight.observations)
     panels = PANELS.get(world, {"observation": {f"{i}": i for i in range(observations.shape[1])}})

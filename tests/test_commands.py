@@ -66,10 +66,10 @@ def run(folder, script, *flags, refused=(), **variables):
     """Run a command from the folder's root: it ends well, or in one sentence about what is refused."""
     command, environment = [sys.executable, script, *flags], os.environ | variables
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    said = f"{script} {' '.join(flags)}\n{done.stdout}{done.stderr}"
-    assert done.returncode in ((0, 2) if refused else (0,)), said
+    output = f"{script} {' '.join(flags)}\n{done.stdout}{done.stderr}"
+    assert done.returncode in ((0, 2) if refused else (0,)), output
     if done.returncode == 2:
-        assert refused[0] in done.stderr.splitlines()[-1], said
+        assert refused[0] in done.stderr.splitlines()[-1], output
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")

@@ -259,8 +259,8 @@ def test_the_cover_says_what_results_hold(chapter):
     results = ROOT / chapter / "results"
     held = " ".join(path.read_text("utf-8") for path in results.iterdir() if path.suffix in (".csv", ".json"))
     held = [float(number) for number in re.findall(r"-?\d+\.\d+(?:e-?\d+)?", held)]
-    said = re.findall(r"-?\d+\.\d+", ours + " " + compared.split("elsewhere:")[0])
-    for number in said:
+    numbers = re.findall(r"-?\d+\.\d+", ours + " " + compared.split("elsewhere:")[0])
+    for number in numbers:
         decimals = len(number.split(".")[1])
         assert any(f"{value:.{decimals}f}" == number for value in held), f"{number} is not in {results}"
     seconds = json.loads((results / "metrics.json").read_text())["seconds"]

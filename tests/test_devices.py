@@ -71,10 +71,10 @@ def start(folder, backend, devices, *flags, epochs=0, status=0):
 @pytest.mark.parametrize("chapter", TRIALS)
 def test_a_training_goes_on_with_another_number_of_devices(chapter, tmp_path):
     folder, flags = copy_alone(chapter, tmp_path), TRIALS[chapter].split()
-    said = start(folder, "tensorflow", 2, *flags, epochs=1, status=130)
-    assert "2 devices (cpu:0, cpu:1), each with" in said
-    said = start(folder, "tensorflow", 1, *flags, "--resume")
-    assert "2 devices" not in said
+    output = start(folder, "tensorflow", 2, *flags, epochs=1, status=130)
+    assert "2 devices (cpu:0, cpu:1), each with" in output
+    output = start(folder, "tensorflow", 1, *flags, "--resume")
+    assert "2 devices" not in output
     run_script(folder, "predict.py", "--synthetic")
     assert json.loads((folder / "out/metrics.json").read_text())["arguments"]["resume"] is True
 
@@ -85,8 +85,8 @@ def test_a_training_goes_on_with_another_number_of_devices(chapter, tmp_path):
 @pytest.mark.parametrize("chapter", sorted({*TRIALS} - {"hw11_gan"}))
 def test_four_devices_on_jax(chapter, tmp_path):
     folder = copy_alone(chapter, tmp_path)
-    said = start(folder, "jax", 4, *TRIALS[chapter].split())
-    assert "4 devices" in said
+    output = start(folder, "jax", 4, *TRIALS[chapter].split())
+    assert "4 devices" in output
     run_script(folder, "predict.py", "--synthetic")
 
 
@@ -133,9 +133,9 @@ def test_two_machines_train_as_one(tmp_path):
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         started.append(subprocess.Popen(command, env=environment, **pipes))
     for name, process in zip(("first", "second", "alone"), started):
-        said, _ = process.communicate(timeout=500)
-        assert process.returncode == 0, said
-        assert ("2 devices" in said) == (name != "alone")
+        output, _ = process.communicate(timeout=500)
+        assert process.returncode == 0, output
+        assert ("2 devices" in output) == (name != "alone")
         predict = [sys.executable, folder / "predict.py", "--synthetic", "--out-dir", tmp_path / name]
         alone = os.environ | {"KERAS_BACKEND": "jax"} | several  # as exported: it must not wait for others
         assert subprocess.run(predict, env=alone, timeout=200).returncode == 0
@@ -187,7 +187,7 @@ def test_each_device_has_as_much_of_each_kind(load_chapter, monkeypatch):
     assert [list(np.bincount(part)) for part in np.split(quarters, 2)] == [[8, 8, 8, 8]] * 2
     straight = loaded.dataset.as_floats(images[:16])
     np.testing.assert_array_equal(np.sort(turned[quarters == 0], axis=None), np.sort(straight, axis=None))
-    both = loaded.finetuning.BothSets(images, images[:8], np.arange(48), 48, seed=0)
+    both = loaded.finetuning.TrainingAndTest(images, images[:8], np.arange(48), 48, seed=0)
     shown, answers, weights = both[0]
     assert [part.sum() for part in np.split(answers, 2)] == [4, 4]
     assert len(set(zip(answers[:, 0], weights))) == 2

@@ -397,10 +397,10 @@ def test_a_damaged_file_is_read_or_refused_in_one_sentence(name, examples, load_
     @given(st.data())
     def read(data):
         nonlocal refused
-        said, status = io.StringIO(), 0
+        output, status = io.StringIO(), 0
         with (
             damaged(data.draw, folder),
-            contextlib.redirect_stderr(said),
+            contextlib.redirect_stderr(output),
             contextlib.redirect_stdout(io.StringIO()),
         ):
             try:
@@ -410,8 +410,8 @@ def test_a_damaged_file_is_read_or_refused_in_one_sentence(name, examples, load_
         if status:
             refused += 1
             assert status == 2
-            assert said.getvalue().endswith(".\n")
-            assert len(said.getvalue().splitlines()) == 1
+            assert output.getvalue().endswith(".\n")
+            assert len(output.getvalue().splitlines()) == 1
 
     read()
     assert refused > examples / 5, "hardly a damage was noticed"

@@ -492,7 +492,7 @@ def test_the_history_ends_with_what_the_model_says(hw02, whole_set, method):
     args = hw02.train.parse_args(["--method", method, *flags])
     validation = x[held_out], y[held_out]
     model, history = hw02.train.fit(args, columns, x[~held_out], y[~held_out], validation)
-    said = model.probability(x[held_out])
-    assert history.val_accuracy.iloc[-1] == np.mean((said > 0.5) == y[held_out])
-    loss = -np.log(np.where(y[held_out] == 1, said, 1 - said)).mean()
+    probabilities = model.probability(x[held_out])
+    assert history.val_accuracy.iloc[-1] == np.mean((probabilities > 0.5) == y[held_out])
+    loss = -np.log(np.where(y[held_out] == 1, probabilities, 1 - probabilities)).mean()
     assert history.val_loss.iloc[-1] == pytest.approx(loss, rel=1e-4)

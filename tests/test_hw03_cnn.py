@@ -785,8 +785,8 @@ def test_a_residual_block_that_says_nothing_hands_on_its_input(hw03):
     model = hw03.model.build_model("resnet", 16, 4, width=0.25)
     add = next(layer for layer in model.layers if isinstance(layer, keras.layers.Add))
     pool = next(layer for layer in model.layers if isinstance(layer, keras.layers.MaxPooling2D))
-    place = model.layers.index(add)
-    for layer in model.layers[model.layers.index(pool) : place]:
+    index = model.layers.index(add)
+    for layer in model.layers[model.layers.index(pool) : index]:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.gamma.assign(0 * layer.gamma)
     both = keras.Model(model.input, [pool.output, add.output])

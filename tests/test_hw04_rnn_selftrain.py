@@ -54,8 +54,8 @@ def truth(hw04, folder):
 
 def accuracy(hw04, model_file, sentences, labels):
     model = hw04.model.load_model(model_file)
-    said = hw04.model.read(model, sentences)
-    return (said > 0.5) == (labels == 1)
+    probabilities = hw04.model.predict_probabilities(model, sentences)
+    return (probabilities > 0.5) == (labels == 1)
 
 
 # ---- the claims
@@ -92,8 +92,8 @@ def test_a_bag_cannot_tell_the_order(hw04, rnn):
     bag = hw04.model.build_bag(WORDS, size=8)
     first, second = "it is good but hot", "hot but it is good"
     for model, same in ((bag, True), (rnn, False)):
-        said = hw04.model.read(model, [first, second])
-        assert np.isclose(said[0], said[1], rtol=0, atol=1e-6) == same
+        probabilities = hw04.model.predict_probabilities(model, [first, second])
+        assert np.isclose(probabilities[0], probabilities[1], rtol=0, atol=1e-6) == same
 
 
 # ---- the model
@@ -102,7 +102,7 @@ def test_a_bag_cannot_tell_the_order(hw04, rnn):
 def test_padding_and_neighbours_never_change_a_prediction(hw04, rnn):
     sentences = ["good day", "it is hot", " ".join(WORDS * 3), " ".join(WORDS * 5)]
     rows = rnn.get_layer("words").encode(sentences)
-    together = hw04.model.read(rnn, sentences)
+    together = hw04.model.predict_probabilities(rnn, sentences)
     for index, sentence in enumerate(sentences):
         words = len(sentence.split())
         for length in (words, words + 1, 40):
@@ -148,11 +148,13 @@ def test_own_sentences_are_read_in_the_files_style_and_their_words_weighed(
     table = hw04.predict.main([*argv, "--text", text, "xyzzy plugh"])
     model = hw04.model.load_model(tmp_path / "model.keras")
     assert table.text[0] == style
-    assert table.probability[0] == pytest.approx(hw04.model.read(model, [style])[0], abs=1e-5)
+    assert table.probability[0] == pytest.approx(
+        hw04.model.predict_probabilities(model, [style])[0], abs=1e-5
+    )
     printed = capsys.readouterr().out
     assert f"{table.probability[0]:.3f} positive   {style}" in printed
     assert "not known: every word" in printed
-    without = hw04.model.read(model, [style.replace("hot ", "")])[0]
+    without = hw04.model.predict_probabilities(model, [style.replace("hot ", "")])[0]
     difference = np.log(table.probability[0] / (1 - table.probability[0])) - np.log(without / (1 - without))
     assert table.words[0]["hot"] == pytest.approx(difference, abs=1e-3)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"it is hot\n\nit is good\n")))
@@ -202,7 +204,10 @@ def test_the_model_file_is_the_whole_artefact(hw04, rnn, tmp_path):
         model.save(tmp_path / "model.keras")
         loaded = hw04.model.load_model(tmp_path / "model.keras")
         assert hw04.model.network_of(loaded).get_layer("words").words == WORDS
-        assert np.array_equal(hw04.model.read(loaded, sentences), hw04.model.read(model, sentences))
+        assert np.array_equal(
+            hw04.model.predict_probabilities(loaded, sentences),
+            hw04.model.predict_probabilities(model, sentences),
+        )
 
 
 # ---- the language model
@@ -257,14 +262,16 @@ def test_the_language_model_changes_words_and_lstm_and_learns(hw04, rnn, tmp_pat
 
 
 def test_pseudo_labels_are_exactly_those_over_the_threshold(hw04_light):
-    said = [0.1, 0.2, 0.25, 0.5, 0.75, 0.8, 0.81, 1.0]
-    indices, labels = hw04_light.selftraining.pseudo_labels(said, 0.75)
+    probabilities = [0.1, 0.2, 0.25, 0.5, 0.75, 0.8, 0.81, 1.0]
+    indices, labels = hw04_light.selftraining.pseudo_labels(probabilities, 0.75)
     assert indices.tolist() == [0, 1, 5, 6, 7]
     assert labels.tolist() == [0, 0, 1, 1, 1]
-    assert len(hw04_light.selftraining.pseudo_labels(said, 1.0)[0]) == 0
-    indices, labels = hw04_light.selftraining.pseudo_labels(said)  # without one, all lines as they were said
+    assert len(hw04_light.selftraining.pseudo_labels(probabilities, 1.0)[0]) == 0
+    indices, labels = hw04_light.selftraining.pseudo_labels(
+        probabilities
+    )  # without one, all lines as they were probabilities
     assert indices.tolist() == list(range(8))
-    assert labels.tolist() == said
+    assert labels.tolist() == probabilities
 
 
 def test_n_grams_know_letters_and_no_order(hw04):
@@ -274,19 +281,19 @@ def test_n_grams_know_letters_and_no_order(hw04):
     numbers = hw04.ngrams.numbered(["gooood", "baaaad", "xyz", "is so it", "it so is"])
     layer.build(numbers.shape)
     layer.set_weights([np.concatenate([[0], weights]), bias])
-    said = keras.ops.convert_to_numpy(layer(numbers))[:, 0]
-    assert said[0] > 0.2
-    assert said[1] < -0.2
-    assert abs(said[2]) < 0.05
-    assert said[3] == pytest.approx(said[4], abs=0.1)
+    logits = keras.ops.convert_to_numpy(layer(numbers))[:, 0]
+    assert logits[0] > 0.2
+    assert logits[1] < -0.2
+    assert abs(logits[2]) < 0.05
+    assert logits[3] == pytest.approx(logits[4], abs=0.1)
     # by hand: n-grams of words and of characters, each by the root of their number
     table = hw04.ngrams.hashed(["gooood"]).toarray()[0]
     parts = np.split(table, 2), np.split(weights, 2)
     by_hand = bias + sum(there @ w / np.sqrt(there.sum()) for there, w in zip(*parts))
-    assert said[0] == pytest.approx(by_hand, abs=1e-5)
+    assert logits[0] == pytest.approx(by_hand, abs=1e-5)
     assert parts[0][0].sum() == 1  # a word, and no pair of words
     padded = np.pad(numbers, [(0, 0), (0, 7)])
-    assert np.allclose(keras.ops.convert_to_numpy(layer(padded))[:, 0], said)
+    assert np.allclose(keras.ops.convert_to_numpy(layer(padded))[:, 0], logits)
 
 
 def test_n_grams_are_fitted_as_scikit_learn_does_with_inverse_document_frequencies(hw04, monkeypatch):
@@ -315,7 +322,7 @@ def test_the_whole_is_the_mean_of_the_logits_and_learns_with_its_network(hw04, r
     sentences = ["good day", "bad hot day"]
     whole = hw04.model.with_ngrams(rnn, np.zeros(2**19), 2.0)
     for _ in range(2):
-        alone, both = (logit(hw04.model.read(model, sentences)) for model in (rnn, whole))
+        alone, both = (logit(hw04.model.predict_probabilities(model, sentences)) for model in (rnn, whole))
         assert both == pytest.approx((alone + 2) / 2, abs=1e-4)
         rnn.set_weights([2 * weight for weight in rnn.get_weights()])
     assert len(whole.trainable_variables) == len(rnn.trainable_variables)
@@ -327,11 +334,13 @@ def test_the_teacher_is_the_best_epoch_and_with_n_grams_or_without(hw04, tmp_pat
         fit = make_fit(hw04, tmp_path, "--threshold", "0.5", *flags)
         fit.run(rounds=0)
         fit.model.set_weights([0 * weight for weight in fit.model.get_weights()])  # it is not asked
-        monkeypatch.setattr(hw04.training, "pseudo_labels", lambda said, _: asked.append(said) or ([], []))
+        monkeypatch.setattr(
+            hw04.training, "pseudo_labels", lambda probabilities, _: asked.append(probabilities) or ([], [])
+        )
         fit.add_pseudo_labels(1)
         lines = hw04.selftraining.fresh_lines(7, 7, 1, 0)
         teacher = hw04.model.load_model(tmp_path / "model.keras")
-        best = hw04.model.read(teacher, [fit.unlabelled[line] for line in lines])
+        best = hw04.model.predict_probabilities(teacher, [fit.unlabelled[line] for line in lines])
         assert not np.allclose(best, 0.5)
         assert np.allclose(asked[-1], best)
         assert len(teacher.inputs) == 1 + (not flags)
@@ -692,7 +701,9 @@ def test_a_line_that_comes_again_has_its_newest_label(hw04, tmp_path, monkeypatc
     fit.run(rounds=0)
     for number, label in ((1, 0.0), (2, 1.0)):  # of seven lines all are asked about each time
         monkeypatch.setattr(
-            hw04.training, "pseudo_labels", lambda said, _, label=label: (np.arange(7), np.full(7, label))
+            hw04.training,
+            "pseudo_labels",
+            lambda probabilities, _, label=label: (np.arange(7), np.full(7, label)),
         )
         fit.add_pseudo_labels(number)
     assert sorted(fit.pseudo.line) == list(range(7))

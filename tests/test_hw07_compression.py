@@ -238,24 +238,24 @@ def test_without_alpha_distillation_is_cross_entropy(hw07):
 
     rng = np.random.default_rng(0)
     labels = np.eye(4, dtype=np.float32)[rng.integers(0, 4, 32)]
-    teacher, said = rng.normal(0, 3, (2, 32, 4)).astype(np.float32)
+    teacher, logits = rng.normal(0, 3, (2, 32, 4)).astype(np.float32)
     y = np.concatenate([labels, teacher], axis=1)
-    found = hw07.distillation.Distillation(5.0, 0.0)(y, said)
+    found = hw07.distillation.Distillation(5.0, 0.0)(y, logits)
     np.testing.assert_allclose(
-        found, keras.losses.CategoricalCrossentropy(from_logits=True)(labels, said), rtol=1e-5
+        found, keras.losses.CategoricalCrossentropy(from_logits=True)(labels, logits), rtol=1e-5
     )
 
 
 def test_distillation_is_the_divergence_at_a_temperature(hw07):
     rng = np.random.default_rng(1)
     labels = np.eye(3, dtype=np.float32)[[0, 2]]
-    teacher, said = rng.normal(0, 3, (2, 2, 3)).astype(np.float32)
-    p, q = (np.exp(x / 2.5) / np.exp(x / 2.5).sum(axis=1, keepdims=True) for x in (teacher, said))
+    teacher, logits = rng.normal(0, 3, (2, 2, 3)).astype(np.float32)
+    p, q = (np.exp(x / 2.5) / np.exp(x / 2.5).sum(axis=1, keepdims=True) for x in (teacher, logits))
     soft = 2.5**2 * (p * np.log(p / q)).sum(axis=1).mean()
-    hard = -(labels * np.log(np.exp(said) / np.exp(said).sum(axis=1, keepdims=True))).sum(axis=1).mean()
+    hard = -(labels * np.log(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))).sum(axis=1).mean()
     loss = hw07.distillation.Distillation(2.5, 0.7)
     y = np.concatenate([labels, teacher], axis=1)
-    np.testing.assert_allclose(loss(y, said), 0.3 * hard + 0.7 * soft, rtol=1e-4)
+    np.testing.assert_allclose(loss(y, logits), 0.3 * hard + 0.7 * soft, rtol=1e-4)
     perfect = hw07.distillation.Distillation(2.5, 1.0)(y, teacher + 5)
     assert abs(float(perfect)) < 1e-5
     assert list(np.asarray(hw07.distillation.true_class_accuracy(y, labels * 9))) == [1, 1]

@@ -310,14 +310,16 @@ def test_with_no_teaching_a_decoder_is_fed_its_own_words(hw08, kind):
     model = build(hw08, kind, sampled=True, sharp=3.0)
     source = sentences(hw08, model, count=5)
     target = np.array([[1, 4, 5, 6, 7]] * 5, np.int32)
-    taught = np.asarray(model((source, target)))
-    np.testing.assert_allclose(model((source, target), training=True), taught, atol=1e-5)  # teaching is 1
+    teacher_forced = np.asarray(model((source, target)))
+    trained = model((source, target), training=True)  # the share of teacher forcing is 1
+    np.testing.assert_allclose(trained, teacher_forced, atol=1e-5)
     model.sampling_cell.teacher_forcing.assign(0.0)
     logits = np.asarray(model((source, target), training=True))
-    assert abs(logits - taught).max() > 0.01
+    assert abs(logits - teacher_forced).max() > 0.01
     own = np.insert(logits.argmax(axis=-1)[:, :-1], 0, 1, axis=1).astype(np.int32)
     np.testing.assert_allclose(logits, model((source, own)), atol=1e-5)
-    np.testing.assert_allclose(model((source, target)), taught, atol=1e-6)  # and in evaluation it is taught
+    evaluated = model((source, target))  # with teacher forcing, whatever the share
+    np.testing.assert_allclose(evaluated, teacher_forced, atol=1e-6)
 
 
 def test_half_of_the_coins_and_the_weaning(hw08):
@@ -436,9 +438,9 @@ def test_all_hypotheses_of_a_beam_differ_and_come_in_order(hw08):
         assert len({tuple(words) for words in found}) == 4
         target_in = np.insert(found[:, :-1], 0, BOS, axis=1)
         logits = np.asarray(model((np.repeat(row[None], 4, axis=0), target_in)))
-        gains = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-        gains = np.take_along_axis(gains, found[..., None], axis=-1)[..., 0] * (found != 0)
-        ranks = gains.sum(axis=1) / (found != 0).sum(axis=1)
+        log_p = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+        log_p = np.take_along_axis(log_p, found[..., None], axis=-1)[..., 0] * (found != 0)
+        ranks = log_p.sum(axis=1) / (found != 0).sum(axis=1)
         assert (np.diff(ranks) <= 1e-4).all()
 
 
@@ -449,9 +451,9 @@ def test_samples_follow_the_probabilities(hw08):
     """Of a, b and b c the probabilities are 0.5, 0.3 and 0.2; a temperature of 0.5 squares each step's."""
     world = Script({(BOS, A): 0.5, (BOS, B): 0.5, (A, EOS): 1.0, (B, EOS): 0.6, (B, C): 0.4, (C, EOS): 1.0})
     source = np.array([[4, 2]], np.int32)
-    chances = np.random.default_rng(0).random((1, 4000, 14), dtype=np.float32)
+    uniform = np.random.default_rng(0).random((1, 4000, 14), dtype=np.float32)
     for temperature, right in ((1.0, [0.5, 0.3, 0.2]), (0.5, [0.5, 0.5 * 36 / 52, 0.5 * 16 / 52])):
-        found = np.asarray(hw08.decoding.sample(world, source, chances, temperature))[0]
+        found = np.asarray(hw08.decoding.sample(world, source, uniform, temperature))[0]
         shares = [(found[:, :3] == row).all(axis=1).mean() for row in ([A, EOS, 0], [B, EOS, 0], [B, C, EOS])]
         np.testing.assert_allclose(shares, right, atol=0.03)
 
@@ -481,7 +483,7 @@ def test_bleu_of_all_pairs(hw08_light):
 
 def test_an_ensemble_averages_probabilities(hw08, tmp_path):
     models = [build(hw08, kind) for kind in KINDS]
-    ensemble = hw08.model.together(models)
+    ensemble = hw08.model.ensemble_of(models)
     source, target = sentences(hw08, models[0]), np.array([[1, 4, 5, 6]] * 12, np.int32)
     mean = np.mean([np.asarray(ops.softmax(model((source, target)))) for model in models], axis=0)
     np.testing.assert_allclose(np.exp(ensemble((source, target))), mean, rtol=1e-4)
@@ -497,8 +499,8 @@ def test_an_ensemble_averages_probabilities(hw08, tmp_path):
     np.testing.assert_allclose(loaded((source, target)), ensemble((source, target)), atol=1e-5)
     decoded = [hw08.decoding.Decoding(model, 2, 3).translate(source) for model in (ensemble, loaded)]
     assert decoded[0] == decoded[1]
-    assert hw08.model.together(models[:1]) is models[0]
-    assert hw08.model.together([ensemble, models[0]]).members == [*models, models[0]]
+    assert hw08.model.ensemble_of(models[:1]) is models[0]
+    assert hw08.model.ensemble_of([ensemble, models[0]]).members == [*models, models[0]]
 
 
 @pytest.mark.parametrize("beam", [1, 4])
@@ -517,7 +519,9 @@ def test_a_beam_finds_what_a_search_of_all_sentences_would(hw08, kind, monkeypat
     """With room for every beginning, beam search finds the likeliest of all sentences up to three words."""
     model = build(hw08, kind, sharp=2.0)
     source, alpha = sentences(hw08, model, count=3, longest=3), 1.0
-    monkeypatch.setattr(hw08.beam_search, "longest", lambda source: (ops.full((len(source),), 3, "int32"), 3))
+    monkeypatch.setattr(
+        hw08.beam_search, "length_limits", lambda source: (ops.full((len(source),), 3, "int32"), 3)
+    )
     found = np.asarray(hw08.beam_search.beam_search(model, source, 60, alpha))[:, 0]
     words = range(4, 11)
     candidates = [
@@ -529,9 +533,9 @@ def test_a_beam_finds_what_a_search_of_all_sentences_would(hw08, kind, monkeypat
     target_in = np.insert(padded[:, :2], 0, BOS, axis=1)
     for row, best in zip(source, found):
         logits = np.asarray(model((np.repeat(row[None], len(candidates), axis=0), target_in)))
-        gains = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-        gains = np.take_along_axis(gains, padded[..., None], axis=-1)[..., 0] * (padded != 0)
-        right = candidates[int(np.argmax(gains.sum(axis=1) / (padded != 0).sum(axis=1) ** alpha))]
+        log_p = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+        log_p = np.take_along_axis(log_p, padded[..., None], axis=-1)[..., 0] * (padded != 0)
+        right = candidates[int(np.argmax(log_p.sum(axis=1) / (padded != 0).sum(axis=1) ** alpha))]
         assert list(best[: len(right)]) == right
 
 
@@ -949,7 +953,7 @@ def test_vocabularies_that_were_edited(hw08_light, small, text):
 
 def test_the_sentence_that_was_searched_weighs_as_a_tenth_of_those_that_were_drawn(hw08, monkeypatch):
     model, calls = build(hw08, "attention"), []
-    decoding = hw08.decoding.Decoding(hw08.model.together([model, model]), 2, 5)
+    decoding = hw08.decoding.Decoding(hw08.model.ensemble_of([model, model]), 2, 5)
     monkeypatch.setattr(
         hw08.decoding, "least_risk", lambda texts, weights: calls.append((texts, weights)) or texts[0]
     )
@@ -963,7 +967,7 @@ def test_the_sentence_that_was_searched_weighs_as_a_tenth_of_those_that_were_dra
 def test_each_network_draws_sentences_of_its_own(hw08, monkeypatch):
     """Even if two networks were one and the same."""
     model, drawn = build(hw08, "attention"), []
-    decoding = hw08.decoding.Decoding(hw08.model.together([model, model]), 1, 6)
+    decoding = hw08.decoding.Decoding(hw08.model.ensemble_of([model, model]), 1, 6)
     monkeypatch.setattr(
         hw08.decoding, "least_risk", lambda texts, weights: drawn.append(texts[1:]) or texts[0]
     )

@@ -312,7 +312,7 @@ def test_a_batch_of_both_sets_has_answers_and_weights(hw10):
     training = np.zeros((30, 8, 8, 3), np.float32)
     test = np.full((20, 8, 8, 3), 255, np.uint8)  # of another type, and white
     rows = np.concatenate([np.arange(24), 30 + np.arange(5, 13)])
-    batches, seen = hw10.finetuning.BothSets(training, test, rows, 5, seed=0), []
+    batches, seen = hw10.finetuning.TrainingAndTest(training, test, rows, 5, seed=0), []
     for index in range(len(batches)):
         images, answers, weights = batches[index]
         np.testing.assert_array_equal(answers[:, 0], images[:, 0, 0, 0])
@@ -339,7 +339,7 @@ def test_no_network_has_seen_what_it_scores(hw10, tiny, tmp_path, monkeypatch):
     # All three begin as the rotation network's encoder, and an image's score is its own network's.
     log_odds = np.asarray(networks(test))
     mirrored = np.asarray(networks(test[:, :, ::-1].copy()))
-    score = hw10.scoring.unseen(hw10.model.prepared(networks), 3, test, np.arange(20))
+    score = hw10.scoring.out_of_fold_scores(hw10.model.prepared(networks), 3, test, np.arange(20))
     expected = [(log_odds[i, fold] + mirrored[i, fold]) / 2 for i, fold in enumerate(folds)]
     np.testing.assert_allclose(score, expected, atol=1e-4)
     first, last = (networks.get_layer(f"encoder_{number}").get_weights() for number in (1, 3))
@@ -790,11 +790,11 @@ def test_two_scales_are_not_taken_for_one(hw10, tiny, tmp_path, capsys):
 def test_both_sets_are_moved_and_mirrored(hw10):
     x = np.zeros((60, 32, 32, 3), np.float32)
     x[:, 16, 10] = 1
-    batches = hw10.finetuning.BothSets(x[:40], x[40:], np.arange(60), 60, seed=0)
+    batches = hw10.finetuning.TrainingAndTest(x[:40], x[40:], np.arange(60), 60, seed=0)
     images, answers, _ = batches[0]
     for kind in (0, 1):
-        places = np.argwhere(images[answers[:, 0] == kind][..., 0])
-        assert len({tuple(place[1:]) for place in places}) > 10
+        positions = np.argwhere(images[answers[:, 0] == kind][..., 0])
+        assert len({tuple(position[1:]) for position in positions}) > 10
 
 
 def test_the_seed_of_the_folds_is_that_of_the_training(hw10, tmp_path, monkeypatch):

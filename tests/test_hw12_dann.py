@@ -593,9 +593,9 @@ def test_mixed_sizes_and_modes_are_made_one_and_said(hw12_light, spoilt, capsys)
     images = hw12_light.dataset.load_target(folder)
     assert images.shape == (240, 28, 28, 3)
     assert images[2].tolist() == np.full((28, 28, 3), [10, 20, 30]).tolist()
-    said = capsys.readouterr().out
-    assert "modes L, RGB were all made RGB" in said
-    assert "1 images of another size were made 28x28" in said
+    output = capsys.readouterr().out
+    assert "modes L, RGB were all made RGB" in output
+    assert "1 images of another size were made 28x28" in output
 
 
 def test_targets_are_in_the_order_of_their_numbers(hw12_light, tmp_path):
@@ -700,11 +700,11 @@ def test_the_adversary_beats_the_source_alone(hw12, pair, tmp_path, monkeypatch)
 @pytest.mark.usefixtures("settles_soon")
 def test_the_target_is_read_with_statistics_of_its_own(hw12, pair, tmp_path, monkeypatch):
     settled, asked = [], []
-    settle, outputs_of = hw12.model.recalibrate_batch_norm, hw12.model.outputs_of
+    recalibrate, outputs_of = hw12.model.recalibrate_batch_norm, hw12.model.outputs_of
 
     def settling(extractor, images, **more):
         settled.append(images)
-        settle(extractor, images, **more)
+        recalibrate(extractor, images, **more)
 
     monkeypatch.setattr(hw12.training, "recalibrate_batch_norm", settling)
     monkeypatch.setattr(
@@ -750,10 +750,10 @@ def test_which_network_sees_which_view(hw12):
     (source, _), (target, _) = clouds(6, 0.0, 0), clouds(6, 3.0, 1)
     logits, strong, domains = model((source, target, none(6)), training=True)
 
-    def said(points, head):
+    def output(points, head):
         return np.asarray(head(model.extractor(points)))
 
-    np.testing.assert_allclose(logits, said(source + 1, model.predictor), atol=1e-5)
-    np.testing.assert_allclose(strong, said(target + 5, model.predictor), atol=1e-5)
+    np.testing.assert_allclose(logits, output(source + 1, model.predictor), atol=1e-5)
+    np.testing.assert_allclose(strong, output(target + 5, model.predictor), atol=1e-5)
     both = np.concatenate([source, target]) + 1
-    np.testing.assert_allclose(domains, said(both, model.discriminator), atol=1e-5)
+    np.testing.assert_allclose(domains, output(both, model.discriminator), atol=1e-5)

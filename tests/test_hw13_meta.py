@@ -101,8 +101,8 @@ def test_meta_gradient_of_a_rate_by_algebra(hw13):
         tape.watch(rate)
         begin = hw13.maml.replicate(start, 2)
         loss = hw13.maml.query_loss(parabola, begin, [rate, rate], parabola_batch(hw13), 1, range(2), True)
-    slope = CURVE * (START - SUPPORT)
-    expected = np.mean(-slope * CURVE * (START - RATE * slope - QUERY))
+    gradient = CURVE * (START - SUPPORT)
+    expected = np.mean(-gradient * CURVE * (START - RATE * gradient - QUERY))
     np.testing.assert_allclose(tape.gradient(loss, rate), expected)
 
 
@@ -197,7 +197,7 @@ def test_second_derivatives_of_the_network_meet_differences(hw13):
     )
     batch = hw13.tasks.Batch(*x, tf.constant(batch.query_x, tf.float64), y)
     head = [tf.random.normal((16, 3)), tf.random.normal((3,))]
-    start, slopes = [tf.cast(weight, tf.float64) for weight in (*learner.start, *head)], []
+    start, gradients = [tf.cast(weight, tf.float64) for weight in (*learner.start, *head)], []
 
     def value(start, second_order=True):
         loss, rates = hw13.methods.loss_of(learner), [0.5] * len(start)
@@ -208,12 +208,12 @@ def test_second_derivatives_of_the_network_meet_differences(hw13):
         with tf.GradientTape() as tape:
             tape.watch(start)
             found = value(start, second_order)
-        slopes.append(tape.gradient(found, start))
-    length = float(tf.linalg.global_norm(slopes[0]))
-    step = [1e-6 / length * slope for slope in slopes[0]]
+        gradients.append(tape.gradient(found, start))
+    length = float(tf.linalg.global_norm(gradients[0]))
+    step = [1e-6 / length * gradient for gradient in gradients[0]]
     ahead, behind = (value([w + sign * s for w, s in zip(start, step)]) for sign in (1, -1))
     assert float(ahead - behind) / 2e-6 == pytest.approx(length, rel=1e-3)
-    first = sum(float(tf.reduce_sum(a * b)) for a, b in zip(*slopes)) / length
+    first = sum(float(tf.reduce_sum(a * b)) for a, b in zip(*gradients)) / length
     assert abs(first / length - 1) > 0.01  # the first order is another
 
 

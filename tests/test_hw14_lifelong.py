@@ -811,6 +811,6 @@ def test_own_labels_are_drawn_and_not_the_likeliest(hw14, whole_set, monkeypatch
     monkeypatch.setattr(hw14.training, "fisher", lambda model, images, labels: drawn.append(labels))
     penalty = type("Nothing", (), {"add": lambda *_, **__: None})()
     hw14.training.consolidate(args, model, penalty, hw14.training.Stage("mnist", 1, *task.train))
-    likeliest = hw14.training.logits_of(model, task.train[0]).argmax(axis=1)
-    assert np.mean(drawn[0] == likeliest) < 0.5
+    predicted = hw14.training.logits_of(model, task.train[0]).argmax(axis=1)
+    assert np.mean(drawn[0] == predicted) < 0.5
     assert len(set(drawn[0].tolist())) == 10

@@ -369,9 +369,9 @@ def test_a_training_that_was_killed_goes_on(hw15, tmp_path, monkeypatch, where):
 
 def test_the_learning_rate_falls_to_nothing_and_resuming_brings_new_episodes(hw15, tmp_path, monkeypatch):
     rates, seen = [], []
-    improve, collector = hw15.updates.Learner.update, hw15.training.Collector
+    update, collector = hw15.updates.Learner.update, hw15.training.Collector
     monkeypatch.setattr(
-        hw15.updates.Learner, "update", lambda self, *args: rates.append(args[3]) or improve(self, *args)
+        hw15.updates.Learner, "update", lambda self, *args: rates.append(args[3]) or update(self, *args)
     )
     monkeypatch.setattr(
         hw15.training, "Collector", lambda e, seeds, t: seen.append(set(seeds)) or collector(e, seeds, t)
@@ -423,11 +423,11 @@ def test_the_best_model_is_kept(hw15, tmp_path, monkeypatch):
 
 
 def test_not_a_number_stops_with_the_last_good_files(hw15, tmp_path, capsys, monkeypatch):
-    improve, calls = hw15.updates.Learner.update, []
+    update, calls = hw15.updates.Learner.update, []
 
     def diverge(self, *args):
         calls.append(1)
-        losses = improve(self, *args)
+        losses = update(self, *args)
         return losses * np.nan if len(calls) == 3 else losses
 
     monkeypatch.setattr(hw15.updates.Learner, "update", diverge)
