@@ -14,6 +14,7 @@ fit_small, the synthetic shapes' classifier:
     Flatten, Dense               (4,)            logits
 """
 
+from os.path import expanduser
 from pathlib import Path
 
 from scaffold import HELP, BadInput
@@ -92,7 +93,7 @@ def with_preprocessing(build, preprocess, weights):
 
 def load_file(name, folder):
     """Load a whole .keras file, as it is named or in `folder`."""
-    path = next((path for path in (Path(name), folder / name) if path.is_file()), None)
+    path = next((path for path in (Path(expanduser(name)), folder / name) if path.is_file()), None)
     if path is None:
         raise BadInput(f"{name} is missing, here and in {folder}; bring a whole Keras classifier, or {HELP}.")
     return load_keras(path)
