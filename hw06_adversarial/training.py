@@ -35,13 +35,13 @@ def craft(args, model, images, labels):
     rows, view, smooth = [], None, None
     if args.method == "transfer":
         view, smooth = input_diversity(args.diversity), gaussian_smoothing(args.translation)
-    query = attack.make_query(attack.LOSSES[args.loss], model, args.batch_size, view, smooth)
+    gradients_of = attack.make_query(attack.LOSSES[args.loss], model, args.batch_size, view, smooth)
     if args.method == "transfer" and args.diversity < 1:
-        query = averaged(query, VIEWS)
+        gradients_of = averaged(gradients_of, VIEWS)
     bar = tqdm(desc="gradients", unit=" images", leave=False, ncols=80, disable=None)
 
     def query(images, labels):
-        margins, gradients = query(images, labels)
+        margins, gradients = gradients_of(images, labels)
         rows.append((len(margins), np.sum(margins <= 0), np.mean(margins)))
         bar.update(len(margins))
         return margins, gradients

@@ -11,6 +11,7 @@ The last two are for collapse: they look at generated images among themselves. T
 is at some three fifths of the mean distance.
 """
 
+from os.path import expanduser
 from pathlib import Path
 
 from scaffold import HELP, BadInput, replacing
@@ -67,7 +68,7 @@ def load_features(name, folder):
         pixels = keras.Input((299, 299, 3))
         outputs = network(pixels / 127.5 - 1)
     else:
-        path = next((path for path in (Path(name), folder / name) if path.is_file()), None)
+        path = next((path for path in (Path(expanduser(name)), folder / name) if path.is_file()), None)
         if path is None:
             raise BadInput(f"--feature-model {name}: there is no such file, nor in {folder}; {HELP}.")
         network = load_keras(path)
