@@ -397,10 +397,10 @@ def test_a_damaged_file_is_read_or_refused_in_one_sentence(name, examples, load_
     @given(st.data())
     def read(data):
         nonlocal refused
-        output, status = io.StringIO(), 0
+        stderr, status = io.StringIO(), 0
         with (
             damaged(data.draw, folder),
-            contextlib.redirect_stderr(output),
+            contextlib.redirect_stderr(stderr),
             contextlib.redirect_stdout(io.StringIO()),
         ):
             try:
@@ -410,8 +410,8 @@ def test_a_damaged_file_is_read_or_refused_in_one_sentence(name, examples, load_
         if status:
             refused += 1
             assert status == 2
-            assert output.getvalue().endswith(".\n")
-            assert len(output.getvalue().splitlines()) == 1
+            assert stderr.getvalue().endswith(".\n")
+            assert len(stderr.getvalue().splitlines()) == 1
 
     read()
     assert refused > examples / 5, "hardly a damage was noticed"
