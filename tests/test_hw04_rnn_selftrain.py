@@ -423,7 +423,9 @@ def test_inside_the_block_the_weights_are_their_average(hw04, tmp_path):
 
 def test_judge_by_hand(hw04, tmp_path, monkeypatch):
     fit = make_fit(hw04, tmp_path)
-    monkeypatch.setattr(hw04.training, "predict_probabilities", lambda model, _: np.array([0.8, 0.4], np.float32))
+    monkeypatch.setattr(
+        hw04.training, "predict_probabilities", lambda model, _: np.array([0.8, 0.4], np.float32)
+    )
     monkeypatch.setattr(fit, "ngram_logits", 2 * logit([0.8, 0.6]) - logit([0.8, 0.4]))
     found = fit.evaluate()
     assert found["accuracy"] == 0.5
