@@ -14,6 +14,7 @@ from scaffold import BadInput
 import numpy as np
 
 PROCESSES, PROCESS = "KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID"  # see own_part()
+EDITED = ValueError, AttributeError, TypeError, IsADirectoryError, RecursionError  # raised for keras.json
 ALONE = 1, 1  # share_batches(*ALONE): nothing is shared
 sharing = []  # names of the devices that share each batch
 
@@ -59,14 +60,14 @@ def start_keras(seed=None, full_precision=True, tensorflow=False, share=ALONE):
                 keras.distribution.initialize()  # before any computation
             cards = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
             keras.random.uniform((), dtype="float32")
-    except (ValueError, AttributeError, TypeError, IsADirectoryError) as error:  # of what keras.json holds
-        raise BadInput(
-            f"Keras does not start ({error}); if ~/.keras/keras.json was edited, remove it."
-        ) from error
     except ModuleNotFoundError as error:
         if backend == "tensorflow":  # not chosen, but ours: see LIBRARIES
             raise
         raise BadInput(f"KERAS_BACKEND={backend}: {error}; install it, or unset the variable.") from error
+    except (*EDITED, ImportError) as error:
+        raise BadInput(
+            f"Keras does not start ({error}); if keras.json was edited, of ~/.keras or KERAS_HOME, remove it."
+        ) from error
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     keras.config.set_floatx("float32")  # whatever ~/.keras/keras.json says
     keras.config.set_epsilon(1e-7)

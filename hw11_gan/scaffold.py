@@ -34,9 +34,14 @@ for _name in [
     *("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED", "TF_XLA_FLAGS"),
     *("NUMPY_MADVISE_HUGEPAGE", "SKLEARN_WORKING_MEMORY"),  # no word but a number, else a traceback
     *("JOBLIB_MULTIPROCESSING", "JOBLIB_START_METHOD", "LOKY_MAX_DEPTH", "SKLEARN_PAIRWISE_DIST_CHUNK_SIZE"),
+    *("OMP_WAIT_POLICY", "OMP_STACKSIZE", "GOMP_CPU_AFFINITY"),  # what is wrong there is said, or hangs
     *(name for name in os.environ if name.startswith("TQDM_") and name != "TQDM_DISABLE"),
 ]:
     os.environ.pop(_name, None)
+if not re.fullmatch(r"[1-9]\d{0,2}(,[1-9]\d{0,2})*", os.environ.get("OMP_NUM_THREADS", "1"), re.ASCII):
+    del os.environ["OMP_NUM_THREADS"]  # no number of threads
+if any(option.startswith("error") for option in sys.warnoptions):  # of PYTHONWARNINGS
+    warnings.simplefilter("ignore")  # else what a library only warns of would end a training
 if os.path.exists("matplotlibrc"):  # of the current folder, which Matplotlib reads before all others
     with contextlib.chdir(HERE.anchor):
         import matplotlib

@@ -206,11 +206,13 @@ def test_a_users_keras_json_and_tensorflows_lines(tmp_path):
     }
     (tmp_path / ".keras" / "keras.json").write_text(json.dumps(settings))
     code = (
-        "import device, scaffold\nprint(device.start_keras(0))\nimport keras\n"
+        "import device, scaffold\nprint(device.start_keras(0))\nimport keras, sklearn.ensemble, warnings\n"
+        "warnings.warn('a library may warn')\n"
         "print(keras.config.floatx(), keras.config.image_data_format(), keras.config.backend())\n"
     )
     environment = os.environ | {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "hw03_cnn")}
     environment |= {"KERAS_MAX_EPOCHS": "1", "KERAS_BACKEND": "", "TF_XLA_FLAGS": "--tf_xla_none_such"}
+    environment |= {"PYTHONWARNINGS": "error", "OMP_NUM_THREADS": "abc", "OMP_WAIT_POLICY": "x"}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "float32 channels_last tensorflow"
@@ -231,7 +233,16 @@ def test_a_backend_that_is_not_there(load_chapter, monkeypatch):
             device.start_keras()
 
 
-@pytest.mark.parametrize("settings", ["[]", '{"floatx": []}', '{"backend": 3}'])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "[]",
+        '{"floatx": []}',
+        '{"backend": 3}',
+        pytest.param('{"nnx_enabled": true}', marks=pytest.mark.full),
+        pytest.param("[" * 100_000, marks=pytest.mark.full, id="deep"),
+    ],
+)
 def test_a_keras_json_that_keras_cannot_read(tmp_path, settings):
     (tmp_path / ".keras").mkdir()
     (tmp_path / ".keras" / "keras.json").write_text(settings)
