@@ -45,8 +45,8 @@ import predict
 import train
 from matplotlib.figure import Figure
 from minimal import fewest_pixels
-from model import load_proxy, logits_of, softmax
-from training import craft
+from model import load_proxy
+from training import craft, misread, probabilities
 
 EPSILONS = (1, 2, 4, 8, 15, 32, 64)
 ITERATIVE_EPSILONS = (1, 4)
@@ -139,9 +139,7 @@ def main(argv=None):
         pd.DataFrame(cells).to_csv(path, index_label="one level in at most")
     plot_curves(curves, results / "epsilon.png")
     fooled = np.flatnonzero((seen["minimal"] != images).any(axis=(1, 2, 3)))[: predict.SHOWN]
-    before, after = (
-        softmax(logits_of(models[first_name], shown[fooled])) for shown in (images, seen["minimal"])
-    )
+    before, after = (probabilities(models[first_name], shown[fooled]) for shown in (images, seen["minimal"]))
     classes = before.argmax(axis=1), after.argmax(axis=1)
     with replacing(results / "comparison.jpg") as path:  # a tenth of the PNG, for a page to show
         predict.plot_comparison(images[fooled], seen["minimal"][fooled], *classes, categories).savefig(path)
@@ -159,12 +157,10 @@ def strangers(args, models, images, labels):
     best of one step. Through --other, the last row is the mean of some seeds, and what it is made of is shown
     too; the other way round there is less to see.
     """
-    clean = {
-        name: np.mean(logits_of(model, images).argmax(axis=1) != labels) for name, model in models.items()
-    }
+    clean = {name: np.mean(misread(model, images, labels)) for name, model in models.items()}
     rows = []
     for proxy, target in (list(models)[::-1], list(models)):
-        right = logits_of(models[proxy], images).argmax(axis=1) == labels
+        right = ~misread(models[proxy], images, labels)
         proxy_is_first = proxy == next(iter(models))
         for epsilon in TRANSFER_EPSILONS:
             best_step = 0
@@ -180,7 +176,7 @@ def strangers(args, models, images, labels):
                     keras.utils.set_random_seed(seed)
                     attacked = images.copy()
                     attacked[chosen], _ = craft(settings, models[proxy], images[chosen], labels[chosen])
-                    found.append(np.mean(logits_of(models[target], attacked).argmax(axis=1) != labels))
+                    found.append(np.mean(misread(models[target], attacked, labels)))
                 over_clean = np.mean(found) - clean[target]
                 if one_step:
                     best_step = max(best_step, over_clean)
@@ -193,7 +189,7 @@ def strangers(args, models, images, labels):
 
 def fewest(model, images, labels, iterations):
     """The share of the images read right that one level in so few pixels has misread: {words: as printed}."""
-    right = logits_of(model, images).argmax(axis=1) == labels
+    right = ~misread(model, images, labels)
     query = attack.make_query(attack.margin, model, batch_size=50)
     needed = fewest_pixels(query, images[right], labels[right], iterations)
     found = {
@@ -205,9 +201,7 @@ def fewest(model, images, labels, iterations):
 
 def shares(model, sets, labels, defend=lambda images: images):
     """The share that the model misreads of each set of images, behind a defence, as printed."""
-    return [
-        f"{np.mean(logits_of(model, defend(shown)).argmax(axis=1) != labels):.3f}" for shown in sets.values()
-    ]
+    return [f"{np.mean(misread(model, defend(shown), labels)):.3f}" for shown in sets.values()]
 
 
 def plot_curves(curves, path):

@@ -21,7 +21,7 @@ def probabilities(model, images):
     return softmax(logits_of(model, images))
 
 
-def misread(model, images, labels, batch_size):
+def misread(model, images, labels, batch_size=50):
     """Which of the images the model takes for another category than their labels say: bool (n,)."""
     return logits_of(model, images, batch_size).argmax(axis=1) != labels
 
