@@ -37,12 +37,7 @@ def main(argv=None):
     ids, sentences = ([], own) if own else load_test(data_dir)
 
     start_keras()
-    from model import (  # with Keras: --help need not wait
-        load_model,
-        network_of,
-        predict_probabilities,
-        word_importance,
-    )
+    from model import load_model, network_of, predict_probabilities, word_importance  # with Keras
 
     model = load_model(args.out_dir / "model.keras")
     words = network_of(model).get_layer("words")

@@ -107,12 +107,10 @@ def refined_cut(points, seed):
     groups = normalised_cut(points, seed)
     count = min(NEIGHBOURS + 1, len(points))  # a point is the nearest to itself
     near = NearestNeighbors(n_neighbors=count).fit(points).kneighbors(points, return_distance=False)
-    unanimous = (groups[near] == groups[:, None]).all(axis=1)
-    if len(set(groups[unanimous])) < 2:
+    inner = (groups[near] == groups[:, None]).all(axis=1)
+    if len(set(groups[inner])) < 2:
         return groups
-    return (
-        LogisticRegression(C=STRENGTH, max_iter=300).fit(points[unanimous], groups[unanimous]).predict(points)
-    )
+    return LogisticRegression(C=STRENGTH, max_iter=300).fit(points[inner], groups[inner]).predict(points)
 
 
 CLUSTERINGS = {"k-means": k_means, "cut": normalised_cut, "refined": refined_cut}

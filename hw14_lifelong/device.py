@@ -14,7 +14,7 @@ from scaffold import BadInput
 import numpy as np
 
 PROCESSES, PROCESS = "KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID"  # see own_part()
-EDITED = ValueError, AttributeError, TypeError, IsADirectoryError, RecursionError  # raised for keras.json
+EDITED = ValueError, AttributeError, TypeError, ImportError, IsADirectoryError, RecursionError  # keras.json
 ALONE = 1, 1  # share_batches(*ALONE): nothing is shared
 sharing = []  # names of the devices that share each batch
 
@@ -64,7 +64,7 @@ def start_keras(seed=None, full_precision=True, tensorflow=False, share=ALONE):
         if backend == "tensorflow":  # not chosen, but ours: see LIBRARIES
             raise
         raise BadInput(f"KERAS_BACKEND={backend}: {error}; install it, or unset the variable.") from error
-    except (*EDITED, ImportError) as error:
+    except EDITED as error:
         raise BadInput(
             f"Keras does not start ({error}); if keras.json was edited, of ~/.keras or KERAS_HOME, remove it."
         ) from error

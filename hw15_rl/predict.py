@@ -51,18 +51,18 @@ def main(argv=None):
     episodes = pd.DataFrame(
         {
             "seed": seeds,
-            "return": [sum(flight.rewards) for flight in rollouts],
-            "length": [len(flight.actions) for flight in rollouts],
-            "landed": [int(flight.landed) for flight in rollouts],
+            "return": [sum(rollout.rewards) for rollout in rollouts],
+            "length": [len(rollout.actions) for rollout in rollouts],
+            "landed": [int(rollout.landed) for rollout in rollouts],
         }
     )
     with replacing(args.out_dir / "episodes.csv") as path:
         episodes.to_csv(path, index=False)
     rate, seed = world.metadata.get("render_fps", 30), seeds[args.episode]
-    flight, (other,) = rollouts[args.episode], play(numpy_policy(untrained), [make_world(name)], [seed])
-    write_gif(name, seed, (flight.actions, other.actions), rate, args.out_dir / "landing.gif")
+    rollout, (other,) = rollouts[args.episode], play(numpy_policy(untrained), [make_world(name)], [seed])
+    write_gif(name, seed, (rollout.actions, other.actions), rate, args.out_dir / "landing.gif")
     with replacing(args.out_dir / "flight.png") as path:
-        plot_episode(flight, name, rate).savefig(path)
+        plot_episode(rollout, name, rate).savefig(path)
     returns, failed = episodes["return"], np.flatnonzero(episodes.landed == 0)
     success = "landed" if name == LANDER else "ended with a reward above 0"
     if len(failed):
@@ -91,11 +91,11 @@ def write_gif(world, seed, rollouts, rate, path):
         frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=times, loop=0)
 
 
-def plot_episode(flight, world, rate):
+def plot_episode(rollout, world, rate):
     """What was observed, and below it the action of every step, against seconds: a figure."""
-    observations = np.array(flight.observations)
+    observations = np.array(rollout.observations)
     panels = PANELS.get(world, {"observation": {f"{i}": i for i in range(observations.shape[1])}})
-    names = ACTIONS.get(world, [f"{i}" for i in range(max(flight.actions) + 1)])
+    names = ACTIONS.get(world, [f"{i}" for i in range(max(rollout.actions) + 1)])
     figure = Figure(figsize=(7, 2 + 1.5 * len(panels)), layout="constrained")
     *above, below = figure.subplots(len(panels) + 1, 1, sharex=True)
     for axes, (title, columns) in zip(above, panels.items()):
@@ -105,7 +105,7 @@ def plot_episode(flight, world, rate):
         axes.grid(alpha=0.3)
         if len(columns) > 1:
             axes.legend()
-    below.plot(np.arange(len(flight.actions)) / rate, flight.actions, "|", markersize=9)
+    below.plot(np.arange(len(rollout.actions)) / rate, rollout.actions, "|", markersize=9)
     below.set(yticks=range(len(names)), yticklabels=names, ylabel="engine", xlabel="seconds")
     below.set_ylim(-0.6, len(names) - 0.4)
     return figure

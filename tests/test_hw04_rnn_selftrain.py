@@ -267,9 +267,7 @@ def test_pseudo_labels_are_exactly_those_over_the_threshold(hw04_light):
     assert indices.tolist() == [0, 1, 5, 6, 7]
     assert labels.tolist() == [0, 0, 1, 1, 1]
     assert len(hw04_light.selftraining.pseudo_labels(probabilities, 1.0)[0]) == 0
-    indices, labels = hw04_light.selftraining.pseudo_labels(
-        probabilities
-    )  # without one, all lines as they were probabilities
+    indices, labels = hw04_light.selftraining.pseudo_labels(probabilities)  # without one, all lines
     assert indices.tolist() == list(range(8))
     assert labels.tolist() == probabilities
 

@@ -648,7 +648,7 @@ def test_a_model_in_a_model_and_a_sequential_one_can_measure(hw11, few_faces, ki
     model.save(few_faces / "own.keras")
     monkeypatch.setenv("HOME", str(few_faces))  # ~ after --feature-model= is not put in by a shell
     name = "~/own.keras" if kind == "nested" else "own.keras"
-    features = hw11.metrics.load_features(name, few_faces / "other" if name[0] == "~" else few_faces)
+    features = hw11.metrics.load_features(name, few_faces)
     images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3)).astype(np.uint8)
     part = last if kind == "sequential" else body
     maps = np.asarray(part(images / np.float32(255 if kind == "sequential" else 1)))
