@@ -148,6 +148,7 @@ def record(args, metrics, files):
                 content(path)
             prints[name] = fingerprint(path)
         metrics = {**metrics, "versions": versions, "arguments": vars(args), "files": prints}
+        prints["metrics.json"] = own_fingerprint(metrics)
         write_json(last, metrics)
     release()
     print(f"{metrics['metric']} {metrics['score']:.4f}   {args.out_dir / next(iter(files))}", flush=True)
@@ -155,8 +156,12 @@ def record(args, metrics, files):
 
 
 def write_json(path, content):
+    path.write_bytes(as_json(content))
+
+
+def as_json(content):
     words = json.dumps(content, indent=2, default=plain_value, ensure_ascii=False) + "\n"
-    path.write_text(words, "utf-8", errors="backslashreplace")  # a folder's name need not be UTF-8
+    return words.encode("utf-8", errors="backslashreplace")  # a folder's name need not be UTF-8
 
 
 def plain_value(value):
@@ -177,8 +182,14 @@ def fingerprint(path):
     return digest.hexdigest()[:16]
 
 
+def own_fingerprint(metrics):
+    """A digest of all that metrics.json says but for this digest, which stands in it."""
+    files = {name: digest for name, digest in metrics["files"].items() if name != "metrics.json"}
+    return hashlib.sha256(as_json({**metrics, "files": files})).hexdigest()[:16]
+
+
 def read_metrics(folder):
-    """metrics.json of a training. Raises BadInput if it is missing or was edited into something else."""
+    """metrics.json of a training. Raises BadInput if it is missing or was edited."""
     path = folder / "metrics.json"
     try:
         if path.exists() and not path.is_file():
@@ -186,6 +197,8 @@ def read_metrics(folder):
         metrics = json.loads(path.read_text("utf-8"))
         if not isinstance(metrics["arguments"], dict) or not isinstance(metrics["files"], dict):
             raise TypeError("other kinds")
+        if metrics["files"].get("metrics.json", own_fingerprint(metrics)) != own_fingerprint(metrics):
+            raise ValueError("edited by hand")
     except FileNotFoundError as error:
         raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.") from error
     except PermissionError:
@@ -253,13 +266,23 @@ def spare_folder(folder, pattern):
 
 
 def finished(args):
-    """Whether a training with these flags, those of train.py, has ended in --out-dir: a report reuses it."""
-    if not (args.out_dir / "metrics.json").is_file():
+    """Whether a training with these flags, those of train.py, has ended in --out-dir: a report reuses it.
+
+    Raises BadInput if its files are not those that it wrote.
+    """
+    folder = args.out_dir
+    if not (folder / "metrics.json").is_file():
         return False
-    found = read_metrics(args.out_dir)["arguments"]
+    metrics = read_metrics(folder)
     flags = json.loads(json.dumps(vars(args), default=str))
     chosen = {name for name, value in flags.items() if value is not None}  # else the data decide
-    return all(found.get(name) == flags[name] for name in chosen - {"out_dir", "resume"})
+    if any(metrics["arguments"].get(name) != flags[name] for name in chosen - {"out_dir", "resume"}):
+        return False
+    for name, digest in metrics["files"].items():
+        path = folder / name
+        if name != "metrics.json" and (not path.exists() or fingerprint(path) != digest):
+            raise BadInput(f"{path} is not what train.py wrote; remove its folder to train anew.")
+    return True
 
 
 def measured_since(path, training=None):

@@ -773,6 +773,7 @@ def test_bad_points_and_models(hw13, capsys, tmp_path, whole_set):
     refused("--shots 9", "need 14 drawings", more=["--shots", "9", "--data-dir", whole_set])
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["scores"].keys() == {"transductive", "inductive"}
+    del metrics["files"]["metrics.json"]
     for shots in ("many", 1.0, True, []):
         metrics["arguments"]["shots"] = shots
         (tmp_path / "metrics.json").write_text(json.dumps(metrics))
