@@ -50,7 +50,8 @@ def load_images(path):
     if len(images) == 0:
         raise BadInput(f"{path} holds no images; {HELP}.")
     for start in range(0, len(images), CHUNK):
-        values = as_floats(images[start : start + CHUNK])
+        with np.errstate(over="ignore"):  # beyond float32 is infinite, and wrong
+            values = as_floats(images[start : start + CHUNK])
         wrong = np.flatnonzero(~(np.abs(values) <= 1 + 1e-3).all(axis=(1, 2, 3)))  # NaN is wrong too
         if len(wrong):
             image = values[wrong[0]].ravel()

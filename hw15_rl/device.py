@@ -28,6 +28,8 @@ def quiet():
         os.dup2(file.fileno(), 2)
         try:
             yield
+        except BadInput:  # says in a sentence what they may have said, too
+            raise
         except Exception:
             file.seek(0)
             os.write(before, file.read())
@@ -52,22 +54,23 @@ def start_keras(seed=None, full_precision=True, tensorflow=False, share=ALONE):
         raise BadInput(f"{PROCESSES} is set: expected the number of this process, from 0 on, in {PROCESS}.")
     if backend not in ("tensorflow", "jax"):
         raise BadInput(f"KERAS_BACKEND={backend}: expected tensorflow or jax, or leave it unset.")
-    try:
-        with quiet():
+    with quiet():
+        try:
             import keras
 
             if together:
                 keras.distribution.initialize()  # before any computation
             cards = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
             keras.random.uniform((), dtype="float32")
-    except ModuleNotFoundError as error:
-        if backend == "tensorflow":  # not chosen, but ours: see LIBRARIES
-            raise
-        raise BadInput(f"KERAS_BACKEND={backend}: {error}; install it, or unset the variable.") from error
-    except EDITED as error:
-        raise BadInput(
-            f"Keras does not start ({error}); if keras.json was edited, of ~/.keras or KERAS_HOME, remove it."
-        ) from error
+        except ModuleNotFoundError as error:
+            if backend == "tensorflow":  # not chosen, but ours: see LIBRARIES
+                raise
+            raise BadInput(f"KERAS_BACKEND={backend}: {error}; install it, or unset the variable.") from error
+        except EDITED as error:
+            raise BadInput(
+                f"Keras does not start ({error}); if keras.json was edited, of ~/.keras or KERAS_HOME, "
+                "remove it."
+            ) from error
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     keras.config.set_floatx("float32")  # whatever ~/.keras/keras.json says
     keras.config.set_epsilon(1e-7)

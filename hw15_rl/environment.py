@@ -18,6 +18,8 @@ over. It has landed if it terminated with a reward above zero. Training, the cho
 final score draw their episodes from three ranges of seeds.
 """
 
+import warnings
+
 from scaffold import HELP, BadInput
 
 import gymnasium
@@ -73,7 +75,8 @@ def make_world(name, render_mode=None):
         if name == CORRIDOR:
             world = gymnasium.wrappers.TimeLimit(Corridor(render_mode), max_episode_steps=20)
         else:
-            world = gymnasium.make(name, render_mode=render_mode, disable_env_checker=True)
+            with warnings.catch_warnings(action="ignore"):  # of a newer version, or of a name without one
+                world = gymnasium.make(name, render_mode=render_mode, disable_env_checker=True)
     except gymnasium.error.DependencyNotInstalled as error:
         raise BadInput(f"--world {name}: {error}; {HELP}.") from error  # it names the package
     except (gymnasium.error.Error, ImportError) as error:

@@ -480,7 +480,7 @@ BAD_WORLDS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", BAD_WORLDS)
 def test_bad_worlds(hw15, tmp_path, capsys, name):
     argv = ["--world", name, "--out-dir", tmp_path / "out"]
