@@ -89,7 +89,7 @@ def load_test(folder):
     frame = read_table(path, header=None)
     if frame.shape[1] != 2 + HOURS:
         raise BadInput(
-            f"{path}: {frame.shape[1] - 2} hours in a row, expected id, item and {HOURS} hours; {HELP}."
+            f"{path}: {frame.shape[1]} columns, expected {2 + HOURS}: id, item and {HOURS} hours; {HELP}."
         )
     hours = to_numbers(path, frame, first_column=2)  # (rows, 9)
     by_id = stack_items(path, frame[0], frame[1], hours)  # id -> (18, 9)

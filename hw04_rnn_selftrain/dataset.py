@@ -52,7 +52,7 @@ def load_labelled(folder):
         if not separator:
             raise BadInput(f"{path}: line {number} has no '{SEPARATOR.strip()}' after a label; {HELP}.")
         if label not in ("0", "1"):
-            raise BadInput(f"{path}: line {number}: the label is {label!r}, expected 0 or 1; {HELP}.")
+            raise BadInput(f"{path}: line {number}: the label is {label[:50]!r}, expected 0 or 1; {HELP}.")
         if not sentence.split():
             raise BadInput(f"{path}: line {number} has a label and no text; {HELP}.")
         sentences.append(sentence)
@@ -80,7 +80,7 @@ def load_test(folder):
     path = folder / "testing_data.txt"
     header, *lines = read_lines(path)
     if header != "id,text":
-        raise BadInput(f"{path}: the header is {header!r}, expected 'id,text'; {HELP}.")
+        raise BadInput(f"{path}: the header is {header[:50]!r}, expected 'id,text'; {HELP}.")
     if not lines:
         raise BadInput(f"{path} has a header and no lines; {HELP}.")
     ids, sentences, seen = [], [], set()
@@ -89,7 +89,7 @@ def load_test(folder):
         if not comma or not name.strip():
             raise BadInput(f"{path}: line {number} does not begin with an id and a comma; {HELP}.")
         if name in seen:
-            raise BadInput(f"{path}: line {number}: the id {name} was there before; {HELP}.")
+            raise BadInput(f"{path}: line {number}: the id {name[:50]} was there before; {HELP}.")
         seen.add(name)
         ids.append(name)
         sentences.append(sentence)
@@ -97,7 +97,10 @@ def load_test(folder):
 
 
 def read_lines(path):
-    """The lines of a UTF-8 file without their ends. Only LF ends one: a tweet may hold other controls."""
+    """The lines of a UTF-8 file without their ends: LF or CRLF, since a tweet may hold other controls.
+
+    Of a file without any LF, CR.
+    """
     if not path.is_file():
         raise missing(path)
     data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
@@ -108,6 +111,8 @@ def read_lines(path):
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start) + 1
         raise BadInput(f"{path}: line {number} is not UTF-8 text; {HELP}.") from error
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
     return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 
 

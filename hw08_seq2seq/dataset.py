@@ -75,7 +75,7 @@ def load_vocabulary(folder, language):
             )
     for number in range(len(number_to_word)):
         word = number_to_word.get(str(number))
-        if not isinstance(word, str):
+        if not isinstance(word, str) or re.search("[\ud800-\udfff]", word):  # halves of UTF-16 pairs
             raise BadInput(f"{path}: number {number} is missing or no text, expected a word; {HELP}.")
         if word_to_number.get(word) != number:
             raise BadInput(

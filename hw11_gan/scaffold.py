@@ -95,7 +95,10 @@ def explain(error):
         cause = error.strerror or text
         if re.search("No space left", text):
             cause = "No space left on device"
-        what = " ".join(str(error.filename or "standard output or a file").splitlines())
+        nameless = (
+            "the current folder" if isinstance(error, FileNotFoundError) else "standard output or a file"
+        )
+        what = " ".join(str(error.filename or nameless).splitlines())
         return f"{what}: {cause}; choose another --data-dir or --out-dir.", 2
     raise error
 
@@ -237,10 +240,16 @@ class Parser(argparse.ArgumentParser):
         raise BadInput(message + ".")
 
 
-def lines_of_stdin(flag):
-    """The lines of standard input that are not blank, for `flag -`. Raises BadInput if it is not UTF-8."""
+def lines_of_stdin(flag, most=10_000_000):
+    """The lines of standard input that are not blank, for `flag -`.
+
+    Raises BadInput if it is not UTF-8, or has more than so many bytes: it may never end.
+    """
+    data = sys.stdin.buffer.read(most + 1)
+    if len(data) > most:
+        raise BadInput(f"{flag} -: standard input has more than {most:,} bytes; give it in parts.")
     try:
-        lines = sys.stdin.buffer.read().decode("utf-8-sig").replace("\r\n", "\n").split("\n")
+        lines = data.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
     except UnicodeDecodeError as error:
         raise BadInput(f"{flag} -: standard input is not UTF-8 text.") from error
     return [line for line in lines if line.strip()]
@@ -248,10 +257,13 @@ def lines_of_stdin(flag):
 
 def missing(path):
     """The BadInput of a file that is not there; it names one of a longer name, there or in a folder there."""
+    if path.exists():
+        return BadInput(f"{path} is a folder or a pipe, expected a file; {HELP}.")
     near = sorted(
         other
         for other in (*path.parent.glob("[!.]*"), *path.parent.glob("[!.]*/[!.]*"))
         if path.stem.lower() in other.name.lower() and other.suffix.endswith(path.suffix) and other.is_file()
+        if len(other.suffixes) < 2  # usps.t.bz2 is no other name of usps.bz2
     )
     instead = f", but there is {near[0]}: rename it, or name its folder by --data-dir" if near else ""
     return BadInput(f"{path} is missing{instead}; {HELP}.")
@@ -260,7 +272,8 @@ def missing(path):
 def read_csv(path, encodings=("UTF-8-sig",), **settings):
     """pandas.read_csv() of a text file, whatever its name is; integers of more than 64 bits stay text.
 
-    Raises BadInput if the file is missing, is no such text, has no rows, or one longer than the header.
+    Raises BadInput if the file is missing, is no such text, has no rows, or one longer than the header, or if
+    the header names a column twice, of which pandas would rename one.
     """
     import pandas as pd  # not every script reads a table
 
@@ -283,6 +296,11 @@ def read_csv(path, encodings=("UTF-8-sig",), **settings):
         raise BadInput(f"{path} is not {' or '.join(encodings).replace('-sig', '')} text; {HELP}.")
     if frame.empty:
         raise BadInput(f"{path} has a header and no rows; {HELP}.")
+    if "header" not in settings:
+        first = {**settings, "header": None, "nrows": 1, "dtype": str}
+        names = pd.read_csv(path, encoding=encoding, **first).iloc[0].dropna()
+        if twice := names[names.duplicated()].tolist():
+            raise BadInput(f"{path}: the column {twice[0][:50]} is there twice; {HELP}.")
     return frame.astype({name: str for name in frame if frame[name].dtype.kind == "O"})
 
 

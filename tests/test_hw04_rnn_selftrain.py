@@ -498,6 +498,8 @@ def test_any_text_survives(hw04_light, tmp_path):
     assert labels.tolist() == [1, 0]
     assert hw04_light.dataset.load_unlabelled(tmp_path) == [text, "yes"]
     assert hw04_light.dataset.load_test(tmp_path) == (["7", "8"], [text, ""])
+    (tmp_path / "testing_data.txt").write_bytes(b"id,text\r0,a\r1,b\r")
+    assert hw04_light.dataset.load_test(tmp_path) == (["0", "1"], ["a", "b"])
 
 
 BAD = {
@@ -515,6 +517,7 @@ BAD = {
     ],
     "testing_data.txt": [
         (b"id;text\n0,a\n", "header", "id,text"),
+        (b"id;text" * 9, f"the header is '{('id;text' * 9)[:50]}', expected"),
         (b"id,text\n", "no lines"),
         (b"id,text\n0,a\nb c\n", "line 3", "an id and a comma"),
         (b"id,text\n0,a\n0,b\n", "line 3", "the id 0 was there before"),

@@ -855,6 +855,7 @@ def test_bad_vocabularies(hw08, spoilt, tmp_path, capsys):
         (numbers, {**words, "4": "new"}, ["'new' has the number None", "expected 4"]),
         (numbers, {k: word for k, word in words.items() if k != "7"}, ["number 7 is missing"]),
         (numbers, {**words, "7": 7}, ["number 7 is missing or no text"]),
+        (numbers, {**words, "7": "\ud800"}, ["number 7 is missing or no text"]),
         (numbers, {**words, "2": "</s>"}, ["number 2 is '</s>'", "expected '<EOS>'"]),
         (numbers, {}, ["number 0 is None", "expected '<PAD>'"]),
         (numbers, ["<PAD>"], ["a list, expected an object"]),

@@ -719,8 +719,7 @@ def test_a_file_of_another_name_is_named(hw14_light, whole_set, tmp_path, capsys
     argv = ["--data-dir", tmp_path, "--out-dir", tmp_path / "out", "--tasks"]
     there = f"but there is {tmp_path / 'MNIST' / 'MNIST.npz'}: rename it, or name its folder by --data-dir"
     check_sentence(hw14_light, capsys, [*argv, "permuted:2"], "mnist.npz is missing", there)
-    there = f"but there is {tmp_path / 'usps.t.bz2'}"
-    check_sentence(hw14_light, capsys, [*argv, "usps"], "usps.bz2 is missing", there)
+    check_sentence(hw14_light, capsys, [*argv, "usps"], "usps.bz2 is missing; see")  # the other is the test
 
 
 @pytest.mark.parametrize(
