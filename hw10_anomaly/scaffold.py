@@ -95,10 +95,8 @@ def explain(error):
         cause = error.strerror or text
         if re.search("No space left", text):
             cause = "No space left on device"
-        nameless = (
-            "the current folder" if isinstance(error, FileNotFoundError) else "standard output or a file"
-        )
-        what = " ".join(str(error.filename or nameless).splitlines())
+        place = "the current folder" if isinstance(error, FileNotFoundError) else "standard output or a file"
+        what = " ".join(str(error.filename or place).splitlines())
         return f"{what}: {cause}; choose another --data-dir or --out-dir.", 2
     raise error
 
