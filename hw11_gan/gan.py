@@ -16,7 +16,7 @@ from losses import clip, discriminator_loss, generator_loss
 from model import NOISE
 from tqdm import tqdm
 
-TURNS = 32  # seeds set apart for each step, which has no more updates
+SEEDS_PER_STEP = 32  # seeds set apart for each step, which has no more updates
 Draws = namedtuple("Draws", "flips noise mix changes")
 
 
@@ -50,7 +50,7 @@ class GAN:
         """What an update needs; turn: its number in the step, 0, 1, ..., first the discriminator's."""
         device = tf.distribute.get_replica_context().replica_id_in_sync_group  # 0 where there is one
         seed = tf.bitwise.bitwise_xor(self.seed, device * 2**24)
-        seeds = [tf.stack([seed, (self.step * TURNS + turn) * 8 + index]) for index in range(5)]
+        seeds = [tf.stack([seed, (self.step * SEEDS_PER_STEP + turn) * 8 + index]) for index in range(5)]
         noise = tf.random.stateless_normal((batch, NOISE), seeds[1])
         mix = tf.random.stateless_uniform((batch, 1, 1, 1), seeds[2])
         return Draws(seeds[0], noise, mix, seeds[3:])

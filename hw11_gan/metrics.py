@@ -20,9 +20,9 @@ import keras
 import numpy as np
 from checkpoint import digest_of
 from device import load_keras
-from ruler import train_ruler
+from feature_network import train_feature_network
 
-INCEPTION, RULER = "inceptionv3", "ruler.keras"
+INCEPTION, OWN = "inceptionv3", "features.keras"
 SUBSETS, SUBSET = 20, 250  # KID's mean and deviation are over so many draws of so many images
 NEAR = 0.2  # of the mean distance of two true images: what is nearer is a duplicate
 
@@ -31,9 +31,9 @@ def choose_features(args, folder, faces):
     """What --feature-model asks for, as load_features() gives it, or None for "none".
 
     "automatic" is InceptionV3 if it can be had, else the chapter's own, which is trained on the faces, uint8
-    (n, size, size, 3), and kept in <out-dir>/ruler.keras. Says what it is.
+    (n, size, size, 3), and kept in <out-dir>/features.keras. Says what it is.
     """
-    path = args.out_dir / RULER
+    path = args.out_dir / OWN
     if args.feature_model == "none":
         return None
     if args.feature_model not in ("automatic", "own"):
@@ -43,7 +43,7 @@ def choose_features(args, folder, faces):
             return load_features(INCEPTION, folder)
         except BadInput:
             print("note: InceptionV3 cannot be downloaded; measured with the chapter's own features instead")
-    model = train_ruler(faces, args.seed)
+    model = train_feature_network(faces, args.seed)
     with replacing(path) as temporary:
         model.save(temporary)
     return load_features(str(path), folder)
@@ -76,7 +76,7 @@ def load_features(name, folder):
     if len(outputs.shape) == 4:
         outputs = keras.layers.GlobalAveragePooling2D(dtype="float32")(outputs)
     outputs = keras.layers.Flatten(dtype="float32")(outputs)
-    kind = INCEPTION if name == INCEPTION else "own" if Path(name).name == RULER else "features"
+    kind = INCEPTION if name == INCEPTION else "own" if Path(name).name == OWN else "features"
     model = keras.Model(pixels, outputs, name=kind)
     model.compile(jit_compile=False)  # compiling takes longer than looking
     return model

@@ -17,7 +17,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Critic:
+class LossRecipe:
     """How a loss's networks are updated."""
 
     rate: float  # the discriminator's learning rate, as a multiple of the generator's
@@ -32,12 +32,12 @@ RECIPES = {
     "original": Recipe(10, 64, 0.0001, 64, 64, 5),
     "synthetic": Recipe(60, 16, 0.0005, 32, 16, 4),
 }
-CRITICS = {
-    "dcgan": Critic(1, 0.5),
-    "lsgan": Critic(1, 0.5),
-    "wgan": Critic(1, 0.0, 5, 1e-5),
-    "wgan-gp": Critic(2, 0.0, 5),
-    "sngan": Critic(2, 0.5),
+LOSS_RECIPES = {
+    "dcgan": LossRecipe(1, 0.5),
+    "lsgan": LossRecipe(1, 0.5),
+    "wgan": LossRecipe(1, 0.0, 5, 1e-5),
+    "wgan-gp": LossRecipe(2, 0.0, 5),
+    "sngan": LossRecipe(2, 0.5),
 }
 
 
@@ -53,4 +53,4 @@ def recipe_of(args):
         epochs = max(1, UPDATES * batch_size // max(faces, 1))
         chosen = replace(chosen, epochs=min(chosen.epochs, epochs))
     narrow = min(chosen.width, RECIPES["synthetic"].width) if args.synthetic else chosen.width
-    return replace(chosen, width=narrow, discriminator_steps=CRITICS[args.loss].steps)
+    return replace(chosen, width=narrow, discriminator_steps=LOSS_RECIPES[args.loss].steps)

@@ -85,7 +85,7 @@ def main(argv=None):
     default = trained("", seeds=1)
     early = trained(f"--original --epochs {EARLY}", seeds=1)
     original = trained(f"--original --epochs {ORIGINAL_EPOCHS}", seeds=1)
-    distances_of, faces, held_out = ruler(default[0])
+    distances_of, faces, held_out = measurement(default[0])
     rows = [["default", "the default", *cells(default)]]
     for seed in OTHER_NOISE:
         rows.append(["default", f"the default, other noise ({seed})", *distances_of(drawn(default[0], seed))])
@@ -168,7 +168,7 @@ def arguments_of(folder):
     return argparse.Namespace(**found | paths)
 
 
-def ruler(folder):
+def measurement(folder):
     """What a training was measured with: distances_of(images) -> cells, and its faces and those aside."""
     args = arguments_of(folder)
     data_dir = args.out_dir / "synthetic" if args.synthetic else args.data_dir

@@ -18,7 +18,7 @@ from scaffold import HELP, BadInput, Parser, head, integer, number, run
 
 from dataset import load_faces, make_synthetic
 from device import start_keras
-from recipes import CRITICS, recipe_of
+from recipes import LOSS_RECIPES, recipe_of
 from records import claim, learning_curve, record, set_aside
 from sheets import write_flip_book
 
@@ -28,7 +28,7 @@ def parse_args(argv=None):
     add = parser.add_argument
     add("--image-size", type=integer(16, 128), choices=[16, 32, 64, 128], help="pixels a side")
     add("--loop", choices=["gradients", "fit"], default="gradients", help="gradient tapes, or Keras' fit()")
-    add("--loss", choices=list(CRITICS), default="dcgan", help="the GAN's loss, see losses.py")
+    add("--loss", choices=list(LOSS_RECIPES), default="dcgan", help="the GAN's loss, see losses.py")
     add("--original", action="store_true", help="the course's networks and settings")
     add(
         "--feature-model",
@@ -98,7 +98,7 @@ def main(argv=None):
     files = {
         "model.keras": gan.averaged.save,
         **({"faces.gif": lambda path: write_flip_book(sheets, path)} if sheets else {}),
-        **({"ruler.keras": None} if own else {}),
+        **({"features.keras": None} if own else {}),
         "history.csv": history,
         "learning_curve.png": learning_curve(history, {"mean loss: it says little about the images": lines}),
     }

@@ -12,7 +12,7 @@ from gan import GAN, train_by_fit, train_by_gradients
 from losses import LOSSES
 from metrics import choose_features, measure
 from model import build_discriminator, build_generator, draw_noise, generate, recalibrate_batch_norm
-from recipes import CRITICS, recipe_of
+from recipes import LOSS_RECIPES, recipe_of
 from sheets import sheet
 
 SHEET = 64  # images of an epoch's sheet
@@ -23,16 +23,16 @@ FREE = ("loop", "feature_model")  # flags that may differ when a training goes o
 
 def build_gan(args):
     """The networks, optimisers and draws that the flags ask for, untrained."""
-    recipe, critic = recipe_of(args), CRITICS[args.loss]
+    recipe, of_loss = recipe_of(args), LOSS_RECIPES[args.loss]
     try:
         return GAN(
             build_generator(args.image_size, recipe.width, recipe.kernel, 0.99 if args.original else 0.9),
             build_discriminator(
-                args.image_size, recipe.width, recipe.kernel, LOSSES[args.loss][-1], critic.epsilon
+                args.image_size, recipe.width, recipe.kernel, LOSSES[args.loss][-1], of_loss.epsilon
             ),
             args.loss,
-            learning_rates=(args.learning_rate, critic.rate * args.learning_rate),
-            beta_1=critic.beta_1,
+            learning_rates=(args.learning_rate, of_loss.rate * args.learning_rate),
+            beta_1=of_loss.beta_1,
             discriminator_steps=args.discriminator_steps,
             generator_steps=args.generator_steps,
             diversity=args.diversity,

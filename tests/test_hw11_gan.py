@@ -144,7 +144,7 @@ def test_a_clipped_critic_is_normalised_all_the_same(hw11):
     """With Keras' epsilon of 0.001 its last layer has a hundredth of this, and wgan draws no face."""
     import keras
 
-    epsilon = hw11.recipes.CRITICS["wgan"].epsilon
+    epsilon = hw11.recipes.LOSS_RECIPES["wgan"].epsilon
     critic = hw11.model.build_discriminator(32, 16, epsilon=epsilon)
     hw11.losses.clip(critic)
     layers = [layer.output for layer in critic.layers if "normalization" in layer.name]
@@ -735,7 +735,7 @@ def test_other_bad_flags(hw11_light, capsys, tmp_path):
     )
 
 
-def test_the_own_ruler_knows_a_face_again(hw11):
+def test_the_own_features_know_a_face_again(hw11):
     """In views that it was not trained on, far more often than a random network of the same kind."""
     rng = np.random.default_rng(0)
     import keras
@@ -744,9 +744,9 @@ def test_the_own_ruler_knows_a_face_again(hw11):
     shares = []
     for steps in (1, 60):
         keras.utils.set_random_seed(0)
-        model = hw11.ruler.train_ruler(faces, 0, steps)
+        model = hw11.feature_network.train_feature_network(faces, 0, steps)
         views = [
-            model(hw11.ruler.view(faces.astype(np.float32), np.int32([[seed, 1], [seed, 2]])))
+            model(hw11.feature_network.view(faces.astype(np.float32), np.int32([[seed, 1], [seed, 2]])))
             .numpy()
             .mean((1, 2))
             for seed in (10**6, 10**6 + 1)
@@ -765,19 +765,19 @@ def test_training_needs_no_network_that_measures(hw11, few_faces, tmp_path, monk
         raise OSError("no network")
 
     monkeypatch.setattr(keras.applications, "InceptionV3", offline)
-    monkeypatch.setattr(hw11.ruler.train_ruler, "__defaults__", (2,))
+    monkeypatch.setattr(hw11.feature_network.train_feature_network, "__defaults__", (2,))
     argv = ["--data-dir", str(few_faces), "--out-dir", str(tmp_path / "out"), "--image-size", "16"]
     argv += ["--epochs", "1", "--batch-size", "16", "--full-precision"]
     metrics = hw11.train.main(argv)
     assert metrics["metric"].endswith("by this training's own features")
-    assert "ruler.keras" in metrics["files"]
+    assert "features.keras" in metrics["files"]
     assert "InceptionV3 cannot be downloaded" in capsys.readouterr().out
     assert hw11.train.main([*argv, "--resume"])["kid"] == metrics["kid"]
-    other = [*argv, "--feature-model", str(tmp_path / "out" / "ruler.keras"), "--resume"]
+    other = [*argv, "--feature-model", str(tmp_path / "out" / "features.keras"), "--resume"]
     other[other.index("--out-dir") + 1] = str(tmp_path / "other")  # measured by what the first has learnt
     metrics = hw11.train.main(other)
     assert metrics["metric"] == "KID x 1000 to the faces kept aside"
-    assert "ruler.keras" not in metrics["files"]
+    assert "features.keras" not in metrics["files"]
     bare = hw11.train.main([*argv, "--feature-model", "none"])
     assert "kid" not in bare
     assert np.isfinite(bare["score"])

@@ -19,7 +19,7 @@ STEPS, BATCH, LEARNING_RATE = 400, 128, 0.001
 TEMPERATURE, CODE = 0.2, 64
 
 
-def train_ruler(faces, seed, steps=STEPS):
+def train_feature_network(faces, seed, steps=STEPS):
     """uint8 (n, size, size, 3) -> a model of pixels (batch, size, size, 3), 0 to 255 -> maps."""
     size, rng = faces.shape[1], np.random.default_rng(seed)
     pixels = keras.Input((size, size, 3), name="pixels")
@@ -27,7 +27,7 @@ def train_ruler(faces, seed, steps=STEPS):
     for filters in FILTERS:
         start = keras.initializers.HeNormal(int(rng.integers(2**31)))  # whatever was drawn for other networks
         x = layers.Conv2D(filters, 3, 2, "same", activation="relu", kernel_initializer=start)(x)
-    model = keras.Model(pixels, x, name="ruler")
+    model = keras.Model(pixels, x, name="feature_network")
     start = keras.initializers.GlorotUniform(int(rng.integers(2**31)))
     code = layers.Dense(CODE, kernel_initializer=start)(layers.GlobalAveragePooling2D()(x))
     codes = keras.Model(pixels, code)
