@@ -27,7 +27,7 @@ def fit_shared(x, y, prior_rows=None):
     x = x.astype(np.float64)
     (mean_0, mean_1), prior = class_means(x, y), y.mean()
     within = x - np.where(y[:, None] == 1, mean_1, mean_0)
-    deviation, correlation = spread(within, 1e-6, prior_rows)
+    deviation, correlation = deviation_and_correlation(within, 1e-6, prior_rows)
     inverse = np.linalg.pinv(correlation, rcond=1e-6, hermitian=True)
     weights = inverse @ ((mean_1 - mean_0) / deviation) / deviation
     bias = -weights @ (mean_0 + mean_1) / 2 + np.log(prior / (1 - prior))
@@ -44,7 +44,9 @@ def fit_separate(x, y, prior_rows=None):
     parameters = {"quadratic": 0.0, "weights": 0.0, "bias": 0.0}
     for label, mean, sign in zip((0, 1), class_means(x, y), (-1, 1)):
         rows = x[y == label]
-        deviation, correlation = spread(rows - mean, np.maximum(FLOOR * x.std(axis=0), 1e-6), prior_rows)
+        deviation, correlation = deviation_and_correlation(
+            rows - mean, np.maximum(FLOOR * x.std(axis=0), 1e-6), prior_rows
+        )
         precision = np.linalg.inv(correlation) / np.outer(deviation, deviation)
         log_determinant = np.linalg.slogdet(correlation).logabsdet + 2 * np.log(deviation).sum()
         parameters["quadratic"] += sign * -precision / 2
@@ -55,7 +57,7 @@ def fit_separate(x, y, prior_rows=None):
     return parameters
 
 
-def spread(centred, floor, prior_rows):
+def deviation_and_correlation(centred, floor, prior_rows):
     """The deviations (d,), at least `floor`, and the shrunk correlations (d, d) of centred rows (n, d).
 
     A covariance is taken apart so that a column in dollars does not make a column of zeros and ones look

@@ -63,7 +63,7 @@ def main(argv=None):
     results.mkdir(parents=True, exist_ok=True)
     kept, rows, panels, found = args.trainings, [], {}, {}
 
-    def spread(groups):
+    def median_best_worst(groups):
         """Median, best and worst accuracy of some runs' groups of valX, a list each."""
         return of_scores([accuracy(each, labels) for each in groups])
 
@@ -77,8 +77,8 @@ def main(argv=None):
     pixels, restored, strip = (pixels[0], pixels[1][:count]), restored[:count], restored[count:]
     for way in WAYS:
         runs = [grouped(kept / "pixels", seed, pixels, way) for seed in range(args.seeds)]
-        row("references", f"pixels: {', '.join(way)}", spread([run["found"] for run in runs]))
-    row("references", "pixels: whitened, Gaussian mixture", spread(mixtures(pixels, args.seeds)))
+        row("references", f"pixels: {', '.join(way)}", median_best_worst([run["found"] for run in runs]))
+    row("references", "pixels: whitened, Gaussian mixture", median_best_worst(mixtures(pixels, args.seeds)))
     error = np.mean(np.square(restored - parts[1] / np.float32(255)))
     row("training", f"{pixels[0].shape[1]} principal components", more=(f"{error:.4f}", "", ""))
 
@@ -91,7 +91,9 @@ def main(argv=None):
             found[way] = [run["found"] for run in runs]
             as_trained = (metrics[0]["arguments"]["reduce"], metrics[0]["arguments"]["clustering"]) == way
             # Of the default way the scores are those that train.py recorded.
-            scores = of_scores([run["score"] for run in metrics]) if as_trained else spread(found[way])
+            scores = (
+                of_scores([run["score"] for run in metrics]) if as_trained else median_best_worst(found[way])
+            )
             row("methods", f"{model}: {', '.join(way)}", scores)
             if f"{model}: {', '.join(way)}" in DRAWN:
                 panels[f"{model}: {', '.join(way)}"] = codes[0], runs[0]
@@ -104,7 +106,7 @@ def main(argv=None):
         side_by_side = [np.concatenate([white[seed][part] for seed in chosen], axis=1) for part in (0, 1)]
         name = "_".join(map(str, chosen))
         together.append(grouped(kept / "together", name, side_by_side, ("none", "refined"))["found"])
-    row("together", f"{model}: whitened, {TOGETHER} side by side, refined", spread(together))
+    row("together", f"{model}: whitened, {TOGETHER} side by side, refined", median_best_worst(together))
     table = histories(folders)
     for epoch in EPOCHS:
         scores = table.accuracy[table.epoch == epoch]

@@ -98,7 +98,9 @@ def main(argv=None):
         for name, (method, score) in METHODS.items()
     ]
     for method, runs in found.items():
-        cells = {score: spread([auc(anomaly, one[score][0]) for one in runs]) for score in ON_CODES}
+        cells = {
+            score: mean_and_deviation([auc(anomaly, one[score][0]) for one in runs]) for score in ON_CODES
+        }
         rows.append({"table": "codes", "row": f"code of {method}", **cells})
     first, knn = found["best"][0], found["pca"][0]
     curves = {}
@@ -165,7 +167,7 @@ def all_scores(folder, training, test):
     return {**codes, **{name: (arrays[name], arrays[name + "_others"]) for name in names}}
 
 
-def spread(values):
+def mean_and_deviation(values):
     """Mean and deviation of the seeds, as a cell; of two seeds the latter is half of their difference."""
     return f"{np.mean(values):.3f} ± {np.std(values):.3f}"
 
@@ -177,8 +179,8 @@ def summary(folders, runs, score, anomaly):
     if score != "fine-tuned":  # the other scores of that network do not need its fine-tuning
         seconds = [total - fine_tuning(folder) for total, folder in zip(seconds, folders)]
     return {
-        "auc": spread([auc(anomaly, one[score][0]) for one in runs]),
-        "against_training": spread(without),
+        "auc": mean_and_deviation([auc(anomaly, one[score][0]) for one in runs]),
+        "against_training": mean_and_deviation(without),
         "seconds": f"{np.median(seconds):.0f}",
     }
 

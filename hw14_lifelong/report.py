@@ -113,7 +113,7 @@ def metrics_of(folders):
     return [read_metrics(folder) for folder in folders]
 
 
-def spread(values, form=".3f"):
+def mean_and_deviation(values, form=".3f"):
     """Mean and deviation of the seeds, as a cell; of one seed its value."""
     return f"{np.mean(values):{form}}" + (f" ± {np.std(values):{form}}" if len(values) > 1 else "")
 
@@ -124,8 +124,8 @@ def matrix_rows(folders):
     losses, accuracies = (np.array([found[name] for found in runs]) for name in ("cross_entropy", "accuracy"))
     stages = ["random initialisation", *(f"after {name}" for name in runs[0]["tasks"])]
     for number, stage in enumerate(stages):
-        cells = [spread(losses[:, number, index], ".2f") for index in (0, -1)]
-        cells += ["", *(spread(accuracies[:, number, index]) for index in (0, -1))]
+        cells = [mean_and_deviation(losses[:, number, index], ".2f") for index in (0, -1)]
+        cells += ["", *(mean_and_deviation(accuracies[:, number, index]) for index in (0, -1))]
         yield [stage, *cells, "", "", ""]
 
 
@@ -134,15 +134,15 @@ def summary(folders):
     runs = metrics_of(folders)
     last = np.array([found["accuracy"][-1] for found in runs])  # (seeds, tasks)
     changes = [
-        "" if runs[0][name] is None else spread([found[name] for found in runs])
+        "" if runs[0][name] is None else mean_and_deviation([found[name] for found in runs])
         for name in ("forgetting", "backward_transfer")
     ]
     return [
         "",
         "",
-        spread(last.mean(axis=1)),
-        spread(last[:, 0]),
-        spread(last[:, -1]),
+        mean_and_deviation(last.mean(axis=1)),
+        mean_and_deviation(last[:, 0]),
+        mean_and_deviation(last[:, -1]),
         *changes,
         f"{np.median([found['seconds']['one_fit'] for found in runs]):.0f}",
     ]

@@ -60,7 +60,7 @@ def test_many_rows_drown_the_prior_rows(hw02):
 def test_prior_rows_are_rows(hw02):
     """Five rows more, uncorrelated and written out by hand, do to the correlations what prior_rows=5 does."""
     rows = np.random.default_rng(0).normal(size=(20, 5)) @ np.random.default_rng(1).normal(size=(5, 5))
-    deviation, correlation = hw02.generative.spread(rows, 1e-6, prior_rows=5)
+    deviation, correlation = hw02.generative.deviation_and_correlation(rows, 1e-6, prior_rows=5)
     more = np.vstack([rows, np.sqrt(5) * np.diag(deviation)])  # one column at a time
     covariance = more.T @ more / 25
     np.testing.assert_allclose(correlation * np.outer(deviation, deviation), covariance)
@@ -468,7 +468,7 @@ def test_a_column_that_never_varies_in_a_class_does_not_decide_alone(hw02):
     found = hw02.generative.fit_separate(x, np.repeat([0, 1], 100), prior_rows=1000)
     all_rows = x.std()
     floor = hw02.generative.FLOOR * all_rows
-    _, correlation = hw02.generative.spread(np.zeros((100, 2)), floor, prior_rows=5)
+    _, correlation = hw02.generative.deviation_and_correlation(np.zeros((100, 2)), floor, prior_rows=5)
     np.testing.assert_array_equal(correlation, np.eye(2))  # what is at the floor has that variance, not 0
     # At 0.5, with correlations of nearly 1 (prior rows drown them): two Gaussians by hand.
     of_class = [x[:100].mean(), 0.0], [x[:100].std(), floor]
