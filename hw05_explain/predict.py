@@ -26,7 +26,7 @@ from records import check_models, plain, spare
 
 IMAGES = (83, 4218, 4707, 8598)  # the course's
 FOOD = HERE.parent / "hw03_cnn" / "out" / "model.keras"
-FILTERS = 8
+FILTERS, MOST = 8, 32  # drawn on a page: else, and with --filters
 
 
 def parse_args(argv=None):
@@ -47,6 +47,10 @@ def parse_args(argv=None):
     args = parser.parse(argv)
     if args.picture:
         parser.unused("--pictures", by="--picture")
+    if len(args.filters or ()) > MOST:
+        parser.error(
+            f"--filters names {len(args.filters)}, expected at most {MOST}, which a page has room for"
+        )
     return args
 
 

@@ -400,6 +400,7 @@ def test_the_last_convolution_has_more_than_one_position(hw05):
         ("--layer nothing", ["--layer nothing", "convolution_4"]),
         ("--layer logits", ["--layer logits", "expected maps"]),
         ("--filters 128", ["--filters 128", "0 to 127"]),
+        ("--filters " + ",".join(map(str, range(33))), ["--filters names 33", "at most 32"]),
     ],
 )
 def test_what_is_not_there_cannot_be_explained(hw05, whole_set, untrained, capsys, flags, words):
