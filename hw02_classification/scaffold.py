@@ -23,6 +23,7 @@ LIBRARIES = {  # by the names that they are imported by; see requirements.txt
     *("numpy", "pandas", "matplotlib", "sklearn", "skimage", "scipy", "h5py", "tqdm", "keras", "tensorflow"),
     *("PIL", "gensim", "sacrebleu", "gymnasium"),
 }
+NO_MEMORY = "ResourceExhausted|RESOURCE_EXHAUSTED|failed to map segment"  # the last of a library to import
 FREE_FLAGS = {"data_dir", "out_dir", "resume", "devices"}  # may differ when a training goes on
 
 # The user's settings change no result, nor does a notebook's MPLBACKEND; of keras.json see device.py.
@@ -88,7 +89,7 @@ def explain(error):
         return f"Stopped: the files already in --out-dir are whole{way}.", 130
     if isinstance(error, BrokenPipeError):
         return "", 141
-    if isinstance(error, MemoryError) or re.search("ResourceExhausted|RESOURCE_EXHAUSTED", name + text):
+    if isinstance(error, MemoryError) or re.search(NO_MEMORY, name + text):
         flags = [f"--{flag.replace('_', '-')}" for flag in LARGE_FLAGS if flag in Parser.flags]
         return f"Out of memory; lower {' or '.join(flags) or 'the size of the data'}.", 2
     if isinstance(error, OSError) and not isinstance(error, ConnectionError):

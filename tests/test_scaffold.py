@@ -303,6 +303,7 @@ def test_ctrl_c_during_the_imports_and_after_them(tmp_path):
         (MemoryError(), "Out of memory; lower --batch-size", 2),
         (type("ResourceExhaustedError", (Exception,), {})("OOM"), "Out of memory; lower --batch-size", 2),
         (FileNotFoundError(2, "No such file or directory"), "the current folder: No such file", 2),
+        (ImportError("tf.so: failed to map segment from shared object"), "Out of memory; lower --batch", 2),
         (BrokenPipeError(), "", 141),
         (KeyboardInterrupt(), "--resume goes on after the last finished epoch", 130),
     ],

@@ -330,6 +330,7 @@ def train_once_a_kind(modules, flags):
         shutil.copytree(kept[kind], args.out_dir, dirs_exist_ok=True)
         metrics = records.read_metrics(args.out_dir)
         metrics["arguments"] = json.loads(json.dumps(vars(args), default=str))
+        metrics["files"]["metrics.json"] = records.own_fingerprint(metrics)
         records.write_json(args.out_dir / "metrics.json", metrics)
         return metrics
 
