@@ -132,7 +132,7 @@ def summary(folders):
 
 def episodes(folders, characters, ways, shots, alphabet=None):
     """The same for models of omniglot in other episodes: of characters never seen, or of one alphabet."""
-    found, steps = [], STEPS["omniglot"]
+    found = []
     for folder in folders:
         file = folder / f"episodes-{ways}-{shots}-{alphabet or 'all'}.json"
         if not measured_since(file):
@@ -146,8 +146,8 @@ def episodes(folders, characters, ways, shots, alphabet=None):
             sampler = Episodes(unseen, ways, shots, QUERIES["omniglot"])
             count = SYNTHETIC_TASKS if synthetic else SCORE_TASKS
             batch = sampler.draw(np.random.default_rng(TEST_SEED), count)
-            scores = Evaluator(learner, steps, count, ways).score(batch)
-            scored = scores["transductive"][steps.index(SCORED["omniglot"])]
+            scores = Evaluator(learner, STEPS, count, ways).score(batch)
+            scored = scores["transductive"][STEPS.index(SCORED["omniglot"])]
             with replacing(file) as path:
                 content = {kind: rows.mean(axis=1).tolist() for kind, rows in scores.items()}
                 path.write_text(json.dumps({**content, "score": scored.mean(), "interval": interval(scored)}))

@@ -21,7 +21,7 @@ EVALUATIONS = 20  # rows of the history, at most
 EVALUATION_TASKS, SCORE_TASKS = 60, 600
 SYNTHETIC_TASKS = 10  # in place of both
 QUERIES = {"sine": 100, "omniglot": 5}  # of a test task; of a class
-STEPS = {"sine": (1, 5, 10), "omniglot": (1, 5, 10)}  # of adaptation, that are scored
+STEPS = (1, 5, 10)  # of adaptation, that are scored
 
 
 def build_trainer(args, seen):
@@ -105,9 +105,9 @@ def score(learner, test_sampler, count):
 
     Both are {"transductive": {steps: number}, "inductive": ...}.
     """
-    tasks, steps = test_sampler.draw(np.random.default_rng(TEST_SEED), count), STEPS[learner.task]
-    found = Evaluator(learner, steps, len(tasks.query_y)).score(tasks)
+    tasks = test_sampler.draw(np.random.default_rng(TEST_SEED), count)
+    found = Evaluator(learner, STEPS, len(tasks.query_y)).score(tasks)
     return tuple(
-        {kind: {str(step): function(row) for step, row in zip(steps, rows)} for kind, rows in found.items()}
+        {kind: {str(step): function(row) for step, row in zip(STEPS, rows)} for kind, rows in found.items()}
         for function in (lambda scores: float(scores.mean()), interval)
     )

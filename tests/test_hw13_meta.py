@@ -25,7 +25,7 @@ def hw13(load_chapter, monkeypatch):
     monkeypatch.setattr(chapter.training, "EVALUATION_TASKS", 2)
     monkeypatch.setattr(chapter.training, "SCORE_TASKS", 3)
     monkeypatch.setattr(chapter.training, "EVALUATIONS", 4)
-    monkeypatch.setattr(chapter.training, "STEPS", {"sine": (1, 2), "omniglot": (1, 2)})
+    monkeypatch.setattr(chapter.training, "STEPS", (1, 2))
     monkeypatch.setattr(chapter.training, "SCORED", {"sine": 1, "omniglot": 2})
     tf.config.run_functions_eagerly(True)
     yield chapter
@@ -468,7 +468,7 @@ def test_learning_to_learn_beats_ordinary_training(load_chapter, tmp_path, monke
     """By far, after one step from ten points of a wave never seen; MAML learns its inner rates here."""
     chapter, scores = load_chapter(CHAPTER), {}
     monkeypatch.setattr(chapter.training, "EVALUATIONS", 2)
-    monkeypatch.setattr(chapter.training, "STEPS", {"sine": (1,)})
+    monkeypatch.setattr(chapter.training, "STEPS", (1,))
     for method in ("meta-sgd", "pretrain"):
         flags = f"--task sine --method {method} --iterations 250 --learning-rate 0.01 --out-dir"
         scores[method] = run_main(chapter.train, flags, tmp_path / method)["scores"]["transductive"]
