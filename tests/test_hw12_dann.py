@@ -686,12 +686,12 @@ def test_one_large_image_does_not_set_the_size_of_all(hw12_light, spoilt, capsys
 @pytest.mark.full
 def test_the_adversary_beats_the_source_alone(hw12, pair, tmp_path, monkeypatch):
     monkeypatch.setattr(hw12.model, "SETTLING", 20)
-    flags = ["--epochs", "20", "--out-dir", str(tmp_path), "--method"]
+    flags = ["--epochs", "30", "--out-dir", str(tmp_path), "--method"]
     scores = {
         method: hw12.train.main([*FEW[:-2], *flags, method], pair)["score"]
         for method in ("source-only", "dann")
     }
-    assert scores["dann"] > scores["source-only"] + 0.02  # 0.05 on one processor, more on others
+    assert scores["dann"] > scores["source-only"] + 0.05
 
 
 # --- settings that reach the method -----------------------------------------
