@@ -197,7 +197,8 @@ def read_metrics(folder):
         metrics = json.loads(path.read_text("utf-8"))
         if not isinstance(metrics["arguments"], dict) or not isinstance(metrics["files"], dict):
             raise TypeError("other kinds")
-        if metrics["files"].get("metrics.json", own_fingerprint(metrics)) != own_fingerprint(metrics):
+        own = own_fingerprint(metrics)
+        if metrics["files"].get("metrics.json", own) != own:
             raise ValueError("edited by hand")
     except FileNotFoundError as error:
         raise BadInput(f"{path} is missing; run train.py first, with the same --out-dir.") from error

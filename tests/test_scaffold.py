@@ -548,7 +548,6 @@ def test_files_of_a_training_that_were_edited(scaffold, records, tmp_path):
     args = SimpleNamespace(out_dir=tmp_path, seed=1, scale=None)
     metrics = {"metric": "accuracy", "score": np.float32(0.1), "scores": {1: np.nan}, "name": "\udcff"}
     records.record(args, metrics, {"history.csv": lambda path: path.write_text("epoch\n1\n")})
-    records.lock(tmp_path)
     assert records.finished(args)
     assert not records.finished(SimpleNamespace(out_dir=tmp_path, seed=2))
     path = tmp_path / "metrics.json"
