@@ -16,6 +16,7 @@ from scaffold import BadInput
 import keras
 import numpy as np
 from checkpoint import Checkpoint
+from device import divisible, replicas, train_on_batch
 from keras import layers, ops
 from model import LENGTHS, PADDING, batches
 from tqdm import tqdm
@@ -24,7 +25,7 @@ EPOCHS = 6
 MOST_TWEETS = 175_000  # in an epoch
 DRAWN = 1000  # words, for the sum of a batch
 FLATTENED = 0.75  # q is proportional to the word's count to this power, as in word2vec
-BATCH_SIZE, LEARNING_RATE, DROPOUT = 128, 0.002, 0.2
+LEARNING_RATE, DROPOUT = 0.002, 0.2
 
 
 class LanguageModel(keras.Model):
@@ -56,7 +57,8 @@ class LanguageModel(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         entropies, there = y_pred
-        return ops.sum(entropies * there) / ops.maximum(ops.sum(there), 1.0)
+        mean = ops.sum(entropies * there) / ops.maximum(ops.sum(there), 1.0)
+        return mean / replicas()  # TensorFlow adds up the losses of the devices that share a batch
 
 
 def sampled_cross_entropy(context, target, drawn, vectors, bias, log_q):
@@ -85,14 +87,15 @@ def pretrain(args, reader, rows):
     model = LanguageModel(reader.get_layer("words"), lstm, np.log(np.maximum(q, 1e-9)).astype(np.float32))
     epochs = min(EPOCHS, 2 * args.epochs)  # few where the rest is a trial
     portion = min(len(rows), MOST_TWEETS)
-    steps = epochs * (portion // BATCH_SIZE + len(LENGTHS))
+    steps = epochs * (portion // args.batch_size + len(LENGTHS))
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
     model.compile(keras.optimizers.Adam(rate, global_clipnorm=1.0), jit_compile=False)
     model.forward.build((None, lstm.forward_layer.units))
     model.backward.build((None, lstm.forward_layer.units))
     model.optimizer.build(model.trainable_variables)
 
-    others = set(vars(args)) - {"seed", "epochs", "vectors", "synthetic"}  # flags of what comes after
+    own = {"seed", "epochs", "batch_size", "vectors", "synthetic"}
+    others = set(vars(args)) - own  # flags of what comes after
     words = np.array(reader.get_layer("words").words)  # of the text, in the order of how often they occur
     checkpoint = Checkpoint(args, [words], others, "checkpoint_language_model.npz")
     variables = [*model.variables, *model.optimizer.variables]
@@ -102,10 +105,11 @@ def pretrain(args, reader, rows):
         rng = np.random.default_rng([args.seed, epoch])
         some = rows[rng.permutation(len(rows))[:portion]]
         losses = []
-        bar = tqdm(batches(some, BATCH_SIZE, rng), "language model", leave=False, ncols=80, disable=None)
+        bar = tqdm(batches(some, args.batch_size, rng), "language model", leave=False, ncols=80, disable=None)
         for indices, length in bar:
-            drawn = rng.choice(len(q), DRAWN, p=q).astype(np.int32)
-            losses.append(model.train_on_batch((some[indices, :length], drawn)))
+            drawn = divisible(rng.choice(len(q), DRAWN, p=q).astype(np.int32))
+            drawn = np.tile(drawn, replicas())  # each device that computes apart needs all
+            losses.append(train_on_batch(model, (some[indices, :length], drawn)))
         if not np.isfinite(losses).all():
             raise BadInput("the language model's loss is not a number; try --no-language-model.")
         checkpoint.add(epoch + 1, {"cross_entropy": float(np.mean(losses))})

@@ -36,7 +36,7 @@ class Recipe:
 
 
 def parse_args(argv=None):
-    parser = Parser(__doc__, "train", "folder of the three text files", resume=True)
+    parser = Parser(__doc__, "train", "folder of the three text files", resume=True, devices=True)
     add = parser.add_argument
     add("--model", choices=["rnn", "bag"], default="rnn", help="which network, see model.py")
     add(
@@ -99,7 +99,7 @@ def main(argv=None):
     texts = [*np.delete(np.array(sentences, object), validation), *unlabelled]  # no label is needed for them
     unlabelled += [sentences[index] for index in put_away]
     share = labels[training].mean()
-    device = start_keras(args.seed)
+    device = start_keras(args.seed, share=(args.devices, args.batch_size))
     from training import Fit, build
 
     set_aside(args, "model.keras", "labels_alone.keras", "vectors.*")

@@ -9,7 +9,6 @@ validation set, what teaches and what is saved is a moving average of the weight
 
 import csv
 import time
-from contextlib import contextmanager
 
 from scaffold import BadInput, replacing
 
@@ -17,6 +16,7 @@ import keras
 import numpy as np
 import pandas as pd
 from checkpoint import Checkpoint
+from device import ALONE, share_batches, sharing, train_on_batch
 from language_model import pretrain
 from model import batches, build_bag, build_rnn, load_model, ngram_logits, predict_probabilities, with_ngrams
 from ngrams import fit_ngrams
@@ -53,21 +53,13 @@ class Fit:
 
     train = (sentences, labels), a list of str and int64 (N,), is what it learns from; validation, alike, is
     the validation set; unlabelled, list of str, is what the rounds draw from. Unless --no-ngrams is given,
-    what is scored, saved and teaches is `combined`, the mean of the network and a model of n-grams.
+    what is scored, saved and teaches is `combined`, the mean of the network and a model of n-grams. Its
+    network is `averaged`, a copy on one device that has the moving average of the weights.
     """
 
     def __init__(self, args, model, train, validation, unlabelled):
         encode = model.get_layer("words").encode
-        self.args, self.model, self.validation = args, model, validation
-        self.combined, self.ngram_logits = model, None
-        if not args.no_ngrams:
-            self.combined = with_ngrams(model, *fit_ngrams(*train))
-            self.ngram_logits = ngram_logits(self.combined, validation[0])
-        self.rows, self.labels = encode(train[0]), train[1]
-        self.unlabelled, self.unlabelled_rows = unlabelled, encode(unlabelled)
-        self.pseudo = pd.DataFrame({"round": [], "line": [], "label": []})
-        data = self.rows, self.labels, self.unlabelled_rows
-        self.checkpoint, self.progress = Checkpoint(args, data, FREE), (0, 1)
+        self.args, self.model, self.validation, self.devices = args, model, validation, len(sharing)
         model.compile(
             keras.optimizers.Adam(
                 args.learning_rate, clipnorm=1.0, use_ema=True, ema_momentum=1 - 1 / AVERAGED_STEPS
@@ -76,6 +68,17 @@ class Fit:
             jit_compile=False,  # with XLA a step takes longer here: see the README's table
         )
         model.optimizer.build(model.trainable_variables)
+        share_batches(*ALONE)  # but for train_epoch()
+        self.averaged = self.combined = keras.models.clone_model(model)
+        self.ngram_logits = None
+        if not args.no_ngrams:
+            self.combined = with_ngrams(self.averaged, *fit_ngrams(*train))
+            self.ngram_logits = ngram_logits(self.combined, validation[0])
+        self.rows, self.labels = encode(train[0]), train[1]
+        self.unlabelled, self.unlabelled_rows = unlabelled, encode(unlabelled)
+        self.pseudo = pd.DataFrame({"round": [], "line": [], "label": []})
+        data = self.rows, self.labels, self.unlabelled_rows
+        self.checkpoint, self.progress = Checkpoint(args, data, FREE), (0, 1)
 
     def run(self, rounds, resume=False):
         """Train, with resume from the last finished epoch on; write model.keras and checkpoint.npz meanwhile.
@@ -110,12 +113,12 @@ class Fit:
             best = max(
                 [old["accuracy"] for old in self.checkpoint.rows if old["round"] == number], default=-1
             )
-            with self.averaged():
-                row |= self.evaluate()
-                if row["accuracy"] > best:
-                    for name in ["model.keras"] if number else ["model.keras", "labels_alone.keras"]:
-                        with replacing(args.out_dir / name) as path:
-                            self.combined.save(path, include_optimizer=False)
+            self.average()
+            row |= self.evaluate()
+            if row["accuracy"] > best:
+                for name in ["model.keras"] if number else ["model.keras", "labels_alone.keras"]:
+                    with replacing(args.out_dir / name) as path:
+                        self.combined.save(path, include_optimizer=False)
             self.checkpoint.rows.append(row | {"seconds": time.perf_counter() - started})
             self.save()
             tqdm.write(f"epoch {epoch}, " + ", ".join(f"{name} {value:.4g}" for name, value in row.items()))
@@ -157,11 +160,13 @@ class Fit:
         losses = []
         cut = batches(rows, self.args.batch_size, rng)
         first, last = self.progress
+        share_batches(self.devices, self.args.batch_size)
         for step, (indices, length) in enumerate(tqdm(cut, leave=False, ncols=80, disable=None)):
             progress = first + (last - first) * step / len(cut)
             self.model.optimizer.learning_rate = self.args.learning_rate * (1 + np.cos(np.pi * progress)) / 2
             batch = rows[indices, :length], labels[indices, None]
-            losses.append(self.model.train_on_batch(*batch))
+            losses.append(train_on_batch(self.model, *batch))
+        share_batches(*ALONE)
         return float(np.mean(losses))
 
     def evaluate(self):
@@ -171,7 +176,8 @@ class Fit:
         The mean is taken here: on JAX, a second model that predicts with the network's arrays deletes them.
         """
         sentences, labels = self.validation
-        network = logit(predict_probabilities(self.model, sentences).astype(np.float64).clip(1e-7, 1 - 1e-7))
+        probabilities = predict_probabilities(self.averaged, sentences).astype(np.float64)
+        network = logit(probabilities.clip(1e-7, 1 - 1e-7))
         logits = network if self.ngram_logits is None else (network + self.ngram_logits) / 2
         return {
             "validation_loss": float(np.logaddexp(0, np.where(labels == 1, -logits, logits)).mean()),
@@ -179,15 +185,12 @@ class Fit:
             "accuracy": float(np.mean((logits > 0) == (labels == 1))),
         }
 
-    @contextmanager
-    def averaged(self):
-        """For the time of a block, the weights are their moving average."""
+    def average(self):
+        """Give the network that is validated and saved the moving average of the weights."""
         last = self.model.get_weights()
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
-        try:
-            yield
-        finally:
-            self.model.set_weights(last)
+        self.averaged.set_weights(self.model.get_weights())
+        self.model.set_weights(last)
 
     def state(self):
         return [*self.model.variables, *self.model.optimizer.variables]

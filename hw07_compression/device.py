@@ -137,6 +137,25 @@ def dealt(rows):
     return [row for first in range(replicas()) for row in range(first, rows, replicas())]
 
 
+def train_on_batch(model, x, y=None):
+    """model.train_on_batch() of arrays x and labels y, which the devices share. Returns the loss."""
+    if replicas() == 1:  # JAX shares by itself
+        return model.train_on_batch(x, y)
+    import keras
+    import tensorflow as tf
+
+    if model.train_function is None:
+        model.compute_loss(x, y, model(x))  # builds the model and its loss, as Keras cannot of parts
+
+    def own(rows):
+        parts = np.split(rows, replicas())
+        return tf.distribute.get_strategy().experimental_distribute_values_from_function(
+            lambda device: tf.constant(parts[device.replica_id_in_sync_group])
+        )
+
+    return model.train_on_batch(*keras.tree.map_structure(own, (x, y), none_is_leaf=False))
+
+
 def own_part(rows):
     """The rows of a batch that this process brings: all, or each n-th where n processes of JAX share it.
 

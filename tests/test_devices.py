@@ -44,6 +44,7 @@ scaffold.run(lambda: train.main(flags))
 """
 TRIALS = {  # chapters whose batches are shared -> flags of a short training
     "hw03_cnn": "--epochs 1 --generations 2",
+    "hw04_rnn_selftrain": "--epochs 2",
     "hw07_compression": "--epochs 2 --alpha 0 --prune 0",
     "hw08_seq2seq": "--epochs 2 --r-drop 1",
     "hw10_anomaly": "--epochs 2",
@@ -71,7 +72,8 @@ def start(folder, backend, devices, *flags, epochs=0, status=0):
 @pytest.mark.parametrize("chapter", TRIALS)
 def test_a_training_goes_on_with_another_number_of_devices(chapter, tmp_path):
     folder, flags = copy_alone(chapter, tmp_path), TRIALS[chapter].split()
-    output = start(folder, "tensorflow", 2, *flags, epochs=1, status=130)
+    saves = 5 if chapter == "hw04_rnn_selftrain" else 1  # four of the language model
+    output = start(folder, "tensorflow", 2, *flags, epochs=saves, status=130)
     assert "2 devices (cpu:0, cpu:1), each with" in output
     output = start(folder, "tensorflow", 1, *flags, "--resume")
     assert "2 devices" not in output
@@ -208,6 +210,28 @@ def test_the_loss_of_two_devices_is_no_sum(tmp_path):
         start(folder, "tensorflow", 2, *flags)
         losses.append(pd.read_csv(folder / "out" / "history.csv")[["loss", "val_loss"]].to_numpy())
     np.testing.assert_allclose(*losses, rtol=0.02)
+
+
+@pytest.mark.full
+def test_two_devices_read_tweets_as_one(tmp_path):
+    """hw04's losses without dropout, which falls on the same units on every device."""
+    losses = []
+    for count in (1, 2):
+        folder = copy_alone("hw04_rnn_selftrain", tmp_path / str(count))
+        for name, before, after in (
+            ("model.py", "dropout=0.5", "dropout=0.0"),
+            ("language_model.py", "DROPOUT = 0.002, 0.2", "DROPOUT = 0.002, 0.0"),
+        ):
+            text = (folder / name).read_text()
+            assert before in text
+            (folder / name).write_text(text.replace(before, after))
+        start(folder, "tensorflow", 2, "--epochs", "1", "--devices", str(count))
+        with np.load(folder / "out" / "checkpoint_language_model.npz") as found:
+            rows = json.loads(str(found["words"]))["rows"]
+        history = pd.read_csv(folder / "out" / "history.csv")
+        pretraining = [row["cross_entropy"] for row in rows]
+        losses.append([*pretraining, *history["loss"], *history["validation_loss"]])
+    np.testing.assert_allclose(*losses, rtol=0.05)  # means of the devices' means
 
 
 def test_devices_that_are_not_there(load_chapter, capsys):

@@ -242,9 +242,9 @@ def test_a_guess_sees_only_the_words_before_it_or_only_those_after(hw04, rnn):
 
 
 def test_the_language_model_changes_words_and_lstm_and_learns(hw04, rnn, tmp_path, monkeypatch):
-    for name, value in (("EPOCHS", 5), ("BATCH_SIZE", 8), ("LEARNING_RATE", 0.01)):
+    for name, value in (("EPOCHS", 5), ("LEARNING_RATE", 0.01)):
         monkeypatch.setattr(hw04.language_model, name, value)
-    args = hw04.train.parse_args(["--out-dir", str(tmp_path), "--epochs", "5"])
+    args = hw04.train.parse_args(["--out-dir", str(tmp_path), "--epochs", "5", "--batch-size", "8"])
     before = rnn.get_weights()
     hw04.language_model.pretrain(args, rnn, rnn.get_layer("words").encode(["it is good but hot"] * 200))
     with np.load(tmp_path / "checkpoint_language_model.npz") as found:
@@ -409,13 +409,14 @@ def test_an_epoch_reads_labels_and_pseudo_labels_with_their_own(hw04, tmp_path, 
     assert {tuple(row[:2]): label for row, label in zip(rows, labels[:, 0])} == expected
 
 
-def test_inside_the_block_the_weights_are_their_average(hw04, tmp_path):
+def test_what_is_validated_has_the_average_of_the_weights(hw04, tmp_path):
     fit = make_fit(hw04, tmp_path)
     fit.train_epoch(np.random.default_rng(0))
     last = [weight.copy() for weight in fit.model.get_weights()]
-    with fit.averaged():
-        inside = [weight.copy() for weight in fit.model.get_weights()]
-    assert any(not np.allclose(a, b) for a, b in zip(inside, last))
+    means = [np.asarray(mean) for mean in fit.model.optimizer._model_variables_moving_average]
+    fit.average()
+    assert any(not np.allclose(a, b) for a, b in zip(means, last))
+    assert all(np.array_equal(a, b) for a, b in zip(fit.averaged.get_weights(), means))
     assert all(np.array_equal(a, b) for a, b in zip(fit.model.get_weights(), last))
 
 
