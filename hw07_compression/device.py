@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scaffold import BadInput
+from scaffold import NO_MEMORY, BadInput
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def quiet():
         os.dup2(file.fileno(), 2)
         try:
             yield
-        except BadInput:  # says in a sentence what they may have said, too
+        except (BadInput, MemoryError):  # end in a sentence that says what they may have said, too
             raise
         except Exception:
             file.seek(0)
@@ -67,6 +67,8 @@ def start_keras(seed=None, full_precision=True, tensorflow=False, share=ALONE):
                 raise
             raise BadInput(f"KERAS_BACKEND={backend}: {error}; install it, or unset the variable.") from error
         except EDITED as error:
+            if re.search(NO_MEMORY, str(error)):
+                raise MemoryError from error
             raise BadInput(
                 f"Keras does not start ({error}); if keras.json was edited, of ~/.keras or KERAS_HOME, "
                 "remove it."

@@ -54,10 +54,11 @@ def load_images(path):
             values = as_floats(images[start : start + CHUNK])
         wrong = np.flatnonzero(~(np.abs(values) <= 1 + 1e-3).all(axis=(1, 2, 3)))  # NaN is wrong too
         if len(wrong):
-            image = values[wrong[0]].ravel()
-            value = image[np.argmin(np.abs(image) <= 1 + 1e-3)]
+            image = start + wrong[0]
+            index = np.argmin(np.abs(values[wrong[0]]).ravel() <= 1 + 1e-3)
             raise BadInput(
-                f"{path}: image {start + wrong[0] + 1} holds the value {value:g}, expected -1 to 1; {HELP}."
+                f"{path}: image {image + 1} holds the value {images[image].flat[index]:g}, expected -1 to 1; "
+                f"{HELP}."
             )
     return images
 

@@ -15,6 +15,7 @@ from scaffold import run
 
 import numpy as np
 import train
+from augment import HOLE
 from recipes import RECIPES
 from timing import flags_of, import_torch, rate, start
 
@@ -64,16 +65,19 @@ def torch_step(pixels, bfloat16):
         return (columns[None, :, None] - steps == columns[None, None]).float()
 
     def augment(images):
-        draws = torch.rand(5, len(images), 1, 1, 1)
+        draws = torch.rand(7, len(images), 1, 1, 1)
         images = images + draws[0] - 0.5
         grey = images.mean(1, keepdim=True)
         images = (images - grey) * (2 * draws[1]) + grey
         mean = images.mean((1, 2, 3), keepdim=True)
         images = (images - mean) * (draws[2] + 0.5) + mean
         most = size // 8
-        down, right = ((2 * most + 1) * draws[3:, :, :, :, 0]).floor().long() - most
+        down, right = ((2 * most + 1) * draws[3:5, :, :, :, 0]).floor().long() - most
         images = torch.einsum("bij,bcjk->bcik", shifting(down), images)
-        return torch.einsum("bij,bckj->bcki", shifting(right), images)
+        images = torch.einsum("bij,bckj->bcki", shifting(right), images)
+        distances = (torch.arange(size) - size * draws[5:, :, :, 0, 0]).abs()
+        rows, columns = distances < size * HOLE / 2
+        return torch.where((rows[:, :, None] & columns[:, None])[:, None], torch.zeros(()), images)
 
     generator, averaged, discriminator = build_generator(), build_generator(), build_discriminator()
     optimizers = [

@@ -250,6 +250,21 @@ def test_a_process_of_several_without_its_number(load_chapter, monkeypatch):
         loaded.device.start_keras(share=(None, 128))
 
 
+def test_libraries_that_find_no_memory(load_chapter, monkeypatch, capfd):
+    """They say it in an ImportError, which otherwise speaks of an edited keras.json."""
+    loaded = load_chapter("hw03_cnn", "device")
+
+    def fail():
+        os.write(2, b"lines of a library")
+        raise ImportError("tf.so: failed to map segment from shared object")
+
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    monkeypatch.setattr(keras.distribution, "list_devices", fail)
+    with pytest.raises(MemoryError):
+        loaded.device.start_keras()
+    assert "lines" not in capfd.readouterr().err
+
+
 def test_a_batch_that_devices_cannot_share(load_chapter, monkeypatch):
     loaded = load_chapter("hw03_cnn")
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0", "gpu:1", "gpu:2", "gpu:3"])

@@ -593,7 +593,7 @@ def with_value(value, dtype=None):
         (with_value(np.nan), ["image 4", "nan", "expected -1 to 1"]),
         (with_value(-np.inf), ["image 4", "-inf"]),
         (with_value(1.5), ["image 4", "1.5"]),
-        (with_value(1e300, np.float64), ["image 4", "expected -1 to 1"]),
+        (with_value(1e300, np.float64), ["image 4", "1e+300, expected -1 to 1"]),
         (lambda x: (x + 1) * 127.5, ["image 1", "expected -1 to 1"]),
         (lambda x: x[:19], ["19 and 20 images", "at least 20 and 10"]),
         (lambda x: np.repeat(x[:1], 60, axis=0), ["train.npy holds one image 60 times"]),

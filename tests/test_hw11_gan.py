@@ -257,9 +257,10 @@ def test_noise_is_of_one_distribution_in_training_and_in_sampling(hw11):
     assert not np.array_equal(*changes), "true and generated images would be changed alike"
 
 
-def test_augmentation_moves_what_it_should(hw11):
+def test_augmentation_moves_what_it_should(hw11, monkeypatch):
     import tensorflow as tf
 
+    monkeypatch.setattr(hw11.augment, "HOLE", 0.0)
     images = np.random.default_rng(0).uniform(-1, 1, (64, 16, 16, 3)).astype(np.float32)
     down = hw11.augment.shifting(tf.constant([[2], [-1], [0]]), 16)
     moved = np.einsum("bij,bjkc->bikc", down, images[:3])
@@ -283,6 +284,21 @@ def test_augmentation_moves_what_it_should(hw11):
         tape.watch(x)
         total = tf.reduce_sum(tf.square(hw11.augment.augment(x, [0, 1])))
     assert (np.abs(tape.gradient(total, x)).sum(axis=(1, 2, 3)) > 0).all()
+
+
+def test_a_square_is_cut_out_anywhere(hw11):
+    import tensorflow as tf
+
+    white = np.asarray(hw11.augment.augment(tf.fill((2000, 16, 16, 3), 100.0), [0, 1]))
+    holes = (white == 0).all(axis=-1)
+    assert ((white == 0).any(axis=-1) == holes).all()  # in all colours
+    corners = holes[:, 4:12, 4:12]  # nothing that enters by a shift
+    rows, columns = corners.any(axis=2).sum(axis=1), corners.any(axis=1).sum(axis=1)
+    assert (corners.sum(axis=(1, 2)) == rows * columns).all()  # a rectangle
+    assert rows.max() == columns.max() == 8
+    share = holes[:, 7:9, 7:9].mean()  # the middle is cut out if the centre is in a quarter of the image
+    assert abs(share - 0.25) < 0.03
+    assert abs(np.mean((rows > 0) & (columns > 0)) - (15 / 16) ** 2) < 0.03
 
 
 def test_flips_are_whole_mirrors_of_half(hw11):
@@ -807,6 +823,7 @@ def test_an_image_is_changed_in_its_colours_by_one_factor(hw11, monkeypatch):
     import tensorflow as tf
 
     monkeypatch.setattr(hw11.augment, "SHIFT", 0.0)
+    monkeypatch.setattr(hw11.augment, "HOLE", 0.0)
     images = np.random.default_rng(0).uniform(-1, 1, (200, 8, 8, 3)).astype(np.float32)
     changed = np.asarray(hw11.augment.augment(tf.constant(images), [0, 1]))
     before, after = (x[..., :2] - x[..., 1:] for x in (images, changed))
