@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from images import cut_out, image_files, image_size, numbered_files, open_image, read_images, shrink
 from PIL import Image, ImageFilter
-from shapes import SHAPES, coloured_shapes, drawings, photographs, white_shapes
+from synthetic import SHAPES, coloured_shapes, drawings, photographs, white_shapes
 
 MAX_SIDE = 256  # pixels: larger sets are shrunk
 LARGE, OWN = 224, 28  # pixels a side of a person's own drawing, before and after it is shrunk
