@@ -8,16 +8,14 @@ operations that gradients pass through, does not.
 import tensorflow as tf
 
 SHIFT = 1 / 8  # of the side, at most
-HOLE = 1 / 2  # side of the square that is cut out, as a share of the image's; its centre is anywhere
 
 
 def augment(images, seed):
-    """float32 (batch, h, w, 3), -1 to 1 -> the same shape: brightness, saturation, contrast, position,
-    and a square that is cut out.
+    """float32 (batch, h, w, 3), -1 to 1 -> the same shape: brightness, saturation, contrast, position.
 
     seed : int32 (2,), which alone decides what is drawn.
     """
-    draws = tf.random.stateless_uniform((7, tf.shape(images)[0], 1, 1, 1), seed)  # 0 to 1
+    draws = tf.random.stateless_uniform((5, tf.shape(images)[0], 1, 1, 1), seed)  # 0 to 1
     images += draws[0] - 0.5
     grey = tf.reduce_mean(images, axis=-1, keepdims=True)
     images = (images - grey) * (2 * draws[1]) + grey
@@ -25,13 +23,10 @@ def augment(images, seed):
     images = (images - mean) * (draws[2] + 0.5) + mean
     size = images.shape[1]
     most = round(size * SHIFT)
-    steps = tf.cast(tf.floor((2 * most + 1) * draws[3:5, :, 0, 0]), tf.int32) - most  # (2, batch, 1)
+    steps = tf.cast(tf.floor((2 * most + 1) * draws[3:, :, 0, 0]), tf.int32) - most  # (2, batch, 1)
     down, right = steps[0], steps[1]
     images = tf.einsum("bij,bjkc->bikc", shifting(down, size), images)
-    images = tf.einsum("bij,bkjc->bkic", shifting(right, size), images)
-    distances = tf.abs(tf.range(size, dtype=tf.float32) - size * draws[5:, :, 0, 0])  # (2, batch, size)
-    rows, columns = tf.unstack(distances < size * HOLE / 2)
-    return tf.where((rows[:, :, None] & columns[:, None])[..., None], 0.0, images)
+    return tf.einsum("bij,bkjc->bkic", shifting(right, size), images)
 
 
 def shifting(steps, size):

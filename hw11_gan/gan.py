@@ -33,6 +33,7 @@ class GAN:
     discriminator_steps: int = 1  # updates of the discriminator in a step, each by other true images
     generator_steps: int = 1  # updates of the generator in a step, after them
     diversity: float = 0.0  # strength of losses.mode_seeking_loss
+    r1: float = 0.0  # strength of losses.r1_penalty
     augmented: bool = True
     averaging: bool = True  # else the averaged weights are the generator's
     seed: int = 0
@@ -112,7 +113,9 @@ def make_step(gan):
             real = gan.augment(gan.real(parts[turn], draws.flips), draws.changes[0])
             fake = gan.augment(generator(draws.noise, training=True), draws.changes[1])
             with tf.GradientTape() as tape:  # begins after the generator: nothing flows back into it
-                of_discriminator = discriminator_loss(gan.loss, discriminator, real, fake, draws.mix)
+                of_discriminator = discriminator_loss(
+                    gan.loss, discriminator, real, fake, draws.mix, gan.r1, gan.step
+                )
             gradients = tape.gradient(of_discriminator, discriminator.trainable_variables)
             discriminator_optimizer.apply(gradients, discriminator.trainable_variables)
             if gan.loss == "wgan":
@@ -177,7 +180,9 @@ class TrainableGAN(keras.Model):
         fake = self.generator(draws.noise, training=True)
         real, fake = (self.gan.augment(*both) for both in zip((real, fake), draws.changes))
         with tf.GradientTape() as tape:
-            loss = discriminator_loss(self.gan.loss, self.discriminator, real, fake, draws.mix)
+            loss = discriminator_loss(
+                self.gan.loss, self.discriminator, real, fake, draws.mix, self.gan.r1, self.gan.step
+            )
         weights = self.discriminator.trainable_weights
         self.discriminator_optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
         if self.gan.loss == "wgan":

@@ -4,17 +4,19 @@ Numbers of the discriminator: `real` for true images, `fake` for generated ones,
 
 | loss    | the discriminator lowers                           | the generator lowers | beside that      |
 |---------|----------------------------------------------------|----------------------|------------------|
-| dcgan   | -log D(real) - log(1 - D(fake)), D = sigmoid       | -log D(fake)         |                  |
+| dcgan   | -log D(real) - log(1 - D(fake)), D = sigmoid       | -log D(fake)         | R1, not original |
 | lsgan   | (real - 1)^2 / 2 + fake^2 / 2                      | (fake - 1)^2 / 2     |                  |
 | wgan    | fake - real                                        | -fake                | weights clipped  |
 | wgan-gp | fake - real                                        | -fake                | gradient penalty |
 | sngan   | max(0, 1 - real) + max(0, 1 + fake)                | -fake                | spectral norm 1  |
 
 All are means over the batch. Goodfellow et al. 2014 and Radford et al. 2015, Mao et al. 2017, Arjovsky et al.
-2017, Gulrajani et al. 2017, Miyato et al. 2018. A new loss is one more entry of LOSSES.
+2017, Gulrajani et al. 2017, Miyato et al. 2018; R1 is of Mescheder et al. 2018. A new loss is one more entry
+of LOSSES.
 """
 
 import tensorflow as tf
+from recipes import R1_EVERY
 
 CLIP = 0.01  # wgan: no weight of the discriminator is larger
 PENALTY = 10.0  # wgan-gp: strength of the gradient penalty
@@ -39,15 +41,19 @@ LOSSES = {  # name: (loss of the discriminator, loss of the generator, how the d
 }
 
 
-def discriminator_loss(name, discriminator, real, fake, mix):
+def discriminator_loss(name, discriminator, real, fake, mix, r1=0.0, step=0):
     """real, fake : float32 (batch, h, w, 3). mix : (batch, 1, 1, 1), 0 to 1, wgan-gp's. Returns a scalar.
 
+    r1 : strength of r1_penalty(), which is taken in each R1_EVERY-th step, from step 0 on.
     The two halves are two batches: with batch normalisation, each is normalised by its own statistics.
     """
     of_real, of_fake = discriminator(real, training=True), discriminator(fake, training=True)
     loss = tf.reduce_mean(LOSSES[name][0](of_real, of_fake))
     if name == "wgan-gp":
         loss += PENALTY * gradient_penalty(discriminator, real, fake, mix)
+    if r1:
+        strength = r1 * R1_EVERY
+        loss += tf.cond(step % R1_EVERY == 0, lambda: strength * r1_penalty(discriminator, real), lambda: 0.0)
     return loss
 
 
@@ -69,6 +75,18 @@ def gradient_penalty(critic, real, fake, mix):
     gradients = tape.gradient(scores, between)  # (batch, h, w, 3): an image's score depends on itself alone
     lengths = tf.sqrt(tf.reduce_sum(tf.square(gradients), axis=(1, 2, 3)) + 1e-12)
     return tf.reduce_mean(tf.square(lengths - 1))
+
+
+def r1_penalty(discriminator, real):
+    """E[|d logit / d image|^2] / 2 at true images: the discriminator may not be steep where the data lie.
+
+    Else it learns the faces by heart, and what the generator is told is noise.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(real)
+        logits = discriminator(real, training=True)
+    gradients = tape.gradient(logits, real)  # (batch, h, w, 3)
+    return tf.reduce_mean(tf.reduce_sum(tf.square(gradients), axis=(1, 2, 3))) / 2
 
 
 def mode_seeking_loss(fake, noise):

@@ -24,8 +24,10 @@ class LossRecipe:
     beta_1: float  # Adam's, of both networks
     steps: int = 1  # updates of the discriminator in a step
     epsilon: float = 1e-3  # of its batch normalisation: Keras' own. A clipped one's variances are far less
+    r1: float = 0.0  # strength of the gradient penalty at true images
 
 
+R1_EVERY = 8  # steps: R1 is taken so seldom, and as many times as strong (Karras et al. 2020)
 UPDATES = 23_400  # at most, of the default's discriminator: with many faces that is fewer epochs
 RECIPES = {
     "default": Recipe(50, 32, 0.0002, 64, 32, 4),
@@ -33,7 +35,7 @@ RECIPES = {
     "synthetic": Recipe(60, 16, 0.0005, 32, 16, 4),
 }
 LOSS_RECIPES = {
-    "dcgan": LossRecipe(1, 0.5),
+    "dcgan": LossRecipe(1, 0.5, r1=0.05),
     "lsgan": LossRecipe(1, 0.5),
     "wgan": LossRecipe(1, 0.0, 5, 1e-5),
     "wgan-gp": LossRecipe(2, 0.0, 5),

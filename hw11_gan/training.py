@@ -36,6 +36,7 @@ def build_gan(args):
             discriminator_steps=args.discriminator_steps,
             generator_steps=args.generator_steps,
             diversity=args.diversity,
+            r1=0.0 if args.original else of_loss.r1,
             augmented=not args.original,
             averaging=not args.original,
             seed=args.seed,
