@@ -4,7 +4,7 @@ Numbers of the discriminator: `real` for true images, `fake` for generated ones,
 
 | loss    | the discriminator lowers                           | the generator lowers | beside that      |
 |---------|----------------------------------------------------|----------------------|------------------|
-| dcgan   | -log D(real) - log(1 - D(fake)), D = sigmoid       | -log D(fake)         | R1, not original |
+| dcgan   | -log D(real) - log(1 - D(fake)), D = sigmoid       | -log D(fake)         | R1               |
 | lsgan   | (real - 1)^2 / 2 + fake^2 / 2                      | (fake - 1)^2 / 2     |                  |
 | wgan    | fake - real                                        | -fake                | weights clipped  |
 | wgan-gp | fake - real                                        | -fake                | gradient penalty |
