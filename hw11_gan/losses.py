@@ -69,11 +69,7 @@ def generator_loss(name, discriminator, augmented, fake, noise, diversity=0.0):
 def gradient_penalty(critic, real, fake, mix):
     """E[(|d critic / d image| - 1)^2] at images between real and fake ones, drawn by mix."""
     between = mix * real + (1 - mix) * fake
-    with tf.GradientTape() as tape:
-        tape.watch(between)
-        scores = critic(between, training=True)
-    gradients = tape.gradient(scores, between)  # (batch, h, w, 3): an image's score depends on itself alone
-    lengths = tf.sqrt(tf.reduce_sum(tf.square(gradients), axis=(1, 2, 3)) + 1e-12)
+    lengths = tf.sqrt(squared_gradients(critic, between) + 1e-12)
     return tf.reduce_mean(tf.square(lengths - 1))
 
 
@@ -82,11 +78,15 @@ def r1_penalty(discriminator, real):
 
     Else it learns the faces by heart, and what the generator is told is noise.
     """
+    return tf.reduce_mean(squared_gradients(discriminator, real)) / 2
+
+
+def squared_gradients(discriminator, images):
+    """|d sum of the discriminator's numbers / d image|^2 of images (batch, h, w, 3): float32 (batch,)."""
     with tf.GradientTape() as tape:
-        tape.watch(real)
-        logits = discriminator(real, training=True)
-    gradients = tape.gradient(logits, real)  # (batch, h, w, 3)
-    return tf.reduce_mean(tf.reduce_sum(tf.square(gradients), axis=(1, 2, 3))) / 2
+        tape.watch(images)
+        numbers = discriminator(images, training=True)
+    return tf.reduce_sum(tf.square(tape.gradient(numbers, images)), axis=(1, 2, 3))
 
 
 def mode_seeking_loss(fake, noise):

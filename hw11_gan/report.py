@@ -48,7 +48,7 @@ from sheets import GAP, plot_rows
 from timing import speeds
 from training import FEATURES, FREE, GENERATED, build_gan
 
-ORIGINAL_EPOCHS, EARLY = 10, 1  # three quarters of the default's processor time; the first epoch
+ORIGINAL_EPOCHS, EARLY = 10, 1  # four fifths of the default's processor time; the first epoch
 LOSSES = {"dcgan": 18, "lsgan": 18, "wgan": 29, "wgan-gp": 19, "sngan": 18}  # epochs, all of as many minutes
 CLOSE = "dcgan", "lsgan"  # have all seeds; the others, which lie far behind, have two
 COLLAPSE = "--image-size 32 --batch-size 64 --learning-rate 0.0005 --epochs 1"
