@@ -107,7 +107,7 @@ def check_hw08(out):
 
 
 def check_hw09(out):
-    assert list(pd.read_csv(out / "history.csv").epoch) == [1, 2] * 3
+    assert list(pd.read_csv(out / "history.csv").epoch) == [1, 2] * 2
     assert (out / "submission.csv").read_text().startswith("id,label\n")
     submission = pd.read_csv(out / "submission.csv")
     assert list(submission.id) == list(range(300))
@@ -215,11 +215,11 @@ SMOKE = {
     "hw06_adversarial": ("--epsilon 32", "--iterations 1 --seeds 1", check_hw06),
     "hw07_compression": ("--epochs 1 --width 0.3", "--epochs 1 --seeds 1", check_hw07),
     "hw08_seq2seq": ("--epochs 2 --units 16", "--epochs 1 --seeds 1", check_hw08),
-    "hw09_autoencoder": ("--epochs 2", "--epochs 1 --seeds 1", check_hw09),
+    "hw09_autoencoder": ("--epochs 2 --networks 2", "--epochs 1 --seeds 1", check_hw09),
     "hw10_anomaly": ("--epochs 1", "--epochs 1 --seeds 1", check_hw10),
     "hw11_gan": ("--epochs 2 --image-size 16", "--epochs 1 --seeds 1", check_hw11),
     "hw12_dann": ("--epochs 2", "--epochs 1 --seeds 1", check_hw12),
-    "hw13_meta": ("--iterations 2", "--iterations 1 --seeds 1", check_hw13),
+    "hw13_meta": ("--iterations 2 --inner-steps 2", "--iterations 1 --seeds 1", check_hw13),
     "hw14_lifelong": ("--epochs 2", "--epochs 1 --seeds 1", check_hw14),
     "hw15_rl": ("--iterations 6", "--iterations 2 --seeds 1", check_hw15),
 }
