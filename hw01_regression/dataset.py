@@ -13,7 +13,7 @@ Units: PM2.5 and PM10 in ug/m3; NO, NO2, NOx, O3 and SO2 in ppb; CH4, CO, NMHC a
 degrees Celsius; RH in %; RAINFALL in mm; WD_HR and WIND_DIREC in degrees; WIND_SPEED and WS_HR in m/s.
 """
 
-from scaffold import HELP, BadInput, read_csv, replacing
+from scaffold import HELP, BadInput, line_of, read_csv, replacing
 
 import numpy as np
 import pandas as pd
@@ -54,8 +54,10 @@ def load_train(folder):
 
     dates = pd.to_datetime(frame["日期"], format="%Y/%m/%d", errors="coerce")
     if dates.isna().any():
-        line = dates.index[dates.isna()][0]
-        raise BadInput(f"{path}: line {line}: {frame['日期'][line]!r} is not a date like 2014/1/31; {HELP}.")
+        row = dates.index[dates.isna()][0]
+        raise BadInput(
+            f"{path}: line {line_of(path, row)}: {frame['日期'][row]!r} is not a date like 2014/1/31; {HELP}."
+        )
     by_day = stack_items(path, dates, frame["測項"], hours)  # date -> (18, 24)
 
     months = {}
@@ -150,9 +152,9 @@ def hours_within(windows, hours):
 
 
 def read_table(path, header):
-    """Read a CSV as text, UTF-8 or Big5; the index is the line number in the file, from 1."""
+    """Read a CSV as text, UTF-8 or Big5; the index is the row's number in the file, for line_of()."""
     frame = read_csv(path, ("UTF-8-sig", "Big5"), header=header, dtype=str, keep_default_na=False)
-    frame.index += 1 if header is None else 2
+    frame.index += 0 if header is None else 1
     return frame
 
 
@@ -169,7 +171,7 @@ def to_numbers(path, frame, first_column):
     if len(wrong):
         row, column = wrong[0]
         raise BadInput(
-            f"{path}: line {frame.index[row]}, column {first_column + column + 1}: "
+            f"{path}: line {line_of(path, frame.index[row])}, column {first_column + column + 1}: "
             f"{text.iat[row, column][:50]!r} is not a number from -{LARGEST:,} to {LARGEST:,}; {HELP}."
         )
     return numbers

@@ -13,7 +13,7 @@ ids count from 0. Columns and rows are matched by name and by id, never by their
 
 import re
 
-from scaffold import HELP, BadInput, read_csv, replacing
+from scaffold import HELP, BadInput, line_of, read_csv, replacing
 
 import numpy as np
 import pandas as pd
@@ -130,7 +130,7 @@ def read_numbers(path):
         if not usable.all():
             row = int(np.argmin(usable))
             raise BadInput(
-                f"{path}: line {row + 2}, column {name!r}: "
+                f"{path}: line {line_of(path, row + 1)}, column {name!r}: "
                 f"{str(frame[name].iloc[row])[:50]!r} is not a number; {HELP}."
             )
         if not pd.api.types.is_numeric_dtype(frame[name]):  # of more than 64 bits

@@ -303,6 +303,13 @@ def read_csv(path, encodings=("UTF-8-sig",), **settings):
     return frame.astype({name: str for name in frame if frame[name].dtype.kind == "O"})
 
 
+def line_of(path, row):
+    """The line, from 1, of a row of a table in a text file; 0: the header. Pandas passes over empty lines."""
+    with open(path, "rb") as file:
+        lines = [number for number, line in enumerate(file, 1) if line.strip()]
+    return lines[min(row, len(lines) - 1)]
+
+
 @contextlib.contextmanager
 def replacing(path):
     """Give a name beside `path` to write a file or a folder to; it takes the place of `path`, of all that an

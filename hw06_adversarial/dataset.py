@@ -10,7 +10,7 @@ Images are read in the order of labels.csv, never in that of the folder. Without
 count from 0. Any number of images, of categories, and any one size will do.
 """
 
-from scaffold import HELP, BadInput, read_csv, replacing
+from scaffold import HELP, BadInput, line_of, read_csv, replacing
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,8 @@ def load_images(folder):
         if not whole.all():
             row = int(np.argmin(whole))
             raise BadInput(
-                f"{path}: line {row + 2}: {column} is {table[column][row]!r}, no whole number; {HELP}."
+                f"{path}: line {line_of(path, row + 1)}: {column} is {table[column][row]!r}, "
+                f"no whole number; {HELP}."
             )
         table[column] = numbers
     labels = table.TrueLabel.to_numpy(np.int64)
@@ -56,7 +57,8 @@ def load_images(folder):
     if len(outside):
         row = outside[0]
         raise BadInput(
-            f"{path}: line {row + 2}: TrueLabel is {labels[row]}, expected 0..{len(categories) - 1}; {HELP}."
+            f"{path}: line {line_of(path, row + 1)}: TrueLabel is {labels[row]}, "
+            f"expected 0..{len(categories) - 1}; {HELP}."
         )
     names = [f"{number:03d}.png" for number in ids]
     return read_image_files(folder / "images", names), labels, list(categories.CategoryName), names

@@ -7,7 +7,7 @@ zip file holds all of Omniglot; any number of alphabets, characters, drawings an
 Folders and files are read in the order of their names. A character is named by its path, "Greek/character01".
 """
 
-from scaffold import HELP, BadInput, read_csv, replacing
+from scaffold import HELP, BadInput, line_of, read_csv, replacing
 
 import numpy as np
 import pandas as pd
@@ -101,8 +101,8 @@ def load_points(path):
     wrong = np.flatnonzero(~(np.abs(values) <= LARGEST).all(axis=1))  # NaN is not
     if len(wrong):
         raise BadInput(
-            f"{path}: line {wrong[0] + 2} has no two numbers from {-LARGEST:,} to {LARGEST:,}, "
-            f"expected x and y; {HELP}."
+            f"{path}: line {line_of(path, wrong[0] + 1)} has no two numbers from {-LARGEST:,} to "
+            f"{LARGEST:,}, expected x and y; {HELP}."
         )
     if len(values) < 2:
         raise BadInput(f"{path} has {len(values)} points, expected at least 2; {HELP}.")

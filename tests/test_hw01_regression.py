@@ -244,6 +244,7 @@ BAD_TRAIN = {
     "an item misspelt": (change(11, lambda line: line.replace("PM2.5", "PM25")), ["lacks the item PM2.5"]),
     "a row twice": (lambda lines: [*lines, lines[-1]], ["2014/12/20 has WS_HR twice"]),
     "a text for a number": (change(6, lambda line: line + "x"), ["line 6, column 27", "is not a number"]),
+    "after an empty line": (change(6, lambda line: "\n" + line + "x"), ["line 7, column 27"]),
     "an empty cell": (
         change(6, lambda line: line.rsplit(",", 1)[0] + ","),
         ["line 6, column 27", "'' is not"],

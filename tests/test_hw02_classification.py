@@ -281,6 +281,11 @@ BAD_TRAIN = {
         set_cell(7, 1, "old"),
         ["line 8, column 'age'", "'old' is not a number"],
     ),
+    "after an empty line": (
+        "X_train",
+        lambda rows: [*rows[:2], [], *set_cell(7, 1, "old")(rows)[2:]],
+        ["line 9, column 'age'"],
+    ),
     "an empty cell": ("X_train", set_cell(7, 1, ""), ["line 8, column 'age'", "is not a number"]),
     "not a number": ("X_train", set_cell(7, 1, "NaN"), ["line 8, column 'age'"]),
     "infinity": ("X_train", set_cell(7, 1, "inf"), ["line 8, column 'age'", "'inf'"]),

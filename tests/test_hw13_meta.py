@@ -751,6 +751,7 @@ def test_bad_points_and_models(hw13, capsys, tmp_path, whole_set):
         "x,z\n1,2\n3,4\n": ["the column y is missing"],
         "x,y\n1,2\n": ["has 1 points", "at least 2"],
         "x,y\n1,2\n3,four\n": ["line 3", "two numbers"],
+        "\nx,y\n\n1,2\n  \n3,four\n": ["line 6", "two numbers"],
         "x,y\n1,2\n3,\n": ["line 3", "two numbers"],
         "x,y\ninf,2\n3,4\n": ["line 2", "two numbers"],
         "x,y\n1,1e300\n3,4\n": ["line 2", "two numbers from -1,000 to 1,000"],
