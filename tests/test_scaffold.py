@@ -106,7 +106,7 @@ def test_a_full_disk_behind_stdout(out):
     assert "standard output or a file: No space left on device" in done.stderr
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("cp1252", marks=pytest.mark.full)])
 def test_a_terminal_that_cannot_write_chinese(tmp_path, encoding):
     folder = tmp_path / "輸出"
     start("train.py", "--synthetic", "--epochs", "1", "--out-dir", folder, PYTHONIOENCODING=encoding)
@@ -125,7 +125,7 @@ def test_a_cache_that_cannot_be_written(tmp_path):
     assert not start(*argv, MPLCONFIGDIR=str(tmp_path / "file")).stderr
 
 
-@pytest.mark.parametrize("current", [True, False])
+@pytest.mark.parametrize("current", [True, pytest.param(False, marks=pytest.mark.full)])
 def test_a_users_matplotlibrc(tmp_path, current):
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfigure.dpi: 3\n")
     where = {"folder": tmp_path} if current else {"MPLCONFIGDIR": str(tmp_path)}
@@ -256,7 +256,7 @@ def test_a_backend_that_is_not_there(load_chapter, monkeypatch):
     [
         "[]",
         '{"floatx": []}',
-        '{"backend": 3}',
+        pytest.param('{"backend": 3}', marks=pytest.mark.full),
         pytest.param('{"nnx_enabled": true}', marks=pytest.mark.full),
         pytest.param("[" * 100_000, marks=pytest.mark.full, id="deep"),
     ],
