@@ -1,8 +1,9 @@
-"""The novelty of a code: three scores from the codes of training images; large is far from them.
+"""The novelty of a code: four scores from the codes of training images; large is far from them.
 
 | function    | the score                                              | the density it assumes       |
 |-------------|--------------------------------------------------------|------------------------------|
 | neighbours  | mean distance to the NEIGHBOURS nearest training codes | none                         |
+| cosine      | the same between their directions, see directions()    | none                         |
 | mahalanobis | distance to the mean, in deviations                    | one Gaussian                 |
 | mixture     | minus the log density of the first COMPONENTS          | KINDS Gaussians              |
 """
@@ -11,6 +12,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import normalize
 
 NEIGHBOURS = 5
 KINDS = 8  # Gaussians of a mixture
@@ -26,6 +28,19 @@ def nearest(train_codes, codes, count=NEIGHBOURS):
 def neighbours(train_codes, codes):
     """float (m, d), (n, d) -> (n,)."""
     return nearest(train_codes, codes)[0].mean(axis=1)
+
+
+def cosine(train_codes, codes):
+    """float (m, d), (n, d) -> (n,), 0 to 2."""
+    return neighbours(*directions(train_codes, codes))
+
+
+def directions(train_codes, codes):
+    """Both as vectors of length 1, so that the square of their distance is 2 - 2 * cosine.
+
+    They are whitened before: else the few components that vary most would settle all angles.
+    """
+    return tuple(normalize(some) for some in whitened(train_codes, codes, train_codes.shape[1]))
 
 
 def whitened(train_codes, codes, components):
@@ -49,4 +64,4 @@ def mixture(train_codes, codes):
     return -GaussianMixture(kinds, reg_covar=1e-3, random_state=0).fit(train_codes).score_samples(codes)
 
 
-DENSITIES = {"neighbours": neighbours, "mahalanobis": mahalanobis, "mixture": mixture}
+DENSITIES = {"neighbours": neighbours, "cosine": cosine, "mahalanobis": mahalanobis, "mixture": mixture}

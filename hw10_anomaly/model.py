@@ -12,6 +12,9 @@ autoencoders: what `encoder` makes of an image, `decoder` undoes, the same shape
 
 rotation: `encoder` makes a map of 4x4x192 features and takes its mean over the positions, 192 numbers; the
 logits of the four turns are linear in them. Any height and width that are equal will do.
+
+contrastive: `encoder` makes the same map and takes its mean in each quarter of the image, 768 numbers; two
+dense layers make the projection of them, 64 numbers. Any height and width will do.
 """
 
 import math
@@ -26,8 +29,15 @@ from vae import Sampling
 AUTOENCODERS = ("fcn", "cnn", "vae", "pca")
 DENSE_WIDTHS = (1024, 256)
 FILTERS = (32, 64, 128)  # of cnn and vae; each halves height and width
-ROTATION_LAYERS = ((4, 48, 2), (3, 96, 2), (3, 96, 1), (3, 192, 2), (3, 192, 1))  # kernel, filters, stride
+CONVOLUTIONS = (
+    (4, 48, 2),
+    (3, 96, 2),
+    (3, 96, 1),
+    (3, 192, 2),
+    (3, 192, 1),
+)  # kernel, filters, stride; of rotation, contrastive
 ROTATIONS = 4
+PROJECTION = (192, 64)  # units of the layers between a code and the contrastive loss
 
 
 def build_autoencoder(network, shape, code_size):
@@ -78,24 +88,39 @@ def set_components(model, mean, components):
 
 def build_rotation_network(shape):
     """A model that says how far an image was turned: logits (n, ROTATIONS)."""
+    steps = [*feature_map(), layers.GlobalAveragePooling2D()]
+    encoder = keras.Sequential([keras.Input(shape), *steps], name="encoder")
+    images = keras.Input(shape)
+    return keras.Model(images, layers.Dense(ROTATIONS)(encoder(images)), name="rotation")
+
+
+def build_contrastive_network(shape):
+    """A model of images float32 (n, h, w, 3) -> the projections of their codes, (n, 64)."""
+    quarter = [-(-length // 2**4) for length in shape[:2]]  # the map is an eighth as high and wide
+    steps = [*feature_map(), layers.AveragePooling2D(quarter, padding="same"), layers.Flatten()]
+    encoder = keras.Sequential([keras.Input(shape), *steps], name="encoder")
+    images = keras.Input(shape)
+    hidden = layers.Dense(PROJECTION[0], "relu")(encoder(images))
+    return keras.Model(images, layers.Dense(PROJECTION[1])(hidden), name="contrastive")
+
+
+def feature_map():
+    """Layers that make of an image of 32x32 a map of 4x4x192 features."""
     steps = []
-    for kernel, filters, stride in ROTATION_LAYERS:
+    for kernel, filters, stride in CONVOLUTIONS:
         # A training is short: the running means follow within some ten steps, not some hundred.
         steps += [
             layers.Conv2D(filters, kernel, strides=stride, padding="same", use_bias=False),
             layers.BatchNormalization(momentum=0.9),
             layers.ReLU(),
         ]
-    steps.append(layers.GlobalAveragePooling2D())
-    encoder = keras.Sequential([keras.Input(shape), *steps], name="encoder")
-    images = keras.Input(shape)
-    return keras.Model(images, layers.Dense(ROTATIONS)(encoder(images)), name="rotation")
+    return steps
 
 
 def build_model(network, shape, code_size):
-    """A network by its name: one of AUTOENCODERS, or rotation."""
-    if network == "rotation":
-        return build_rotation_network(shape)
+    """A network by its name: one of AUTOENCODERS, rotation or contrastive."""
+    if network not in AUTOENCODERS:
+        return {"rotation": build_rotation_network, "contrastive": build_contrastive_network}[network](shape)
     return build_autoencoder(network, shape, code_size)
 
 

@@ -20,6 +20,9 @@ def parse_args(argv=None):
     parser.add_argument(
         "--answers", type=file_path, help="CSV file with id,anomaly; else answers.csv of --data-dir"
     )
+    parser.add_argument(
+        "--other", type=file_path, nargs="+", default=[], help="folders with other anomalies, for two methods"
+    )
     parser.set_defaults(seeds=3)
     return parser.parse(argv)
 
@@ -51,8 +54,8 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.metrics import roc_curve
 
-NETWORKS = ("fcn", "cnn", "vae", "pca", "best")  # by the method that trains it
-PASSES = 3  # over the training images, the same for all autoencoders but pca
+NETWORKS = ("fcn", "cnn", "vae", "pca", "contrastive", "best")  # by the method that trains it
+PASSES = {"fcn": 3, "cnn": 3, "vae": 3}  # over the training images, of the other networks as in the recipe
 METHODS = {  # a row of the first table: whose network, which score
     "fcn": ("fcn", "error"),
     "cnn": ("cnn", "error"),
@@ -61,11 +64,13 @@ METHODS = {  # a row of the first table: whose network, which score
     "pca": ("pca", "error"),
     "knn: neighbours of the PCA code": ("pca", "neighbours"),
     "latent: neighbours of the cnn's code": ("cnn", "neighbours"),
+    "contrastive: neighbours by their directions": ("contrastive", "cosine"),
     "best, score rotation": ("best", "rotation"),
     "best, score neighbours": ("best", "neighbours"),
     "best, score comparison": ("best", "comparison"),
     "best, score fine-tuned (default)": ("best", "fine-tuned"),
 }
+ONE_BY_ONE = {"knn": "neighbours", "contrastive": "cosine"}  # methods on other anomalies, and their scores
 ON_CODES = (*DENSITIES, "comparison")
 SHARES = (0.2, 0.1, 0.05, 0.02)  # of anomalies in the test
 FLAGGED = 0.2  # share of the test that is called anomalous
@@ -81,16 +86,7 @@ def main(argv=None):
 
     folders, found = {}, {}
     for method in NETWORKS:
-        folders[method] = []
-        for seed in range(args.seeds):
-            recipe = train.RECIPES[method].epochs
-            epochs = recipe if method == "pca" else args.epochs or (recipe if method == "best" else PASSES)
-            flags = ["--method", method, "--epochs", str(epochs), "--seed", str(seed)]
-            folder = args.trainings / "_".join(flags).replace("--", "")
-            common = ["--data-dir", str(data_dir), "--out-dir", str(folder), "--answers", str(answers)]
-            if not finished(train.parse_args([*flags, *common])):
-                train.main([*flags, *common, "--resume"])
-            folders[method].append(folder)
+        folders[method] = [trained(args, method, seed, data_dir, answers) for seed in range(args.seeds)]
         found[method] = [all_scores(folder, training, test) for folder in folders[method]]
 
     rows = [
@@ -113,6 +109,16 @@ def main(argv=None):
             row = f"{share:.0%} of the test are anomalies: {name}"
             rows.append({"table": "shares", "row": row, **with_threshold(anomaly[kept], scores)})
 
+    others = args.other
+    if args.synthetic:
+        others = [make_synthetic(args.out_dir / f"synthetic_{seed}", seed) for seed in (1, 2, 3)]
+    for folder in others:
+        cells = {}
+        for method, score in ONE_BY_ONE.items():
+            out = trained(args, method, 0, folder, folder / "answers.csv", folder.name)
+            cells[score] = f"{read_metrics(out)['score']:.3f}"
+        rows.append({"table": "others", "row": folder.name, **cells})
+
     results.mkdir(parents=True, exist_ok=True)
     with replacing(results / "sixteen.png") as path:
         plot_sixteen(folders["cnn"][0], found["cnn"][0]["error"][0], test).savefig(path)
@@ -124,6 +130,18 @@ def main(argv=None):
             figure.savefig(path, dpi=dpi)
     tables = pd.DataFrame(rows, columns=COLUMNS).fillna("")
     publish(results, tables, whole_metrics(folders["best"], first, anomaly))
+
+
+def trained(args, method, seed, data_dir, answers, name=""):
+    """Train a method with a seed, if it has not been. Returns the folder of the training."""
+    recipe = train.RECIPES[method].epochs
+    epochs = recipe if method == "pca" else args.epochs or PASSES.get(method, recipe)
+    flags = ["--method", method, "--epochs", str(epochs), "--seed", str(seed)]
+    folder = args.trainings / "_".join([*flags, *name.split()]).replace("--", "")
+    flags += ["--data-dir", str(data_dir), "--out-dir", str(folder), "--answers", str(answers)]
+    if not finished(train.parse_args(flags)):
+        train.main([*flags, "--resume"])
+    return folder
 
 
 def all_scores(folder, training, test):
@@ -142,8 +160,8 @@ def all_scores(folder, training, test):
         print(f"scores of {folder.name}", flush=True)
         codes, others = codes_of(model, test, every), codes_of(model, training, held_out)
         arrays = {"known": train_codes, "codes": codes, "others": others}
-        of_images = {"rotation": ["rotation"], "vae": ["error", "elbo"]}.get(model.name, ["error"])
-        for score in of_images:
+        of_images = {"rotation": ["rotation"], "contrastive": [], "vae": ["error", "elbo"]}
+        for score in of_images.get(model.name, ["error"]):
             arrays[score], arrays[score + "_others"] = score_images(
                 model, score, train_codes, test, every, training, held_out
             )

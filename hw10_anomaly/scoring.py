@@ -5,6 +5,7 @@
 | error       | an autoencoder | squared error of the reconstruction, all pixels    | vae.py        |
 | elbo        | vae            | an unlikely image: minus the lower bound           | vae.py        |
 | neighbours, | any code       | a code far from all others                         | density.py    |
+| cosine,     |                |                                                    |               |
 | mahalanobis,|                |                                                    |               |
 | mixture     |                |                                                    |               |
 | rotation    | rotation       | a rotation that the network does not recognise     | rotation.py   |
@@ -18,10 +19,10 @@ import numpy as np
 from checkpoint import digest_of
 from comparison import comparison
 from dataset import CHUNK, as_floats
-from density import DENSITIES, nearest
+from density import DENSITIES, directions, nearest
 from finetuning import folds_of, load_fine_tuned
 from keras import ops
-from model import ROTATIONS, load_model
+from model import AUTOENCODERS, ROTATIONS, load_model
 from rotation import rotated, rotation_score
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
@@ -142,9 +143,10 @@ def out_of_fold_scores(networks, seed, images, rows):
 
 def reference_images(model, test, shown, codes, training, train_rows):
     """What stands below each of the test images shown: float (n, h, w, 3), and a word for it."""
-    if model.name != "rotation":
+    if model.name in AUTOENCODERS:
         return predict(model, as_floats(test[shown])), "given back"
-    _, indices = nearest(codes, codes_of(model, test, shown), 1)
+    both = codes, codes_of(model, test, shown)
+    _, indices = nearest(*(directions(*both) if model.name == "contrastive" else both), 1)
     return as_floats(training[train_rows[indices[:, 0]]]), "nearest\nin training"
 
 

@@ -3,6 +3,7 @@
     python hw10_anomaly/train.py                               the default: turns, then training or test?
     python hw10_anomaly/train.py --synthetic                   the same on drawn things, in seconds
     python hw10_anomaly/train.py --method cnn                  a convolutional autoencoder; also fcn, vae, pca
+    python hw10_anomaly/train.py --method contrastive          for images that come one by one
     python hw10_anomaly/train.py --method vae --score elbo     another score: see scoring.py for all
     python hw10_anomaly/train.py --method best --score rotation --answers answers.csv
     python hw10_anomaly/train.py --resume                      go on after the last finished epoch
@@ -21,7 +22,8 @@ from dataset import CHUNK, as_floats, load_answers, load_images, make_synthetic
 from device import start_keras
 from records import claim, learning_curve, record, set_aside, spare
 
-SCORES = ("error", "elbo", "neighbours", "mahalanobis", "mixture", "rotation", "comparison", "fine-tuned")
+ON_CODES = ("neighbours", "cosine", "mahalanobis", "mixture", "comparison")
+SCORES = ("error", "elbo", *ON_CODES, "rotation", "fine-tuned")
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Recipe:
     network: str  # see model.py
     score: str  # what is anomalous, see scoring.py
     epochs: int
-    batch_size: int  # images a step; the rotation network sees each of them turned four times
+    batch_size: int  # images a step, in four turns for the rotation network, in two views for contrastive
     learning_rate: float
 
 
@@ -42,6 +44,7 @@ RECIPES = {
     "pca": Recipe("pca", "error", 1, 128, 0.001),
     "knn": Recipe("pca", "neighbours", 1, 128, 0.001),
     "latent": Recipe("cnn", "neighbours", 10, 128, 0.001),
+    "contrastive": Recipe("contrastive", "cosine", 12, 512, 0.002),
     "best": Recipe("rotation", "fine-tuned", 8, 64, 0.1),
 }
 
@@ -74,7 +77,12 @@ def parse_args(argv=None):
 def suits(score, network):
     """Whether a network, by its name in model.py, has what a score is made of."""
     turns = network == "rotation"
-    needs = {"error": not turns, "elbo": network == "vae", "rotation": turns, "fine-tuned": turns}
+    needs = {
+        "error": network in ("fcn", "cnn", "vae", "pca"),
+        "elbo": network == "vae",
+        "rotation": turns,
+        "fine-tuned": turns,
+    }
     return score in SCORES and needs.get(score, True)
 
 
