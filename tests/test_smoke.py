@@ -219,7 +219,7 @@ SMOKE = {
     "hw10_anomaly": ("--epochs 1", "--epochs 1 --seeds 1", check_hw10),
     "hw11_gan": ("--epochs 2 --image-size 16", "--epochs 1 --seeds 1", check_hw11),
     "hw12_dann": ("--epochs 2", "--epochs 1 --seeds 1", check_hw12),
-    "hw13_meta": ("--iterations 2 --inner-steps 2", "--iterations 1 --seeds 1", check_hw13),
+    "hw13_meta": ("--iterations 2", "--iterations 1 --seeds 1", check_hw13),
     "hw14_lifelong": ("--epochs 2", "--epochs 1 --seeds 1", check_hw14),
     "hw15_rl": ("--iterations 6", "--iterations 2 --seeds 1", check_hw15),
 }
