@@ -29,13 +29,7 @@ from vae import Sampling
 AUTOENCODERS = ("fcn", "cnn", "vae", "pca")
 DENSE_WIDTHS = (1024, 256)
 FILTERS = (32, 64, 128)  # of cnn and vae; each halves height and width
-CONVOLUTIONS = (
-    (4, 48, 2),
-    (3, 96, 2),
-    (3, 96, 1),
-    (3, 192, 2),
-    (3, 192, 1),
-)  # kernel, filters, stride; of rotation, contrastive
+CONVOLUTIONS = ((4, 48, 2), (3, 96, 2), (3, 96, 1), (3, 192, 2), (3, 192, 1))  # kernel, filters, stride
 ROTATIONS = 4
 PROJECTION = (192, 64)  # units of the layers between a code and the contrastive loss
 
@@ -88,8 +82,7 @@ def set_components(model, mean, components):
 
 def build_rotation_network(shape):
     """A model that says how far an image was turned: logits (n, ROTATIONS)."""
-    steps = [*feature_map(), layers.GlobalAveragePooling2D()]
-    encoder = keras.Sequential([keras.Input(shape), *steps], name="encoder")
+    encoder = build_encoder(shape, layers.GlobalAveragePooling2D())
     images = keras.Input(shape)
     return keras.Model(images, layers.Dense(ROTATIONS)(encoder(images)), name="rotation")
 
@@ -97,15 +90,14 @@ def build_rotation_network(shape):
 def build_contrastive_network(shape):
     """A model of images float32 (n, h, w, 3) -> the projections of their codes, (n, 64)."""
     quarter = [-(-length // 2**4) for length in shape[:2]]  # the map is an eighth as high and wide
-    steps = [*feature_map(), layers.AveragePooling2D(quarter, padding="same"), layers.Flatten()]
-    encoder = keras.Sequential([keras.Input(shape), *steps], name="encoder")
+    encoder = build_encoder(shape, layers.AveragePooling2D(quarter, padding="same"), layers.Flatten())
     images = keras.Input(shape)
     hidden = layers.Dense(PROJECTION[0], "relu")(encoder(images))
     return keras.Model(images, layers.Dense(PROJECTION[1])(hidden), name="contrastive")
 
 
-def feature_map():
-    """Layers that make of an image of 32x32 a map of 4x4x192 features."""
+def build_encoder(shape, *pooling):
+    """The convolutions of rotation and contrastive, and layers that make a code of their map of features."""
     steps = []
     for kernel, filters, stride in CONVOLUTIONS:
         # A training is short: the running means follow within some ten steps, not some hundred.
@@ -114,13 +106,15 @@ def feature_map():
             layers.BatchNormalization(momentum=0.9),
             layers.ReLU(),
         ]
-    return steps
+    return keras.Sequential([keras.Input(shape), *steps, *pooling], name="encoder")
 
 
 def build_model(network, shape, code_size):
     """A network by its name: one of AUTOENCODERS, rotation or contrastive."""
-    if network not in AUTOENCODERS:
-        return {"rotation": build_rotation_network, "contrastive": build_contrastive_network}[network](shape)
+    if network == "rotation":
+        return build_rotation_network(shape)
+    if network == "contrastive":
+        return build_contrastive_network(shape)
     return build_autoencoder(network, shape, code_size)
 
 

@@ -32,6 +32,9 @@ def load(args):
     data_dir = make_synthetic(args.out_dir / "synthetic", 0) if args.synthetic else args.data_dir
     training, test = (load_images(data_dir / f"{name}.npy") for name in ("train", "test"))
     answers = args.answers or data_dir / "answers.csv"
+    for folder in args.other:  # not after hours of training
+        load_images(folder / "train.npy")
+        load_answers(folder / "answers.csv", len(load_images(folder / "test.npy")))
     return data_dir, training, test, answers, load_answers(answers, len(test))
 
 
@@ -71,12 +74,11 @@ METHODS = {  # a row of the first table: whose network, which score
     "best, score fine-tuned (default)": ("best", "fine-tuned"),
 }
 ONE_BY_ONE = {"knn": "neighbours", "contrastive": "cosine"}  # methods on other anomalies, and their scores
-ON_CODES = (*DENSITIES, "comparison")
 SHARES = (0.2, 0.1, 0.05, 0.02)  # of anomalies in the test
 FLAGGED = 0.2  # share of the test that is called anomalous
 SIXTEEN = 16
 DRAWN = 1000  # codes in codes.png
-COLUMNS = ["table", "row", "auc", "against_training", *ON_CODES, "best_f1", "f1_of_a_fifth", "seconds"]
+COLUMNS = ["table", "row", "auc", "against_training", *train.ON_CODES, "best_f1", "f1_of_a_fifth", "seconds"]
 
 
 def main(argv=None):
@@ -95,7 +97,8 @@ def main(argv=None):
     ]
     for method, runs in found.items():
         cells = {
-            score: mean_and_deviation([auc(anomaly, one[score][0]) for one in runs]) for score in ON_CODES
+            score: mean_and_deviation([auc(anomaly, one[score][0]) for one in runs])
+            for score in train.ON_CODES
         }
         rows.append({"table": "codes", "row": f"code of {method}", **cells})
     first, knn = found["best"][0], found["pca"][0]

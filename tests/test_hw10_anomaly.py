@@ -216,7 +216,7 @@ def test_crops_are_parts_of_their_image_and_half_of_them_are_mirrored(hw10):
     crops = hw10.contrastive.crops(ramp, np.random.default_rng(0))
     assert crops.shape == ramp.shape
     assert crops.dtype == np.float32
-    height = 24 / 16 * (crops[:, -2, 5, 0] - crops[:, 1, 5, 0]) * 16 / 13  # of the crop, as a share
+    height = (crops[:, -2, 5, 0] - crops[:, 1, 5, 0]) * 24 / 13  # of the crop, as a share
     width = (crops[:, 5, -2, 1] - crops[:, 5, 1, 1]) * 24 / 21
     assert 150 < np.sum(width < 0) < 250
     area, stretch = height * np.abs(width), np.abs(width) / height
@@ -360,7 +360,7 @@ def test_directions_are_of_whitened_codes(hw10_light):
     known = rng.normal(size=(1000, 2)) * [16, 1]
     known -= known.mean(axis=0)
     axes = np.linalg.eigh(np.cov(known.T))[1][:, ::-1]
-    _, found = hw10_light.density.directions(known, (np.diag([16, 1]) @ axes.T) + 0)
+    _, found = hw10_light.density.directions(known, np.diag([16, 1]) @ axes.T)
     mixed = hw10_light.density.directions(known, np.array([[16, 1]]) @ axes.T)[1]
     np.testing.assert_allclose(np.abs(found), np.eye(2), atol=1e-6)
     np.testing.assert_allclose(np.abs(mixed), 0.5**0.5, atol=0.02)
