@@ -112,8 +112,13 @@ def main(argv=None):
         rows.append(["throughput", name, "", "", "", "", "", measured])
 
     results.mkdir(parents=True, exist_ok=True)
+    others = {
+        "other noises": drawn(default[0], OTHER_NOISE[0]),
+        "the original": drawn(original[0]),
+        "true faces": held_out,
+    }
     strips_of = {
-        "faces.jpg": flip_book(default[0]) | {"the original": drawn(original[0]), "true faces": held_out},
+        "faces.jpg": flip_book(default[0]) | others,
         "losses.jpg": {name: drawn(folders[0]) for name, folders in (losses | collapses).items()},
         "normalisation.jpg": strips,
     }
