@@ -209,8 +209,9 @@ def test_padding_and_neighbours_change_nothing(hw08, kind, monkeypatch):
     np.testing.assert_allclose(
         model((source, target.repeat(10, axis=0))), model((wider, target.repeat(10, axis=0))), atol=1e-4
     )
-    for beam, samples in ((3, 0), (1, 5)):
-        decoding = hw08.decoding.Decoding(model, beam, samples)
+    decoding = hw08.decoding.Decoding(model, 3, 5)
+    for samplers in (decoding.samplers, []):  # by minimum Bayes risk, and by beam search alone
+        decoding.samplers = samplers
         monkeypatch.setattr(hw08.decoding, "SENTENCES", 10)
         together = decoding.translate(wider)
         monkeypatch.setattr(hw08.decoding, "SENTENCES", 1)
@@ -553,9 +554,11 @@ def test_four_sentences_are_learnt_by_heart(hw08, kind):
     model.optimizer.build(model.trainable_variables)
     for step in range(120):
         model.train_on_batch(*batches[step % len(batches)])
-    for beam in (1, 3):
-        assert hw08.decoding.Decoding(model, beam).translate(english.encode(sources)) == targets
-    assert hw08.decoding.Decoding(model, 1, 4).translate(english.encode(sources)) == targets
+    decoding = hw08.decoding.Decoding(model, 3, 4)
+    assert decoding.translate(english.encode(sources)) == targets  # by minimum Bayes risk
+    decoding.samplers = []
+    assert decoding.translate(english.encode(sources)) == targets  # by beam search alone
+    assert hw08.decoding.Decoding(model, 1).translate(english.encode(sources)) == targets
 
 
 @pytest.mark.full

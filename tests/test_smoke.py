@@ -207,7 +207,7 @@ SMOKE = {
     "hw02_classification": ("--trees 100", "--epochs 2 --seeds 1", check_hw02),
     "hw03_cnn": ("--epochs 3 --width 0.25 --batch-size 64", "--epochs 1 --seeds 1", check_hw03),
     "hw04_rnn_selftrain": (
-        "--epochs 1 --rounds 1 --threshold 0.5 --batch-size 128",
+        "--epochs 1 --rounds 1 --threshold 0.5 --batch-size 128 --unlabelled-per-round 400",
         "--epochs 1 --seeds 1",
         check_hw04,
     ),
