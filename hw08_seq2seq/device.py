@@ -54,7 +54,8 @@ def start_keras(seed=None, full_precision=True, tensorflow=False, share=ALONE):
         raise BadInput(f"{PROCESSES} is set: expected the number of this process, from 0 on, in {PROCESS}.")
     if backend not in ("tensorflow", "jax"):
         raise BadInput(f"KERAS_BACKEND={backend}: expected tensorflow or jax, or leave it unset.")
-    with quiet():
+    # XLA ends the process at a flag that it does not know, and only says so on file descriptor 2.
+    with contextlib.nullcontext() if backend == "jax" and "XLA_FLAGS" in os.environ else quiet():
         try:
             import keras
 

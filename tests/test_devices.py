@@ -117,6 +117,16 @@ def test_a_step_on_several_devices_is_the_step_on_one(chapter, backend, devices,
 
 
 @pytest.mark.full
+@without_jax
+def test_xla_itself_says_which_of_its_flags_it_does_not_know(tmp_path):
+    command = [sys.executable, ROOT / "hw10_anomaly" / "train.py", "--synthetic", "--out-dir", tmp_path]
+    environment = os.environ | {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_nonsense=1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "Unknown flag in XLA_FLAGS: --xla_nonsense=1" in done.stderr
+
+
+@pytest.mark.full
 @pytest.mark.monday
 @without_jax
 def test_two_machines_train_as_one(tmp_path):
