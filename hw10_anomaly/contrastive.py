@@ -17,8 +17,9 @@ from keras import ops
 TEMPERATURE = 0.2
 SMALLEST = 0.25  # of an image's area, that a crop has at least
 STRETCH = 4 / 3  # a crop is so much wider than high at most, or so much higher than wide
-LIGHT = 0.2  # brightness, contrast and saturation are multiplied by 1 - LIGHT to 1 + LIGHT
-TINT = 0.05  # that is added to red, green and blue each, at most; an image spans 2
+LIGHT = 0.4  # brightness, contrast and saturation are multiplied by 1 - LIGHT to 1 + LIGHT
+TINT = 0.1  # that is added to red, green and blue each, at most; an image spans 2
+RECOLOURED, GREY = 0.8, 0.2  # shares of the views in another light, and of those without colour
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # brightness of red, green and blue
 
 
@@ -50,20 +51,23 @@ def crops(images, rng):
 
 
 def recoloured(images, rng):
-    """Each image in another light and colour: (n, h, w, 3), -1..1 -> the same.
+    """Most images in another light and colour, some without colour: (n, h, w, 3), -1..1 -> the same.
 
-    SimCLR changes both far more, and makes some views grey. Here a colour may be what is unusual.
+    As strong as SimCLR's for CIFAR-10, but for the hue: the three colours are moved instead.
     """
 
     def drawn(low, high, channels=1):
         return rng.uniform(low, high, (len(images), 1, 1, channels)).astype(np.float32)
 
-    mean = images.mean(axis=(1, 2, 3), keepdims=True)
-    images = mean + drawn(1 - LIGHT, 1 + LIGHT) * (images - mean)  # contrast
-    images = (images + 1) * drawn(1 - LIGHT, 1 + LIGHT) - 1  # brightness, from black
-    grey = images @ LUMA[:, None]  # (n, h, w, 1)
-    images = grey + drawn(1 - LIGHT, 1 + LIGHT) * (images - grey)  # saturation
-    return np.clip(images + drawn(-TINT, TINT, 3), -1, 1)
+    changed = (images + 1) * drawn(1 - LIGHT, 1 + LIGHT) - 1  # brightness, from black
+    mean = changed.mean(axis=(1, 2, 3), keepdims=True)
+    changed = mean + drawn(1 - LIGHT, 1 + LIGHT) * (changed - mean)  # contrast
+    grey = changed @ LUMA[:, None]  # (n, h, w, 1)
+    changed = grey + drawn(1 - LIGHT, 1 + LIGHT) * (changed - grey)  # saturation
+    changed += drawn(-TINT, TINT, 3)
+    images = np.where(drawn(0, 1) < RECOLOURED, changed, images)
+    images = np.where(drawn(0, 1) < GREY, images @ LUMA[:, None], images)
+    return np.clip(images, -1, 1)
 
 
 class Views(Images):

@@ -70,12 +70,13 @@ def fine_tune(args, model, training, rows, test):
         encoder = keras.models.clone_model(model.get_layer("encoder"))
         encoder.set_weights(model.get_layer("encoder").get_weights())
         encoder.name = f"encoder_{fold + 1}"
-        network = keras.Model(inputs, layers.Dense(1, name=f"log_odds_{fold + 1}")(encoder(inputs)))
+        head = layers.Dense(1, dtype="float32", name=f"log_odds_{fold + 1}")
+        network = keras.Model(inputs, head(encoder(inputs)))
         seen = np.concatenate([rows, len(training) + np.flatnonzero(folds != fold)])
         histories.append(fit_one(args, network, training, test, seen, fold, data))
         log_odds.append(network.output)
     history = pd.concat(histories).reset_index()
-    return keras.Model(inputs, layers.Concatenate()(log_odds), name="fine_tuned"), history
+    return keras.Model(inputs, layers.Concatenate(dtype="float32")(log_odds), name="fine_tuned"), history
 
 
 def fit_one(args, network, training, test, rows, fold, data):

@@ -13,8 +13,11 @@ autoencoders: what `encoder` makes of an image, `decoder` undoes, the same shape
 rotation: `encoder` makes a map of 4x4x192 features and takes its mean over the positions, 192 numbers; the
 logits of the four turns are linear in them. Any height and width that are equal will do.
 
-contrastive: `encoder` makes the same map and takes its mean in each quarter of the image, 768 numbers; two
-dense layers make the projection of them, 64 numbers. Any height and width will do.
+contrastive: `encoder` makes a map of 4x4x256 features and takes its mean in each quarter of the image, 1024
+numbers; two dense layers make the projection of the mean over the quarters, 64 numbers. Any height and width
+will do.
+
+These two may compute in bfloat16, as Keras' policy says; their codes, logits and projections are float32.
 """
 
 import math
@@ -23,15 +26,17 @@ from scaffold import BadInput
 
 import keras
 from device import load_keras
+from fused_batch_norm import FusedBatchNormalization
 from keras import layers
 from vae import Sampling
 
 AUTOENCODERS = ("fcn", "cnn", "vae", "pca")
 DENSE_WIDTHS = (1024, 256)
 FILTERS = (32, 64, 128)  # of cnn and vae; each halves height and width
-CONVOLUTIONS = ((4, 48, 2), (3, 96, 2), (3, 96, 1), (3, 192, 2), (3, 192, 1))  # kernel, filters, stride
+CONVOLUTIONS = ((4, 1, 2), (3, 2, 2), (3, 2, 1), (3, 4, 2), (3, 4, 1))  # kernel, times WIDTHS, stride
+WIDTHS = {"rotation": 48, "contrastive": 64}  # filters
 ROTATIONS = 4
-PROJECTION = (192, 64)  # units of the layers between a code and the contrastive loss
+PROJECTION = (256, 64)  # units of the layers between a code and the contrastive loss
 
 
 def build_autoencoder(network, shape, code_size):
@@ -82,28 +87,34 @@ def set_components(model, mean, components):
 
 def build_rotation_network(shape):
     """A model that says how far an image was turned: logits (n, ROTATIONS)."""
-    encoder = build_encoder(shape, layers.GlobalAveragePooling2D())
+    encoder = build_encoder(shape, WIDTHS["rotation"], layers.GlobalAveragePooling2D(dtype="float32"))
     images = keras.Input(shape)
-    return keras.Model(images, layers.Dense(ROTATIONS)(encoder(images)), name="rotation")
+    logits = layers.Dense(ROTATIONS, dtype="float32")(encoder(images))
+    return keras.Model(images, logits, name="rotation")
 
 
 def build_contrastive_network(shape):
     """A model of images float32 (n, h, w, 3) -> the projections of their codes, (n, 64)."""
     quarter = [-(-length // 2**4) for length in shape[:2]]  # the map is an eighth as high and wide
-    encoder = build_encoder(shape, layers.AveragePooling2D(quarter, padding="same"), layers.Flatten())
+    pooling = layers.AveragePooling2D(quarter, padding="same", dtype="float32")
+    encoder = build_encoder(shape, WIDTHS["contrastive"], pooling, layers.Flatten(dtype="float32"))
     images = keras.Input(shape)
-    hidden = layers.Dense(PROJECTION[0], "relu")(encoder(images))
-    return keras.Model(images, layers.Dense(PROJECTION[1])(hidden), name="contrastive")
+    features = CONVOLUTIONS[-1][1] * WIDTHS["contrastive"]
+    quarters = layers.Reshape((-1, features), dtype="float32")(encoder(images))
+    mean = layers.GlobalAveragePooling1D(dtype="float32")(quarters)
+    hidden = layers.Dense(PROJECTION[0], "relu", dtype="float32")(mean)
+    projection = layers.Dense(PROJECTION[1], dtype="float32")(hidden)
+    return keras.Model(images, projection, name="contrastive")
 
 
-def build_encoder(shape, *pooling):
+def build_encoder(shape, width, *pooling):
     """The convolutions of rotation and contrastive, and layers that make a code of their map of features."""
     steps = []
-    for kernel, filters, stride in CONVOLUTIONS:
+    for kernel, times, stride in CONVOLUTIONS:
         # A training is short: the running means follow within some ten steps, not some hundred.
         steps += [
-            layers.Conv2D(filters, kernel, strides=stride, padding="same", use_bias=False),
-            layers.BatchNormalization(momentum=0.9),
+            layers.Conv2D(times * width, kernel, strides=stride, padding="same", use_bias=False),
+            FusedBatchNormalization(momentum=0.9),
             layers.ReLU(),
         ]
     return keras.Sequential([keras.Input(shape), *steps, *pooling], name="encoder")

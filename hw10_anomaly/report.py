@@ -251,7 +251,7 @@ def plot_sixteen(folder, errors, test):
     """The SIXTEEN test images that an autoencoder gives back best, and worst, and what it makes of them."""
     model = load_model(folder / "model.keras", test.shape[1:])
     order = np.argsort(errors, kind="stable")
-    figure = Figure(figsize=(8, 8.6), dpi=44, layout="constrained")
+    figure = Figure(figsize=(8, 8.6), dpi=80, layout="constrained")
     for half, rows, name in zip(figure.subfigures(2), (order, order[::-1]), ("best", "worst")):
         images = as_floats(test[rows[:SIXTEEN]])
         half.suptitle(f"given back {name}")

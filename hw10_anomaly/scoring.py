@@ -29,7 +29,7 @@ from tqdm import tqdm
 from vae import elbo, squared_error
 
 HELD_OUT = 0.1  # share of the training images that nothing is fitted on
-KNOWN = 20_000  # training images whose codes are kept, at most
+KNOWN = 40_000  # training images whose codes are kept, at most
 BATCH = 200  # images that a network looks at together
 RESAMPLES = 1000  # of a bootstrap
 

@@ -24,6 +24,7 @@ from records import claim, learning_curve, record, set_aside, spare
 
 ON_CODES = ("neighbours", "cosine", "mahalanobis", "mixture", "comparison")
 SCORES = ("error", "elbo", *ON_CODES, "rotation", "fine-tuned")
+IN_BFLOAT16 = ("rotation", "contrastive")  # networks, where the hardware has units for it
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ RECIPES = {
     "pca": Recipe("pca", "error", 1, 128, 0.001),
     "knn": Recipe("pca", "neighbours", 1, 128, 0.001),
     "latent": Recipe("cnn", "neighbours", 10, 128, 0.001),
-    "contrastive": Recipe("contrastive", "cosine", 12, 512, 0.002),
+    "contrastive": Recipe("contrastive", "cosine", 16, 512, 0.002),
     "best": Recipe("rotation", "fine-tuned", 8, 64, 0.1),
 }
 
@@ -59,6 +60,7 @@ def parse_args(argv=None):
         "--code-size", type=integer(1, 10_000), default=64, help="numbers in an autoencoder's code"
     )
     parser.add_argument("--answers", type=file_path, help="CSV file with id,anomaly of the test, to score by")
+    parser.add_argument("--full-precision", action="store_true", help="compute in float32, not in bfloat16")
     args = parser.parse(argv, lambda args: RECIPES[args.method])
     recipe = RECIPES[args.method]
     if not suits(args.score, recipe.network):
@@ -92,10 +94,11 @@ def main(argv=None):
     claim(args)
     data_dir = make_synthetic(args.out_dir / "synthetic", args.seed) if args.synthetic else args.data_dir
     training, test, anomaly = load_data(data_dir, args)
-    device = start_keras(args.seed, share=(args.devices, args.batch_size))
+    network = RECIPES[args.method].network
+    full = args.full_precision or network not in IN_BFLOAT16
+    device = start_keras(args.seed, full, share=(args.devices, args.batch_size))
     from training import begin, digests, evaluate, fit_all, keep_codes
 
-    network = RECIPES[args.method].network
     model, rows, held_out = begin(args, network, training)
     head(
         args,

@@ -240,8 +240,18 @@ def test_views_are_pairs_and_repeat_with_the_seed(hw10):
     np.testing.assert_array_equal(views, again)
     plain = np.full((300, 2, 2, 3), 0.2, np.float32)
     light = hw10.contrastive.recoloured(plain, np.random.default_rng(0)).mean(axis=(1, 2, 3))
-    assert -0.1 < light.min() < 0, "from (1 - LIGHT) * 1.2 - 1 on, tints apart"
-    assert 0.4 < light.max() < 0.5
+    assert -0.38 < light.min() < -0.2, "from (1 - LIGHT) * 1.2 - 1 on, tints apart"
+    assert 0.6 < light.max() < 0.78
+
+
+def test_most_views_are_recoloured_and_some_have_no_colour(hw10):
+    coloured = np.broadcast_to(np.array([0.2, -0.3, 0.4], np.float32), (1000, 2, 2, 3))
+    views = hw10.contrastive.recoloured(coloured, np.random.default_rng(0))
+    grey = np.ptp(views, axis=-1).max(axis=(1, 2)) < 1e-6
+    as_before = np.isclose(views, coloured).all(axis=(1, 2, 3))
+    assert 160 < grey.sum() < 240  # GREY
+    assert 120 < as_before.sum() < 200  # of the others, those beside RECOLOURED
+    assert len(np.unique(views[~grey & ~as_before], axis=0)) == 1000 - grey.sum() - as_before.sum()
 
 
 def test_the_contrastive_loss_is_that_of_the_formula_in_any_order(hw10):
@@ -256,7 +266,7 @@ def test_the_contrastive_loss_is_that_of_the_formula_in_any_order(hw10):
     np.testing.assert_allclose(hw10.contrastive.nt_xent(numbers[:, None], 5 * z), loss, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("size", "numbers"), [((32, 32), 768), ((24, 40), 768), ((8, 8), 192)])
+@pytest.mark.parametrize(("size", "numbers"), [((32, 32), 1024), ((24, 40), 1024), ((8, 8), 256)])
 def test_a_contrastive_code_is_the_mean_of_each_quarter(hw10, size, numbers):
     keras.utils.set_random_seed(0)
     model = hw10.model.prepared(hw10.model.build_model("contrastive", (*size, 3), 4))
@@ -267,8 +277,34 @@ def test_a_contrastive_code_is_the_mean_of_each_quarter(hw10, size, numbers):
         features = x
         for layer in model.get_layer("encoder").layers[:-2]:
             features = layer(features)
-        expected = np.asarray(features).reshape(3, 2, 2, 2, 2, 192).mean(axis=(2, 4)).reshape(3, -1)
+        expected = np.asarray(features).reshape(3, 2, 2, 2, 2, 256).mean(axis=(2, 4)).reshape(3, -1)
         np.testing.assert_allclose(codes, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("network", ["rotation", "contrastive"])
+def test_convolutions_may_be_rounded_to_bfloat16_but_nothing_that_is_compared(hw10, network):
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    model = hw10.model.build_model(network, (16, 16, 3), 4)
+    encoder = model.get_layer("encoder")
+    convolutions = [layer for layer in encoder.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert {layer.compute_dtype for layer in convolutions} == {"bfloat16"}
+    assert encoder.output.dtype == model.output.dtype == "float32"
+
+
+@pytest.mark.full
+def test_a_training_in_bfloat16_has_scores_in_float32(hw10, tmp_path, monkeypatch):
+    monkeypatch.setattr(hw10.device, "has_bfloat16", lambda cards: True)
+    argv = ["--synthetic", "--epochs", "1", "--out-dir"]
+    hw10.train.main([*argv, str(tmp_path / "best")])
+    networks = keras.saving.load_model(tmp_path / "best" / "fine_tuned.keras", compile=False)
+    assert networks.output.dtype == "float32"
+    scores = hw10.predict.main(["--synthetic", "--out-dir", str(tmp_path / "best")]).anomaly
+    assert scores.nunique() > 100
+    hw10.train.main([*argv, str(tmp_path / "cnn"), "--method", "cnn"])
+    hw10.train.main([*argv, str(tmp_path / "full"), "--full-precision"])
+    for name, policy in (("best", "mixed_bfloat16"), ("cnn", "float32"), ("full", "float32")):
+        encoder = keras.saving.load_model(tmp_path / name / "model.keras", compile=False).get_layer("encoder")
+        assert encoder.layers[0].dtype_policy.name == policy, name
 
 
 # --- batches -----------------------------------------------------------------------------------
