@@ -123,7 +123,7 @@ def main(argv=None):
         rows.append({"table": "others", "row": folder.name, **cells})
 
     results.mkdir(parents=True, exist_ok=True)
-    with replacing(results / "sixteen.png") as path:
+    with replacing(results / "sixteen.jpg") as path:
         plot_sixteen(folders["cnn"][0], found["cnn"][0]["error"][0], test).savefig(path)
     with replacing(results / "codes.png") as path:
         plot_codes(first, anomaly).savefig(path)
